@@ -1,0 +1,35 @@
+"""TaskManager: a task queue for hosting where nothing may keep running."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from app.site import Site
+
+
+def create_app(site: Site | None = None) -> Flask:
+    """The Flask application of a site, by default the configured one.
+
+    Raises app.config.ConfigError when a setting has a value that cannot be used.
+    """
+    from flask import Flask
+
+    from app.api.blueprint import blueprint
+    from app.cli import init_db, write_schema
+    from app.errors import register_errors
+    from app.models import db
+    from app.site import load
+
+    site = site or load()
+    app = Flask(__name__)
+    app.extensions["taskmanager"] = site
+    app.config["SQLALCHEMY_DATABASE_URI"] = site.settings.database.for_sqlalchemy()
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = site.settings.database.engine_options()
+    db.init_app(app)
+    app.register_blueprint(blueprint)
+    register_errors(app)
+    app.cli.add_command(init_db)
+    app.cli.add_command(write_schema)
+    return app

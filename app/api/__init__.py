@@ -1,0 +1,1 @@
+"""HTTP for programs: parse, call the queue, wrap. One module a resource."""

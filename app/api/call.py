@@ -1,0 +1,40 @@
+"""One call on its way through the API: the request, its fields, the site it is for."""
+
+from __future__ import annotations
+
+from app.api.body import read_object
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from app.api.fields import Fields
+    from app.api.http import Request
+    from app.site import Site
+
+
+class Call:
+    """What a handler gets. ``arguments`` are the parts of the path; what a handler adds to
+    ``warnings`` is told to the caller without failing the call.
+    """
+
+    def __init__(self, request: Request, site: Site, arguments: Mapping[str, str]) -> None:
+        self.request = request
+        self.site = site
+        self.arguments = arguments
+        self.warnings: list[str] = []
+
+    def fields(self, known: Fields) -> dict[str, Any]:
+        """The body's known fields. Raises ApiError or Invalid."""
+        return self.read(known, read_object(self.request, self.site.settings.max_body_bytes))
+
+    def read(self, known: Fields, given: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+        """The known fields of an object inside the body; ``where`` begins their paths."""
+        values, warnings = known.read(given, where)
+        self.warnings += warnings
+        return values
+
+    @property
+    def task_id(self) -> int:
+        return int(self.arguments["id"])

@@ -1,0 +1,32 @@
+"""From a request to an answer: the whole of the API as one plain function."""
+
+from __future__ import annotations
+
+from app.api import routes
+from app.api.auth import authenticate
+from app.api.call import Call
+from app.api.errors import answer_to
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from app.api.http import Answer, Request
+    from app.site import Site
+
+
+def answer(request: Request, site: Site) -> Answer:
+    """The answer to any request. Never raises: errors are answers too.
+
+    Routes of the operator path need to run inside an application context of
+    :func:`app.create_app`.
+    """
+    try:
+        route, arguments = routes.find(request.method, request.path)
+        if not route.is_open:
+            authenticate(request, site.settings)
+        call = Call(request, site, arguments)
+        reply = route.handler()(call)
+    except Exception as error:
+        return answer_to(error)
+    if call.warnings:
+        reply.payload["warnings"] = call.warnings
+    return reply

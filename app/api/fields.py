@@ -1,0 +1,218 @@
+"""The known fields of a call: what each takes, and a clear word about each that does not fit.
+
+A reader is a function from a value to the value to use; it raises ValueError with what would
+do. Nothing is coerced: ``"false"`` is not false. None (null) is the same as not given.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from app.queue.errors import Invalid
+from app.queue.times import from_iso
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    Reader = Callable[[Any], Any]
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+MAX_PRIORITY = 1_000_000
+MAX_SECONDS = 10 * 366 * 86400.0
+MAX_ID = 2**63 - 1
+TIME_EXAMPLE = "2026-01-31T12:00:00Z"
+
+
+class Fields:
+    """The fields a call knows: each name with its reader; ``required`` must be given."""
+
+    def __init__(self, required: Mapping[str, Reader], **optional: Reader) -> None:
+        self.required = required
+        self.readers: dict[str, Reader] = {**required, **optional}
+
+    def read(
+        self, given: Mapping[str, Any], where: str = ""
+    ) -> tuple[dict[str, Any], list[str]]:
+        """The values of the fields that were given, and a warning for each unknown one.
+
+        ``where`` begins the paths in errors. Raises Invalid with all faults at once.
+        """
+        values, faults = {}, []
+        for name, reader in self.readers.items():
+            value = given.get(name)
+            if value is None:
+                if name in self.required:
+                    faults.append({"path": where + name, "message": "is required"})
+                continue
+            try:
+                values[name] = reader(value)
+            except ValueError as error:
+                faults.append({"path": where + name, "message": str(error)})
+            except Invalid as error:
+                faults += error.details
+        if faults:
+            raise invalid(faults)
+        unknown = [name for name in given if name not in self.readers]
+        return values, [f"unknown field {shorten(where + name)!r} was ignored" for name in unknown]
+
+
+def invalid(faults: list[dict[str, str]]) -> Invalid:
+    """One error for all faults; its sentence is the first of them."""
+    more = f" (and {len(faults) - 1} more, see details)" if len(faults) > 1 else ""
+    return Invalid(f"{faults[0]['path']} {faults[0]['message']}{more}", faults)
+
+
+def shorten(text: str, length: int = 60) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def text(longest: int, shortest: int = 1) -> Reader:
+    """A name of some kind: one line, no white space around it."""
+
+    def read(value: Any) -> str:
+        if not isinstance(value, str):
+            raise ValueError(f"must be a string, and is {_kind(value)}")
+        if not shortest <= len(value) <= longest:
+            raise ValueError(
+                f"must have {shortest} to {longest} characters, and has {len(value)}"
+            )
+        if CONTROL.search(value):
+            raise ValueError("must not have control characters or line breaks")
+        if value != value.strip():
+            raise ValueError("must not begin or end with white space")
+        return value
+
+    return read
+
+
+def long_text(value: Any) -> str:
+    """Text of any length and any lines. NUL, which no log shows, becomes U+FFFD."""
+    if not isinstance(value, str):
+        raise ValueError(f"must be a string, and is {_kind(value)}")
+    return value.replace("\x00", "\ufffd")
+
+
+def integer(low: int, high: int) -> Reader:
+    def read(value: Any) -> int:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}, and is {_kind(value)}")
+        return value
+
+    return read
+
+
+def number(low: float, high: float = MAX_SECONDS) -> Reader:
+    def read(value: Any) -> float:
+        fits = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not fits or not low <= value <= high:
+            raise ValueError(f"must be a number from {low:g} to {high:.0f}, and is {_kind(value)}")
+        return float(value)
+
+    return read
+
+
+def boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"must be true or false, and is {_kind(value)}")
+    return value
+
+
+def one_of(choices: tuple[str, ...]) -> Reader:
+    def read(value: Any) -> str:
+        if value not in choices or not isinstance(value, str):
+            raise ValueError(f"must be one of {', '.join(choices)}, and is {_kind(value)}")
+        return value
+
+    return read
+
+
+def list_of(reader: Reader, most: int) -> Reader:
+    def read(value: Any) -> list[Any]:
+        if not isinstance(value, list) or len(value) > most:
+            raise ValueError(f"must be a list of at most {most}, and is {_kind(value)}")
+        items = []
+        for position, item in enumerate(value):
+            try:
+                items.append(reader(item))
+            except ValueError as error:
+                raise ValueError(f"has an item ({position}) that {error}") from None
+        return items
+
+    return read
+
+
+def names(value: Any) -> list[str]:
+    """A list of names, or one text with commas between them."""
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    return list_of(text(255), 500)(value)  # type: ignore[no-any-return]
+
+
+def json_object(value: Any) -> dict[str, Any]:
+    """An object; an empty list too, because PHP writes an empty array so."""
+    if value == []:
+        return {}
+    if not isinstance(value, dict):
+        raise ValueError(f"must be an object, {{…}}, and is {_kind(value)}")
+    return value
+
+
+def anything(value: Any) -> Any:
+    return value
+
+
+def time(value: Any) -> str:
+    """ISO 8601; becomes a stored time in UTC."""
+    if not isinstance(value, str) or len(value) > 40:
+        raise ValueError(f"must be a time like {TIME_EXAMPLE!r}, and is {_kind(value)}")
+    try:
+        return from_iso(value)
+    except ValueError:
+        raise ValueError(f"must be a time like {TIME_EXAMPLE!r}, and is {value!r}") from None
+
+
+def dedupe(value: Any) -> Any:
+    """``"forever"``, ``"active"``, false, or a number of seconds."""
+    if value is False or value in ("forever", "active"):
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= MAX_SECONDS:
+        return value
+    raise ValueError(
+        f'must be "forever", "active", a number of seconds or false, and is {_kind(value)}'
+    )
+
+
+def schema(value: Any) -> Any:
+    """A JSON Schema as an object or boolean, or as its JSON text."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise ValueError("is a string and not the JSON text of a schema") from None
+    if value == []:
+        return {}
+    if not isinstance(value, (dict, bool)):
+        raise ValueError(f"must be a JSON Schema object, and is {_kind(value)}")
+    return value
+
+
+def error_text(value: Any) -> str:
+    """What went wrong, as text or as any JSON."""
+    if isinstance(value, str):
+        return long_text(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _kind(value: Any) -> str:
+    """The value itself where it is short, else what kind of thing it is."""
+    if isinstance(value, (dict, list)):
+        return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)}"
+    try:
+        return shorten(json.dumps(value, ensure_ascii=False))
+    except ValueError:  # a whole number of thousands of digits
+        return "a number too long to write"

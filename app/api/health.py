@@ -1,0 +1,31 @@
+"""Is the server there, and does its database answer?"""
+
+from __future__ import annotations
+
+from app.api.http import Answer, failure
+from app.db.errors import DatabaseError
+from app.version import VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from app.api.call import Call
+
+
+def health(call: Call) -> Answer:
+    """Open to everybody, so it tells nothing else."""
+    from app.api.errors import RETRY_AFTER, log
+    from app.api.http import success
+
+    state = {"status": "healthy", "database": "connected", "version": VERSION}
+    try:
+        call.site.db.run(lambda connection: connection.query("SELECT name FROM settings", {}))
+    except DatabaseError as error:
+        log(error)
+        answer = failure(
+            503, "database_unavailable", "The database does not answer", None, RETRY_AFTER
+        )
+        state.update(status="unhealthy", database="unavailable")
+    else:
+        answer = success(state, "healthy")
+    answer.payload.update(state)
+    return answer

@@ -1,0 +1,79 @@
+"""A request and an answer, whatever server brings the one and takes the other."""
+
+from __future__ import annotations
+
+import json
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+# Answers are for the one who asked and for now; browsers must not guess at what they are.
+FIXED_HEADERS = {
+    "Content-Type": "application/json; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Request:
+    """``path`` begins after ``/api``, decoded; ``headers`` have lower-case names."""
+
+    __slots__ = ("body", "headers", "method", "path", "query")
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query or {}
+        self.headers = headers or {}
+        self.body = body
+
+
+class Answer:
+    """``payload`` is sent as JSON; ``headers`` are those beside the fixed ones."""
+
+    __slots__ = ("headers", "payload", "status")
+
+    def __init__(
+        self, status: int, payload: dict[str, Any], headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.status = status
+        self.payload = payload
+        self.headers = {**FIXED_HEADERS, **(headers or {})}
+
+    def body(self) -> bytes:
+        text = json.dumps(self.payload, ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "replace")
+
+
+def success(data: Any, message: str, status: int = 200) -> Answer:
+    payload = {"success": True, "message": message, "data": data, "timestamp": int(time.time())}
+    return Answer(status, payload)
+
+
+def failure(
+    status: int,
+    code: str,
+    message: str,
+    details: list[dict[str, str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    payload: dict[str, Any] = {
+        "success": False,
+        "error": message,
+        "message": message,
+        "code": code,
+        "timestamp": int(time.time()),
+    }
+    if details:
+        payload["details"] = details
+    return Answer(status, payload, headers)

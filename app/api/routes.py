@@ -1,0 +1,98 @@
+"""The table of routes: every address of the API, and the function behind it.
+
+The modules behind the table are imported when they are called for: under CGI each request
+pays for what it imports.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+
+from app.api.errors import ApiError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.api.call import Call
+    from app.api.http import Answer
+
+    Handler = Callable[[Call], Answer]
+
+WORKER_PATH = "worker"
+"""Plain SQL and no Flask: what workers and producers call all day."""
+OPERATOR_PATH = "operator"
+"""Through Flask-SQLAlchemy: needs an application context."""
+
+
+class Route:
+    """``target`` is ``module:function`` below ``app.api``."""
+
+    def __init__(
+        self, method: str, pattern: str, target: str, path: str = WORKER_PATH, open: bool = False
+    ) -> None:
+        self.method = method
+        self.pattern = pattern
+        self.expression = re.compile(pattern + r"\Z")
+        self.target = target
+        self.is_operator = path == OPERATOR_PATH
+        self.is_open = open
+
+    def handler(self) -> Handler:
+        module, _, function = self.target.partition(":")
+        handler: Handler = getattr(import_module(f"app.api.{module}"), function)
+        return handler
+
+
+ID = "(?P<id>[1-9][0-9]{0,17})"
+NAME = "(?P<name>.+)"
+
+ROUTES = [
+    Route("GET", "/health", "health:health", open=True),
+    Route("POST", "/tasks/claim", "claims:claim_tasks"),
+    Route("POST", "/tasks/settle", "settling:settle_many"),
+    Route("POST", f"/tasks/{ID}/complete", "settling:complete"),
+    Route("POST", f"/tasks/{ID}/fail", "settling:fail"),
+    Route("POST", f"/tasks/{ID}/heartbeat", "claims:heartbeat"),
+    Route("POST", f"/tasks/{ID}/progress", "claims:progress"),
+    Route("POST", f"/tasks/{ID}/release", "claims:release"),
+    Route("POST", "/tasks", "tasks:create"),
+    Route("GET", "/tasks", "tasks:list_all", OPERATOR_PATH),
+    Route("GET", f"/tasks/{ID}", "tasks:get"),
+    Route("GET", f"/tasks/{ID}/history", "tasks:history"),
+    Route("POST", f"/tasks/{ID}/cancel", "operating:cancel"),
+    Route("POST", f"/tasks/{ID}/retry", "operating:retry"),
+    Route("POST", f"/tasks/{ID}/delete", "operating:delete"),
+    Route("DELETE", f"/tasks/{ID}", "operating:delete"),
+    Route("POST", "/task-types/register", "task_types:register"),
+    Route("GET", "/task-types", "task_types:list_all"),
+    Route("GET", f"/task-types/{NAME}", "task_types:get"),
+    Route(
+        "POST",
+        f"/task-types/{NAME}/(?P<action>activate|deactivate|pause|resume)",
+        "task_types:switch",
+    ),
+]
+
+
+def find(method: str, path: str) -> tuple[Route, dict[str, str]]:
+    """The route for a request and the arguments in its path.
+
+    Raises ApiError ``not_found``, or ``method_not_allowed`` with the methods that would do.
+    """
+    wanted = "GET" if method == "HEAD" else method
+    allowed = []
+    for route in ROUTES:
+        match = route.expression.match(path.rstrip("/"))
+        if match and route.method == wanted:
+            return route, match.groupdict()
+        if match:
+            allowed.append(route.method)
+    if allowed:
+        raise ApiError(
+            "method_not_allowed",
+            f"{method} is not for this address: use {' or '.join(allowed)}",
+            headers={"Allow": ", ".join(allowed)},
+        )
+    raise ApiError("not_found", "There is nothing at this address")

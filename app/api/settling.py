@@ -1,0 +1,174 @@
+"""Settling claimed tasks, one or many, with a new claim folded in where asked for."""
+
+from __future__ import annotations
+
+from app.api import fields
+from app.api.claims import FOLDED_CLAIM, HOLDER, take
+from app.api.http import Answer, success
+from app.queue.errors import Invalid, TooLarge
+from app.queue.holding import Hold
+from app.queue.jsontext import dumps
+from app.queue.settle import Completion, Failure, Outcome, Settled, settle
+from app.queue.times import to_iso
+from app.queue.view import shown_status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from app.api.call import Call
+
+MAX_OUTCOMES = 100
+MAX_ERROR_BYTES = 64 * 1024
+CUT_MARK = "… [cut]"
+
+FAILURE: dict[str, fields.Reader] = {
+    "error": fields.error_text,
+    "traceback": fields.error_text,
+    "trace": fields.error_text,
+    "stack": fields.error_text,
+    "retry": fields.boolean,
+    "delay": fields.number(0),
+}
+OUTCOME: dict[str, fields.Reader] = {
+    "success": fields.boolean,
+    "result": fields.anything,
+    **FAILURE,
+}
+COMPLETE = fields.Fields({}, **HOLDER, **OUTCOME, claim=fields.json_object)
+FAIL = fields.Fields({}, **HOLDER, **FAILURE, claim=fields.json_object)
+SETTLE = fields.Fields(
+    {"outcomes": fields.list_of(fields.anything, MAX_OUTCOMES)},
+    worker_id=HOLDER["worker_id"],
+    claim=fields.json_object,
+)
+ONE_OUTCOME = fields.Fields({"id": fields.integer(1, fields.MAX_ID)}, **HOLDER, **OUTCOME)
+
+
+def complete(call: Call) -> Answer:
+    values = call.fields(COMPLETE)
+    return _settle_one(call, values, values.get("success", True))
+
+
+def fail(call: Call) -> Answer:
+    return _settle_one(call, call.fields(FAIL), False)
+
+
+def settle_many(call: Call) -> Answer:
+    """Each outcome stands or is refused for itself: a refused one is no error of the call."""
+    values = call.fields(SETTLE)
+    worker_id = values.get("worker_id")
+    outcomes = _outcomes(call, values["outcomes"], worker_id)
+    wishes = _claim_wishes(call, values, worker_id)
+    settled = settle(call.site, outcomes) if outcomes else []
+    data: dict[str, Any] = {"settled": [_brief(each) for each in settled]}
+    done = sum(each.refusal is None for each in settled)
+    if wishes is not None:
+        data["tasks"] = take(call, wishes, wishes["worker_id"])
+    return success(data, f"{done} of {len(settled)} settled")
+
+
+def _settle_one(call: Call, values: dict[str, Any], succeeded: bool) -> Answer:
+    hold = Hold(call.task_id, values.get("worker_id"), values.get("attempt"))
+    wishes = _claim_wishes(call, values, hold.worker_id)
+    outcome = _outcome(call, hold, values, succeeded, "")
+    settled = settle(call.site, [outcome])[0]
+    if settled.refusal is not None:
+        raise settled.refusal
+    data = _ended(settled)
+    if wishes is not None:
+        data["tasks"] = take(call, wishes, wishes["worker_id"])
+    return success(data, "Task completed" if succeeded else "Task failed")
+
+
+def _outcomes(call: Call, given: list[Any], worker_id: str | None) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    faults: list[dict[str, str]] = []
+    for position, each in enumerate(given):
+        where = f"outcomes[{position}]"
+        try:
+            if not isinstance(each, dict):
+                raise fields.invalid([{"path": where, "message": "must be an object, {…}"}])
+            values = call.read(ONE_OUTCOME, each, f"{where}.")
+            hold = Hold(values["id"], values.get("worker_id", worker_id), values.get("attempt"))
+            succeeded = values.get("success", True)
+            outcomes.append(_outcome(call, hold, values, succeeded, f"{where}."))
+        except Invalid as error:
+            faults += error.details
+    if faults:
+        raise fields.invalid(faults[:100])
+    return outcomes
+
+
+def _outcome(
+    call: Call, hold: Hold, values: dict[str, Any], succeeded: bool, where: str
+) -> Outcome:
+    if succeeded:
+        return Completion(hold, _result_json(call, values, where))
+    traceback = values.get("traceback") or values.get("trace") or values.get("stack")
+    return Failure(
+        hold,
+        _cut(values.get("error", "")),
+        _cut(traceback) if traceback else None,
+        values.get("retry", True),
+        values.get("delay"),
+    )
+
+
+def _result_json(call: Call, values: dict[str, Any], where: str) -> str | None:
+    if "result" not in values:
+        return None
+    try:
+        text = dumps(values["result"])
+    except ValueError:
+        message = "holds a number that JSON does not have"
+        raise fields.invalid([{"path": f"{where}result", "message": message}]) from None
+    size, most = len(text.encode("utf-8")), call.site.settings.max_result_bytes
+    if size > most:
+        raise TooLarge(
+            f"{where}result has {size} bytes and may have {most} (MAX_RESULT_BYTES): "
+            "store it elsewhere and settle with its address"
+        )
+    return text
+
+
+def _claim_wishes(
+    call: Call, values: dict[str, Any], worker_id: str | None
+) -> dict[str, Any] | None:
+    """What the folded claim asks for, checked before anything is settled."""
+    if "claim" not in values:
+        return None
+    wishes = call.read(FOLDED_CLAIM, values["claim"], "claim.")
+    wishes.setdefault("worker_id", worker_id)
+    if wishes["worker_id"] is None:
+        raise fields.invalid([{"path": "worker_id", "message": "is required with claim"}])
+    return wishes
+
+
+def _cut(text: str) -> str:
+    encoded = text.encode("utf-8")
+    if len(encoded) <= MAX_ERROR_BYTES:
+        return text
+    room = MAX_ERROR_BYTES - len(CUT_MARK.encode("utf-8"))
+    return encoded[:room].decode("utf-8", "ignore") + CUT_MARK
+
+
+def _ended(settled: Settled) -> dict[str, Any]:
+    row = settled.row or {}
+    data = {"id": row["id"], "status": shown_status(row["status"])}
+    if isinstance(settled.outcome, Failure):
+        will_retry = data["status"] == "pending"
+        run_at = to_iso(row["due_at"]) if row["status"] == "scheduled" else None
+        data.update(will_retry=will_retry, run_at=run_at)
+    return data
+
+
+def _brief(settled: Settled) -> dict[str, Any]:
+    refusal = settled.refusal
+    if refusal is None:
+        return _ended(settled)
+    return {
+        "id": settled.outcome.hold.task_id,
+        "code": refusal.code,
+        "error": refusal.message,
+    }

@@ -1,0 +1,152 @@
+"""Creating and reading tasks."""
+
+from __future__ import annotations
+
+from app.api import fields
+from app.api.body import read_object
+from app.api.http import Answer, success
+from app.queue.errors import Invalid
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from app.api.call import Call
+    from app.queue.create import Created, NewTask
+
+MAX_TASKS = 1000
+MAX_LIMIT = 100
+
+TASK = fields.Fields(
+    {"type": fields.text(255), "params": fields.json_object},
+    priority=fields.integer(-fields.MAX_PRIORITY, fields.MAX_PRIORITY),
+    run_at=fields.time,
+    delay=fields.number(0),
+    max_attempts=fields.integer(1, 1000),
+    timeout=fields.number(0.1),
+    dedupe=fields.dedupe,
+    dedupe_key=fields.text(191),
+    tags=fields.list_of(fields.text(50), 20),
+)
+TASKS = fields.Fields({"tasks": fields.list_of(fields.anything, MAX_TASKS)})
+
+LIST = fields.Fields(
+    {},
+    status=fields.one_of(("pending", "claimed", "processing", "completed", "failed", "cancelled")),
+    type=fields.text(255),
+    tag=fields.text(50),
+    worker_id=fields.text(255),
+    created_after=fields.time,
+    created_before=fields.time,
+    before_id=fields.integer(1, fields.MAX_ID),
+    limit=fields.integer(1, fields.MAX_ID),
+    offset=fields.integer(0, fields.MAX_ID),
+)
+NUMBERS = ("before_id", "limit", "offset")
+
+
+def create(call: Call) -> Answer:
+    """One task, or many at once: all of them or none."""
+    given = read_object(call.request, call.site.settings.max_body_bytes)
+    if "tasks" in given:
+        return _create_many(call, given)
+    from app.queue.create import create as create_tasks
+
+    created = create_tasks(call.site, [_new_task(call, given, "")])[0]
+    shown = {"id": created.id, "type": given["type"], "status": created.status}
+    if created.deduplicated:
+        data = {**shown, "dedupe_key": created.dedupe_key, "deduplicated": True}
+        return success(data, "An equal task exists already")
+    from app.queue.times import to_iso
+
+    data = {
+        **shown,
+        "priority": created.priority,
+        "dedupe_key": created.dedupe_key,
+        "created_at": to_iso(created.created_at),
+    }
+    return success(data, "Task created", 201)
+
+
+def get(call: Call) -> Answer:
+    from app.queue import read
+
+    return success(read.get(call.site, call.task_id), "Task")
+
+
+def history(call: Call) -> Answer:
+    from app.queue import read
+
+    changes = read.trail(call.site, call.task_id)
+    return success({"history": changes, "count": len(changes)}, "Task history")
+
+
+def list_all(call: Call) -> Answer:
+    from app.queue import listing
+
+    filters = call.read(LIST, {name: _query_value(name, text) for name, text in _query(call)})
+    limit, offset = filters.pop("limit", 50), filters.pop("offset", 0)
+    if limit > MAX_LIMIT:
+        call.warnings.append(f"limit was lowered from {limit} to {MAX_LIMIT}, the most at once")
+        limit = MAX_LIMIT
+    tasks = listing.find(filters, limit, offset)
+    more = len(tasks) == limit
+    data = {
+        "tasks": tasks,
+        "count": len(tasks),
+        "limit": limit,
+        "offset": offset,
+        "next_before_id": tasks[-1]["id"] if more else None,
+    }
+    return success(data, "Tasks")
+
+
+def _create_many(call: Call, given: dict[str, Any]) -> Answer:
+    from app.queue.create import create as create_tasks
+
+    new_tasks: list[NewTask] = []
+    faults: list[dict[str, str]] = []
+    for position, each in enumerate(call.read(TASKS, given)["tasks"]):
+        where = f"tasks[{position}]"
+        try:
+            if not isinstance(each, dict):
+                raise fields.invalid([{"path": where, "message": "must be an object, {…}"}])
+            new_tasks.append(_new_task(call, each, f"{where}."))
+        except Invalid as error:
+            faults += error.details
+    if faults:
+        raise fields.invalid(faults[:100])
+    created = create_tasks(call.site, new_tasks) if new_tasks else []
+    doubles = sum(each.deduplicated for each in created)
+    data = {
+        "tasks": [_brief(each) for each in created],
+        "created": len(created) - doubles,
+        "deduplicated": doubles,
+    }
+    return success(data, f"{len(created) - doubles} tasks created", 201)
+
+
+def _brief(created: Created) -> dict[str, Any]:
+    return {"id": created.id, "status": created.status, "deduplicated": created.deduplicated}
+
+
+def _new_task(call: Call, given: dict[str, Any], where: str) -> NewTask:
+    from app.queue.create import NewTask
+
+    values = call.read(TASK, given, where)
+    if "run_at" in values and "delay" in values:
+        message = "cannot be given together with run_at: leave one out"
+        raise fields.invalid([{"path": f"{where}delay", "message": message}])
+    if values.get("dedupe") is False and "dedupe_key" in values:
+        message = "cannot be given with dedupe false: leave one out"
+        raise fields.invalid([{"path": f"{where}dedupe_key", "message": message}])
+    return NewTask(where=where, **values)
+
+
+def _query(call: Call) -> list[tuple[str, str]]:
+    return [(name, text) for name, text in call.request.query.items() if text != ""]
+
+
+def _query_value(name: str, text: str) -> Any:
+    """Everything in a query string is text; the numbers are read as such."""
+    return int(text) if name in NUMBERS and text.isascii() and text.isdigit() else text

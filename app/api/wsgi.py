@@ -1,0 +1,93 @@
+"""WSGI for the worker path: from the environment straight to the plain functions."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from urllib.parse import parse_qsl
+
+from app.api.dispatch import answer
+from app.api.errors import ApiError, answer_to
+from app.api.http import Request
+from app.api.routes import find
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from app.api.http import Answer
+    from app.site import Site
+
+    Environ = dict[str, Any]
+    StartResponse = Callable[..., Any]
+
+PREFIX = "/api"
+
+
+def belongs_here(environ: Environ) -> bool:
+    """Whether the request is for the API and needs no Flask."""
+    path = path_of(environ)
+    if path != PREFIX and not path.startswith(PREFIX + "/"):
+        return False
+    try:
+        return not find(environ["REQUEST_METHOD"], path[len(PREFIX) :])[0].is_operator
+    except ApiError:
+        return True
+
+
+def respond(environ: Environ, start_response: StartResponse, site: Site) -> Iterable[bytes]:
+    """Answer one WSGI request of the API."""
+    try:
+        reply = answer(request_of(environ, site.settings.max_body_bytes), site)
+    except ApiError as error:
+        reply = answer_to(error)
+    return send(reply, environ, start_response)
+
+
+def send(reply: Answer, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    body = reply.body()
+    headers = [*reply.headers.items(), ("Content-Length", str(len(body)))]
+    start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", headers)
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+
+def request_of(environ: Environ, max_bytes: int) -> Request:
+    """The request in a WSGI or CGI environment, its body read as far as it may be long."""
+    headers = {
+        name[5:].replace("_", "-").lower(): value
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    }
+    redirected = environ.get("REDIRECT_HTTP_AUTHORIZATION")
+    if redirected and "authorization" not in headers:
+        headers["authorization"] = redirected
+    return Request(
+        environ["REQUEST_METHOD"],
+        path_of(environ)[len(PREFIX) :],
+        dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)),
+        headers,
+        _body(environ, max_bytes),
+    )
+
+
+def path_of(environ: Environ) -> str:
+    """The path below the application. WSGI hands bytes over as Latin-1 text (PEP 3333)."""
+    raw: str = environ.get("PATH_INFO", "")
+    return raw.encode("latin-1").decode("utf-8", "replace")
+
+
+def _body(environ: Environ, max_bytes: int) -> bytes:
+    """One byte more than allowed is enough to know that it is too long."""
+    length = environ.get("CONTENT_LENGTH") or ""
+    if length.isdigit():
+        body: bytes = environ["wsgi.input"].read(min(int(length), max_bytes + 1))
+        return body
+    if environ.get("wsgi.input_terminated"):
+        body = environ["wsgi.input"].read(max_bytes + 1)
+        return body
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        raise ApiError(
+            "length_required",
+            "This server cannot read a body in chunks: send its length (Content-Length)",
+        )
+    return b""

@@ -1,0 +1,197 @@
+"""Settings: their defaults, where they come from, and which values they take.
+
+Precedence, highest first: environment ``TASKMANAGER_<NAME>``, the config file (the one named by
+``TASKMANAGER_CONFIG``, else ``config.py`` in the project's folder), the default.
+"""
+
+from __future__ import annotations
+
+import os
+
+from app.db import url as database_url
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from app.db.url import DatabaseUrl
+
+PROJECT_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ENVIRONMENT_PREFIX = "TASKMANAGER_"
+DEFAULT_DATABASE_URL = "sqlite:///data/queue.sqlite3"
+
+TRUE_WORDS = {"true", "yes", "on", "1"}
+FALSE_WORDS = {"false", "no", "off", "0"}
+
+
+class ConfigError(Exception):
+    """A setting has a value that cannot be used. The message names it and says what would do."""
+
+
+class Settings:
+    """Every setting by its name in lower case, checked. Times are seconds, sizes bytes."""
+
+    database: DatabaseUrl
+    """Where the queue is, made of DATABASE_URL or of the DB_* settings."""
+
+    database_url: str
+    db_host: str
+    db_name: str
+    db_user: str
+    db_pass: str
+    api_key: str
+    require_auth: bool
+    task_claim_timeout: float
+    max_task_attempts: int
+    retry_delay: float
+    retry_max_delay: float
+    enable_task_history: bool
+    enable_schema_validation: bool
+    max_body_bytes: int
+    max_params_bytes: int
+    max_result_bytes: int
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read and check every setting. Raises ConfigError."""
+    environ = os.environ if environ is None else environ
+    path = _config_path(environ)
+    values = _file_values(path) if path else {}
+    return from_values({**values, **_environment_values(environ)}, _base_folder(path))
+
+
+def from_values(values: Mapping[str, Any], base_folder: str = PROJECT_FOLDER) -> Settings:
+    """Settings from ``{NAME: value}``; a relative SQLite path is taken from ``base_folder``."""
+    settings = Settings()
+    for name, (default, read) in SETTINGS.items():
+        value = values.get(name, default)
+        try:
+            setattr(settings, name.lower(), read(value))
+        except ValueError as error:
+            raise ConfigError(f"{name} {error}") from None
+    settings.database = _database(settings, base_folder)
+    return settings
+
+
+def _database(settings: Settings, base_folder: str) -> DatabaseUrl:
+    if not settings.database_url and settings.db_name:
+        return database_url.from_parts(
+            settings.db_host, settings.db_name, settings.db_user, settings.db_pass
+        )
+    try:
+        return database_url.parse(settings.database_url or DEFAULT_DATABASE_URL, base_folder)
+    except ValueError as error:
+        raise ConfigError(f"DATABASE_URL {error}") from None
+
+
+def _config_path(environ: Mapping[str, str]) -> str:
+    named = environ.get(ENVIRONMENT_PREFIX + "CONFIG", "")
+    if named and not os.path.isfile(named):
+        raise ConfigError(f"TASKMANAGER_CONFIG names {named}, and there is no such file")
+    beside = os.path.join(PROJECT_FOLDER, "config.py")
+    return named or (beside if os.path.isfile(beside) else "")
+
+
+def _base_folder(config_path: str) -> str:
+    return os.path.dirname(os.path.abspath(config_path)) if config_path else PROJECT_FOLDER
+
+
+def _file_values(path: str) -> dict[str, Any]:
+    namespace: dict[str, Any] = {"__file__": path}
+    try:
+        with open(path, encoding="utf-8") as file:
+            exec(compile(file.read(), path, "exec"), namespace)
+    except Exception as error:
+        raise ConfigError(f"{path} cannot be read as Python: {error}") from error
+    values = {name: value for name, value in namespace.items() if name.isupper()}
+    for name in values:
+        if name not in SETTINGS:
+            raise ConfigError(f"{path} sets {name}, which is no setting{_suggestion(name)}")
+    return values
+
+
+def _environment_values(environ: Mapping[str, str]) -> dict[str, str]:
+    names = {name: ENVIRONMENT_PREFIX + name for name in SETTINGS}
+    return {name: environ[variable] for name, variable in names.items() if variable in environ}
+
+
+def _suggestion(name: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, SETTINGS, 1)
+    return f"; did you mean {close[0]}?" if close else "; config.example.py lists them all"
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f'must be a text in quotes, like "abc", and is {value!r}')
+    return value
+
+
+def _key(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be a text in quotes")
+    if value and (len(value) < 8 or not value.isascii() or not value.isprintable() or " " in value):
+        raise ValueError(
+            "must be 8 or more printable ASCII characters without spaces; "
+            'python3 -c "import secrets; print(secrets.token_urlsafe(32))" makes one'
+        )
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = str(value).strip().lower()
+    if word in TRUE_WORDS | FALSE_WORDS:
+        return word in TRUE_WORDS
+    raise ValueError(f"must be True or False, and is {value!r}")
+
+
+def _whole(low: int, high: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        try:
+            number = int(value) if isinstance(value, (int, str)) else None
+        except ValueError:
+            number = None
+        if number is None or isinstance(value, bool) or not low <= number <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}, and is {value!r}")
+        return number
+
+    return read
+
+
+def _seconds(low: float, high: float) -> Callable[[Any], float]:
+    def read(value: Any) -> float:
+        try:
+            number = float(value) if isinstance(value, (int, float, str)) else None
+        except (ValueError, OverflowError):
+            number = None
+        if number is None or isinstance(value, bool) or not low <= number <= high:
+            raise ValueError(
+                f"must be a number of seconds from {low:g} to {high:g}, and is {value!r}"
+            )
+        return number
+
+    return read
+
+
+SETTINGS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
+    "DATABASE_URL": ("", _text),
+    "DB_HOST": ("localhost", _text),
+    "DB_NAME": ("", _text),
+    "DB_USER": ("", _text),
+    "DB_PASS": ("", _text),
+    "API_KEY": ("", _key),
+    "REQUIRE_AUTH": (True, _flag),
+    "TASK_CLAIM_TIMEOUT": (300.0, _seconds(1, 604800)),
+    "MAX_TASK_ATTEMPTS": (3, _whole(1, 1000)),
+    "RETRY_DELAY": (10.0, _seconds(0, 2592000)),
+    "RETRY_MAX_DELAY": (3600.0, _seconds(0, 2592000)),
+    "ENABLE_TASK_HISTORY": (True, _flag),
+    "ENABLE_SCHEMA_VALIDATION": (True, _flag),
+    "MAX_BODY_BYTES": (1024 * 1024, _whole(1024, 64 * 1024 * 1024)),
+    "MAX_PARAMS_BYTES": (256 * 1024, _whole(64, 16 * 1024 * 1024)),
+    "MAX_RESULT_BYTES": (512 * 1024, _whole(64, 16 * 1024 * 1024)),
+}

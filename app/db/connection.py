@@ -1,0 +1,109 @@
+"""What every engine's connection offers, and the few places where their SQL differs."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+    Row = dict[str, Any]
+    Statement = tuple[str, dict[str, Any]]
+
+
+class Result:
+    """What one statement did: its ``rows``, how many it ``changed`` (matched), its ``last_id``."""
+
+    __slots__ = ("changed", "last_id", "rows")
+
+    def __init__(self, rows: list[Row], changed: int, last_id: int) -> None:
+        self.rows = rows
+        self.changed = changed
+        self.last_id = last_id
+
+
+class Connection:
+    """One open connection. ``send`` is one round trip where the engine is across a wire.
+
+    Statements are ``(sql, parameters)`` with parameters named ``:name`` in the SQL. Outside
+    ``transact`` and ``begin`` … ``commit`` each statement commits by itself.
+    """
+
+    dialect: Dialect
+    last_used = 0.0
+
+    def send(self, statements: Sequence[Statement]) -> list[Result]:
+        raise NotImplementedError
+
+    def is_alive(self) -> bool:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def query(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
+        """The rows of one statement."""
+        return self.send([(sql, parameters)])[0].rows
+
+    def transact(self, statements: Sequence[Statement]) -> list[Result]:
+        """All of the statements or none, in one round trip."""
+        begin = (self.dialect.begin, {})
+        return self.send([begin, *statements, ("COMMIT", {})])[1:-1]
+
+    def begin(self, statements: Sequence[Statement]) -> list[Result]:
+        """Open a transaction with these statements; ``commit`` or ``rollback`` ends it."""
+        return self.send([(self.dialect.begin, {}), *statements])[1:]
+
+    def commit(self, statements: Sequence[Statement]) -> list[Result]:
+        """Do these statements and commit the open transaction."""
+        return self.send([*statements, ("COMMIT", {})])[:-1]
+
+    def rollback(self) -> bool:
+        """Undo whatever is open. False when the connection is of no further use."""
+        raise NotImplementedError
+
+
+class Dialect:
+    """SQL that engines spell differently. Times are UTC, to the millisecond, by the
+    database's own clock: two web servers need not agree on the time.
+    """
+
+    begin: str
+    now: str
+    changed: str
+    """How many rows the previous statement changed."""
+    last_id: str
+    """The id that the previous INSERT was given."""
+    lock: str
+    """Ends a SELECT whose rows are to be kept as they are until the transaction ends."""
+    by_primary_key: str
+    """Follows a table's name: find the rows by id, whatever the planner believes."""
+
+    def after(self, seconds: str) -> str:
+        """The time ``seconds`` (an SQL expression) from now."""
+        raise NotImplementedError
+
+    def seconds_since(self, column: str) -> str:
+        raise NotImplementedError
+
+    def timestamp(self, parameter: str) -> str:
+        """A bound text ``YYYY-MM-DD HH:MM:SS.mmm`` as a value to compare and store."""
+        raise NotImplementedError
+
+    def by_index(self, name: str) -> str:
+        """Follows a table's name: use exactly this index."""
+        raise NotImplementedError
+
+    def least(self, first: str, second: str) -> str:
+        raise NotImplementedError
+
+
+def id_list(ids: Iterable[int]) -> str:
+    """Ids for ``IN (…)``. Only integers pass, so nothing needs quoting."""
+    return ",".join(str(int(each)) for each in ids) or "NULL"
+
+
+def text_list(prefix: str, texts: Sequence[str]) -> Statement:
+    """Named parameters for ``IN (…)``: their SQL and their values."""
+    values = {f"{prefix}{position}": text for position, text in enumerate(texts)}
+    return ",".join(f":{name}" for name in values) or "NULL", values

@@ -1,0 +1,116 @@
+"""The database's address, in SQLAlchemy's form."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+EXAMPLES = (
+    "sqlite:////path/queue.sqlite3, or mysql+pymysql://user:password@host:3306/name?charset=utf8mb4"
+)
+MYSQL_SCHEMES = {"mysql", "mysql+pymysql", "mariadb", "mariadb+pymysql"}
+
+
+class DatabaseUrl:
+    """``engine`` is ``sqlite`` (with ``path``) or ``mysql`` (with the rest)."""
+
+    engine = "sqlite"
+    path = ""
+    host = ""
+    port = 3306
+    socket = ""
+    user = ""
+    password = ""
+    database = ""
+    tls = False
+
+    def for_sqlalchemy(self) -> str:
+        """The same address as SQLAlchemy and its drivers want it spelled."""
+        if self.engine == "sqlite":
+            return f"sqlite:///{self.path}"
+        user = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
+        socket = f"&unix_socket={quote(self.socket)}" if self.socket else ""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        name = quote(self.database, safe="")
+        return f"mysql+pymysql://{user}@{host}:{self.port}/{name}?charset=utf8mb4{socket}"
+
+    def engine_options(self) -> dict[str, Any]:
+        """For SQLAlchemy: one connection a process, checked before use."""
+        if self.engine == "sqlite":
+            return {"connect_args": {"timeout": 20}}
+        return {
+            "pool_size": 1,
+            "max_overflow": 3,
+            "pool_pre_ping": True,
+            "isolation_level": "READ COMMITTED",
+            "connect_args": {"ssl_disabled": not self.tls},
+        }
+
+
+def parse(text: str, base_folder: str) -> DatabaseUrl:
+    """Read a URL; a relative SQLite path is taken from ``base_folder``.
+
+    Raises ValueError with a sentence that says what is wrong, never naming the password.
+    """
+    scheme = text.partition("://")[0].lower()
+    if scheme in ("sqlite", "sqlite+pysqlite"):
+        return _sqlite(text, base_folder)
+    if scheme in MYSQL_SCHEMES:
+        return _mysql(text)
+    raise ValueError(f"is not a database address that is understood; write {EXAMPLES}")
+
+
+def from_parts(host: str, name: str, user: str, password: str) -> DatabaseUrl:
+    """From the four values that control panels show. ``host`` may be ``host:3307`` or
+    ``localhost:/path/mysql.sock``.
+    """
+    url = DatabaseUrl()
+    url.engine = "mysql"
+    url.database, url.user, url.password = name, user, password
+    address, colon, rest = host.partition(":")
+    url.host = host
+    if colon and rest.startswith("/"):
+        url.host, url.socket = address or "localhost", rest
+    elif colon and rest.isdigit():
+        url.host, url.port = address, int(rest)
+    return url
+
+
+def _sqlite(text: str, base_folder: str) -> DatabaseUrl:
+    path = unquote(text.partition("://")[2].partition("?")[0])
+    if not path.startswith("/") or path == "/" or path == "/:memory:":
+        raise ValueError(
+            "must name a file: every process would have a queue of its own in memory; "
+            "write sqlite:////absolute/path or sqlite:///relative/path"
+        )
+    url = DatabaseUrl()
+    url.path = os.path.join(base_folder, path[1:])
+    return url
+
+
+def _mysql(text: str) -> DatabaseUrl:
+    try:
+        parts = urlsplit(text)
+        port = parts.port or 3306
+    except ValueError as error:
+        raise ValueError(
+            "cannot be read: write special characters in the password as %xx "
+            f"(@ is %40, / is %2F, # is %23); the form is {EXAMPLES}"
+        ) from error
+    options = parse_qs(parts.query)
+    url = DatabaseUrl()
+    url.engine = "mysql"
+    url.host, url.port = unquote(parts.hostname or "localhost"), port
+    url.user, url.password = unquote(parts.username or ""), unquote(parts.password or "")
+    url.database = unquote(parts.path.lstrip("/"))
+    url.socket = options.get("unix_socket", [""])[0]
+    url.tls = any(name.startswith("ssl") for name in options)
+    if not url.database:
+        raise ValueError("names no database: it ends in /name")
+    if parts.fragment:
+        raise ValueError("has a # in it: write it as %23")
+    return url

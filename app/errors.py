@@ -1,0 +1,34 @@
+"""Addresses outside the API: the same JSON as inside it, until there is a page."""
+
+from __future__ import annotations
+
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from app.api.errors import answer_to
+from app.api.http import Answer, failure, success
+from app.version import VERSION
+
+
+def register_errors(app: Flask) -> None:
+    """Answer the root, unknown addresses and unexpected errors as JSON."""
+    app.add_url_rule("/", view_func=root)
+    app.register_error_handler(HTTPException, http_error)
+    app.register_error_handler(Exception, lambda error: _response(answer_to(error)))
+
+
+def root() -> Response:
+    data = {"version": VERSION, "health": "/api/health", "tasks": "/api/tasks"}
+    return _response(success(data, "TaskManager is running; its API is below /api"))
+
+
+def http_error(error: HTTPException) -> Response:
+    codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+    status = error.code or 500
+    code = codes.get(status, "validation_failed" if status < 500 else "internal")
+    message = "There is nothing at this address" if status == 404 else str(error.description)
+    return _response(failure(status, code, message))
+
+
+def _response(answer: Answer) -> Response:
+    return Response(answer.body(), answer.status, answer.headers)

@@ -1,0 +1,152 @@
+"""The tables: the one definition from which ``schema.sql`` and ``app/sqlite.sql`` are made.
+
+Importing this loads Flask and SQLAlchemy, so only the operator path does.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Optional
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import BigInteger, Boolean, Dialect, Double, Index, Integer, String, Text
+from sqlalchemy.dialects import mysql
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+SCHEMA_VERSION = 1
+"""Stored in ``settings``; raised by every migration."""
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+db = SQLAlchemy(model_class=Base)
+
+if TYPE_CHECKING:
+    Model = Base
+else:
+    Model = db.Model
+
+
+class UtcTime(TypeDecorator[str]):
+    """``YYYY-MM-DD HH:MM:SS.mmm`` in UTC: DATETIME(3) on MySQL, text on SQLite."""
+
+    impl = String(23)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.DATETIME(fsp=3))
+        return dialect.type_descriptor(String(23))
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Optional[str]:
+        if isinstance(value, datetime):
+            return value.isoformat(" ", "milliseconds")
+        return value  # type: ignore[no-any-return]
+
+
+Id = BigInteger().with_variant(Integer(), "sqlite")
+LongText = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+
+# Everything is compared byte by byte, so that both engines agree on what is equal.
+TABLE = {
+    "mysql_engine": "InnoDB",
+    "mysql_row_format": "DYNAMIC",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+    "sqlite_autoincrement": True,
+}
+
+
+class TaskType(Model):
+    __tablename__ = "task_types"
+    __table_args__ = (Index("task_types_name", "name", unique=True), TABLE)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(255))
+    version: Mapped[str] = mapped_column(String(50))
+    param_schema_json: Mapped[str] = mapped_column(LongText)
+    description: Mapped[Optional[str]] = mapped_column(LongText)
+    # NULL in any of these: the server's setting decides.
+    max_attempts: Mapped[Optional[int]] = mapped_column(Integer)
+    timeout: Mapped[Optional[float]] = mapped_column(Double)
+    retry_delay: Mapped[Optional[float]] = mapped_column(Double)
+    retry_max_delay: Mapped[Optional[float]] = mapped_column(Double)
+    priority: Mapped[Optional[int]] = mapped_column(Integer)
+    max_running: Mapped[Optional[int]] = mapped_column(Integer)
+    dedupe_json: Mapped[Optional[str]] = mapped_column(String(32))
+    retention_days: Mapped[Optional[float]] = mapped_column(Double)
+    is_active: Mapped[bool] = mapped_column(Boolean)
+    is_paused: Mapped[bool] = mapped_column(Boolean)
+    created_at: Mapped[str] = mapped_column(UtcTime)
+    updated_at: Mapped[str] = mapped_column(UtcTime)
+
+
+class Task(Model):
+    __tablename__ = "tasks"
+    __table_args__ = (
+        # The order in which tasks are claimed: of all types, and of one.
+        Index("tasks_claim", "status", "urgency", "id"),
+        Index("tasks_claim_type", "status", "type_id", "urgency", "id"),
+        # Expired leases and tasks whose time has come. NULL for all others.
+        Index("tasks_due", "due_at"),
+        # Lists of one status, and claiming in the order of creation.
+        Index("tasks_status", "status", "id", "type_id"),
+        Index("tasks_type", "type_id", "id"),
+        Index("tasks_dedupe", "dedupe_key", "type_id", unique=True),
+        TABLE,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    type_id: Mapped[int] = mapped_column(Id)
+    status: Mapped[str] = mapped_column(String(10))
+    # The priority with its sign turned, so that every order is ascending.
+    urgency: Mapped[int] = mapped_column(Integer)
+    # When a scheduled task becomes pending, when a claimed one's lease ends. NULL otherwise.
+    due_at: Mapped[Optional[str]] = mapped_column(UtcTime)
+    attempts: Mapped[int] = mapped_column(Integer)
+    max_attempts: Mapped[int] = mapped_column(Integer)
+    # The lease a claim of this task gets; NULL leaves it to the type, then to the setting.
+    timeout: Mapped[Optional[float]] = mapped_column(Double)
+    # The lease of the claim that is on now: what a heartbeat extends it by.
+    lease: Mapped[Optional[float]] = mapped_column(Double)
+    # A random number for each claim call: how a call finds the tasks that it won.
+    claim_id: Mapped[Optional[int]] = mapped_column(BigInteger)
+    claimed_by: Mapped[Optional[str]] = mapped_column(String(255))
+    claimed_at: Mapped[Optional[str]] = mapped_column(UtcTime)
+    cancel_requested: Mapped[bool] = mapped_column(Boolean)
+    progress: Mapped[Optional[float]] = mapped_column(Double)
+    progress_message: Mapped[Optional[str]] = mapped_column(LongText)
+    dedupe_key: Mapped[Optional[str]] = mapped_column(String(191))
+    tags_json: Mapped[Optional[str]] = mapped_column(LongText)
+    created_at: Mapped[str] = mapped_column(UtcTime)
+    completed_at: Mapped[Optional[str]] = mapped_column(UtcTime)
+    params_json: Mapped[str] = mapped_column(LongText)
+    result_json: Mapped[Optional[str]] = mapped_column(LongText)
+    error_message: Mapped[Optional[str]] = mapped_column(LongText)
+    error_traceback: Mapped[Optional[str]] = mapped_column(LongText)
+
+
+class TaskHistory(Model):
+    __tablename__ = "task_history"
+    __table_args__ = (Index("task_history_task", "task_id", "id"), TABLE)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    task_id: Mapped[int] = mapped_column(Id)
+    status: Mapped[str] = mapped_column(String(10))
+    worker_id: Mapped[Optional[str]] = mapped_column(String(255))
+    attempt: Mapped[int] = mapped_column(Integer)
+    message: Mapped[Optional[str]] = mapped_column(LongText)
+    created_at: Mapped[str] = mapped_column(UtcTime)
+
+
+class Setting(Model):
+    """What the site remembers of itself; not what people configure."""
+
+    __tablename__ = "settings"
+    __table_args__ = (TABLE,)
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[str] = mapped_column(String(255))

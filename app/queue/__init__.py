@@ -1,0 +1,1 @@
+"""What a queue does. Knows SQL and time; knows no HTTP."""

@@ -1,0 +1,149 @@
+"""Which pending tasks a claim may try for, in the order it wants them.
+
+Every statement here walks one index in its own order and stops early: no sort, no scan,
+however many tasks wait. A filter by type walks once for each wanted type and merges here;
+``IN (…)`` with an ORDER BY would read every pending row in between.
+"""
+
+from __future__ import annotations
+
+from app.db.connection import id_list, text_list
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from app.db.connection import Connection, Dialect, Row, Statement
+
+ATTEMPTS_WINDOW = 1000
+"""Ordering by attempts looks at this many of the most urgent tasks: no index serves it."""
+
+RUNNING_TYPES = (
+    "SELECT id, name, is_paused, max_running, CASE WHEN max_running IS NULL THEN 0 ELSE "
+    "(SELECT COUNT(*) FROM tasks "
+    "WHERE tasks.status = 'claimed' AND tasks.type_id = task_types.id) END AS running "
+    "FROM task_types"
+)
+
+SORT_KEYS = ("priority", "created_at", "id", "attempts")
+SORT_ORDERS = ("asc", "desc")
+
+
+class Filter:
+    """Which types a claimer wants; a task must pass everything that is given."""
+
+    def __init__(
+        self,
+        type_pattern: str | None = None,
+        task_types: Sequence[str] | None = None,
+        task_type_id: int | None = None,
+    ) -> None:
+        self.type_pattern = type_pattern
+        self.task_types = task_types
+        self.task_type_id = task_type_id
+
+    @property
+    def wants_all(self) -> bool:
+        return self.type_pattern is None and self.task_types is None and self.task_type_id is None
+
+    def statement(self) -> Statement:
+        """Finds the wanted types, with how many tasks of a limited type run now."""
+        conditions, values = ["1 = 1"], {}
+        if self.type_pattern is not None:
+            conditions.append("name LIKE :pattern ESCAPE :escape")
+            values.update(pattern=self.type_pattern, escape="\\")
+        if self.task_types is not None:
+            names, parameters = text_list("name", self.task_types)
+            conditions.append(f"name IN ({names})")
+            values.update(parameters)
+        if self.task_type_id is not None:
+            conditions.append("id = :type_id")
+            values["type_id"] = self.task_type_id  # type: ignore[assignment]
+        return f"{RUNNING_TYPES} WHERE {' AND '.join(conditions)}", values
+
+
+class Wanted:
+    """The types that a claim may take from now: paused and saturated ones are left out."""
+
+    def __init__(self, types: list[Row], wants_all: bool) -> None:
+        self.names = {row["id"]: row["name"] for row in types}
+        self.room = {
+            row["id"]: max(0, row["max_running"] - row["running"])
+            for row in types
+            if row["max_running"] is not None
+        }
+        self.open = [
+            row["id"] for row in types if not row["is_paused"] and self.room.get(row["id"], 1) > 0
+        ]
+        self.everything = wants_all and len(self.open) == len(types) and not self.room
+
+    def within_room(self, rows: list[Row]) -> list[Row]:
+        """``rows`` without those for which a limited type has no room left."""
+        left = dict(self.room)
+        kept = []
+        for row in rows:
+            room = left.get(row["type_id"], 1)
+            if room > 0:
+                kept.append(row)
+            if row["type_id"] in left:
+                left[row["type_id"]] = room - 1
+        return kept
+
+
+class Order:
+    """One of the orders in which tasks can be claimed."""
+
+    def __init__(self, sort_by: str = "priority", sort_order: str | None = None) -> None:
+        self.sort_by = sort_by
+        default = "desc" if sort_by == "priority" else "asc"
+        self.descending = (sort_order or default) == "desc"
+
+    def find(self, connection: Connection, wanted: Wanted, count: int) -> list[Row]:
+        """The first ``count`` pending tasks, as ``id, type_id`` and more, in one round trip."""
+        if not (wanted.open or wanted.everything):
+            return []
+        statements = list(self.statements(connection.dialect, wanted, count))
+        rows = [row for result in connection.send(statements) for row in result.rows]
+        key, reverse = self._sort_key()
+        return wanted.within_room(sorted(rows, key=key, reverse=reverse))[:count]
+
+    def statements(self, sql: Dialect, wanted: Wanted, count: int) -> list[Statement]:
+        """The walks that find the candidates: one, or one for each wanted type."""
+        if self.sort_by in ("id", "created_at"):
+            return [self._by_creation(sql, wanted, count)]
+        if wanted.everything:
+            return [self._walk(sql, "tasks_claim", "", count)]
+        return [
+            self._walk(sql, "tasks_claim_type", f" AND type_id = {int(each)}", count)
+            for each in wanted.open
+        ]
+
+    def _walk(self, sql: Dialect, index: str, condition: str, count: int) -> Statement:
+        backwards = self.sort_by == "priority" and not self.descending
+        order = "urgency DESC, id DESC" if backwards else "urgency, id"
+        limit = ATTEMPTS_WINDOW if self.sort_by == "attempts" else count
+        attempts = ", attempts" if self.sort_by == "attempts" else ""
+        return (
+            f"SELECT id, type_id, urgency{attempts} FROM tasks {sql.by_index(index)} "
+            f"WHERE status = 'pending'{condition} ORDER BY {order} LIMIT {limit}",
+            {},
+        )
+
+    def _by_creation(self, sql: Dialect, wanted: Wanted, count: int) -> Statement:
+        """Ids are given in the order of creation."""
+        types = "" if wanted.everything else f" AND type_id IN ({id_list(wanted.open)})"
+        order = "id DESC" if self.descending else "id"
+        return (
+            f"SELECT id, type_id FROM tasks {sql.by_index('tasks_status')} "
+            f"WHERE status = 'pending'{types} ORDER BY {order} LIMIT {count}",
+            {},
+        )
+
+    def _sort_key(self) -> tuple[Callable[[Row], Any], bool]:
+        if self.sort_by in ("id", "created_at"):
+            return (lambda row: row["id"]), self.descending
+        if self.sort_by == "attempts":
+            sign = -1 if self.descending else 1
+            return (lambda row: (sign * row["attempts"], row["urgency"], row["id"])), False
+        return (lambda row: (row["urgency"], row["id"])), not self.descending

@@ -1,0 +1,177 @@
+"""Claiming: the most wanted pending tasks, each to exactly one worker.
+
+Compare-and-swap: read the head of the queue without a lock, then change those rows where they
+are still pending. A lone claimer always gets the head, so it sees the exact order. One that was
+beaten to it goes for a random choice of those behind the head, where it meets few rivals.
+Needs nothing newer than MySQL 5.7 and MariaDB 10.2, and works on Galera, where locks taken by
+SELECT … FOR UPDATE are local to a node.
+"""
+
+from __future__ import annotations
+
+import os
+
+from app.db.connection import id_list
+from app.queue import history
+from app.queue.candidates import RUNNING_TYPES, Filter, Order, Wanted
+from app.queue.reclaim import BATCH, due_tasks, reclaim
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from app.db.connection import Connection, Dialect, Row, Statement
+    from app.site import Site
+
+SPREAD = 16
+"""How many tasks behind the head a beaten claimer chooses from."""
+
+MAX_ROUNDS = 20
+"""Each lost round means that another claimer got a task, so this many end in patience, not in
+a wrong "empty" for a queue that is not."""
+
+MAX_RECLAIMS = 10
+"""How many full batches of due tasks a claim works through before it says that it found none."""
+
+LEASE = (
+    "COALESCE(:lease, timeout, "
+    "(SELECT task_types.timeout FROM task_types WHERE task_types.id = tasks.type_id), "
+    ":default_lease)"
+)
+
+TAKEN_COLUMNS = (
+    "id, type_id, params_json, attempts, max_attempts, urgency, due_at, claimed_at, created_at"
+)
+
+
+class ClaimRequest:
+    """Who wants what. ``lease`` is in seconds; None leaves it to the task, its type, the site."""
+
+    def __init__(
+        self,
+        worker_id: str,
+        limit: int = 1,
+        lease: float | None = None,
+        types: Filter | None = None,
+        order: Order | None = None,
+    ) -> None:
+        self.worker_id = worker_id
+        self.limit = limit
+        self.lease = lease
+        self.types = types or Filter()
+        self.order = order or Order()
+
+
+class Claimed:
+    """``tasks`` as stored, each with its ``type`` name; ``unknown_types`` that were asked for."""
+
+    def __init__(self, tasks: list[Row], unknown_types: list[str]) -> None:
+        self.tasks = tasks
+        self.unknown_types = unknown_types
+
+
+def claim(site: Site, request: ClaimRequest) -> Claimed:
+    """Take back what is due, then claim up to ``request.limit`` tasks, in order.
+
+    Raises a DatabaseError when the database is away or too busy; then nothing is claimed, or
+    what was claimed comes back when its lease ends.
+    """
+    return site.db.run(lambda connection: _Claim(connection, site, request).run())
+
+
+class _Claim:
+    def __init__(self, connection: Connection, site: Site, request: ClaimRequest) -> None:
+        self.connection = connection
+        self.settings = site.settings
+        self.request = request
+
+    def run(self) -> Claimed:
+        for _ in range(MAX_RECLAIMS):
+            due, wanted = self._look()
+            if due:
+                wanted = self._reclaim(due)
+            tasks = self._take_wanted(wanted)
+            if tasks or len(due) < BATCH:
+                break
+        for task in tasks:
+            task["type"] = wanted.names[task["type_id"]]
+        asked = self.request.types.task_types or []
+        return Claimed(tasks, sorted(set(asked) - set(wanted.names.values())))
+
+    def _look(self) -> tuple[list[int], Wanted]:
+        types = self.request.types
+        due, found = self.connection.send([due_tasks(self.connection.dialect), types.statement()])
+        return [row["id"] for row in due.rows], Wanted(found.rows, types.wants_all)
+
+    def _reclaim(self, due: list[int]) -> Wanted:
+        types = self.request.types
+        found = reclaim(self.connection, self.settings, due, and_then=types.statement())
+        return Wanted(found.rows, types.wants_all)
+
+    def _take_wanted(self, wanted: Wanted) -> list[Row]:
+        """The head of the queue, or a random part of what is behind it when beaten to it."""
+        limit = self.request.limit
+        for rounds in range(MAX_ROUNDS):
+            window = self.request.order.find(self.connection, wanted, limit + SPREAD)
+            if not window:
+                return []
+            if rounds == 0:
+                taken = self._take(window[:limit], wanted)
+                if taken:
+                    return taken
+                window = window[limit:] or window
+            taken = self._take(_random_choice(window, limit), wanted)
+            if taken:
+                return taken
+        return []
+
+    def _take(self, rows: list[Row], wanted: Wanted) -> list[Row]:
+        """Claim those of ``rows`` that are still pending: all in one transaction."""
+        limited = sorted({row["type_id"] for row in rows} & set(wanted.room))
+        if limited:
+            rows = self._within_limits(rows, limited)
+        order = [row["id"] for row in rows]
+        finish = self.connection.commit if limited else self.connection.transact
+        taken = {row["id"]: row for row in finish(self._take_statements(order))[-1].rows}
+        return [taken[each] for each in order if each in taken]
+
+    def _within_limits(self, rows: list[Row], limited: list[int]) -> list[Row]:
+        """Open a transaction that keeps rivals away from types with ``max_running``, and leave
+        out the tasks that would go over it, now that the count stands still.
+        """
+        sql = self.connection.dialect
+        condition = f"id IN ({id_list(limited)})"
+        types = (f"SELECT id FROM task_types WHERE {condition} ORDER BY id {sql.lock}", {})
+        counted = (f"{RUNNING_TYPES} WHERE {condition}", {})
+        return Wanted(self.connection.begin([types, counted])[1].rows, False).within_room(rows)
+
+    def _take_statements(self, ids: list[int]) -> list[Statement]:
+        sql = self.connection.dialect
+        claim_id = int.from_bytes(os.urandom(8), "big") >> 1
+        values = {
+            "lease": self.request.lease,
+            "default_lease": self.settings.task_claim_timeout,
+            "worker_id": self.request.worker_id,
+            "claim_id": claim_id,
+        }
+        mine = f"id IN ({id_list(ids)}) AND claim_id = {claim_id}"
+        return [
+            (_take_update(sql, ids), values),
+            *history.of_tasks(self.settings, sql.now, mine, {}),
+            (f"SELECT {TAKEN_COLUMNS} FROM tasks {sql.by_primary_key} WHERE {mine}", {}),
+        ]
+
+
+def _take_update(sql: Dialect, ids: list[int]) -> str:
+    return (
+        f"UPDATE tasks {sql.by_primary_key} SET status = 'claimed', attempts = attempts + 1, "
+        f"lease = {LEASE}, due_at = {sql.after(LEASE)}, claim_id = :claim_id, "
+        f"claimed_by = :worker_id, claimed_at = {sql.now}, completed_at = NULL, "
+        "progress = NULL, progress_message = NULL "
+        f"WHERE id IN ({id_list(ids)}) AND status = 'pending'"
+    )
+
+
+def _random_choice(rows: list[Row], count: int) -> list[Row]:
+    """``count`` of ``rows``, each as likely as any other, in their order."""
+    positions = list(range(len(rows)))
+    positions.sort(key=lambda _: os.urandom(4))
+    return [rows[each] for each in sorted(positions[:count])]

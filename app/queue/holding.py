@@ -1,0 +1,82 @@
+"""Who holds a task: the condition that fences every change by a worker, and what to answer when
+it did not hold. No read comes before the write: the condition is part of the statement.
+"""
+
+from __future__ import annotations
+
+from app.db.connection import id_list
+from app.queue.errors import LeaseLost, NotClaimed, NotFound, NotOwner
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from app.db.connection import Dialect, Row, Statement
+    from app.queue.errors import QueueError
+
+COLUMNS = (
+    "id, status, attempts, max_attempts, claimed_by, due_at, cancel_requested, progress, result_json"
+)
+
+
+class Hold:
+    """A worker's claim of a task, as it states it. Simple clients may leave out who they are
+    (``worker_id``) or which ``attempt`` theirs is.
+    """
+
+    def __init__(self, task_id: int, worker_id: str | None, attempt: int | None) -> None:
+        self.task_id = task_id
+        self.worker_id = worker_id
+        self.attempt = attempt
+
+    @property
+    def condition(self) -> str:
+        """True of the task while this claim is on. Needs ``values``."""
+        worker = "" if self.worker_id is None else " AND claimed_by = :holder"
+        attempt = "" if self.attempt is None else " AND attempts = :attempt"
+        return f"id = :id AND status = 'claimed'{worker}{attempt}"
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {"id": self.task_id, "holder": self.worker_id, "attempt": self.attempt}
+
+    def matches(self, row: Row) -> bool:
+        """Whether the task was last claimed by this very claim. Needs to know who is asking:
+        a claim that names neither worker nor attempt matches nothing.
+        """
+        if self.worker_id is None and self.attempt is None:
+            return False
+        return (
+            row["claimed_by"] is not None
+            and self.worker_id in (None, row["claimed_by"])
+            and self.attempt in (None, row["attempts"])
+        )
+
+    def refusal(self, row: Row | None) -> QueueError:
+        """Why the condition did not hold for the task as it is now."""
+        if row is None:
+            return NotFound(f"There is no task {self.task_id}")
+        if row["status"] != "claimed":
+            status = "pending" if row["status"] == "scheduled" else row["status"]
+            return NotClaimed(
+                f"Task {self.task_id} is not claimed, it is {status}: "
+                "claim it first, or drop this result if its lease has expired"
+            )
+        if self.attempt is not None and self.attempt != row["attempts"]:
+            return LeaseLost(
+                f"The lease of attempt {self.attempt} of task {self.task_id} has expired and the "
+                f"task was claimed again (attempt {row['attempts']}): drop this result"
+            )
+        return NotOwner(
+            f"Task {self.task_id} is claimed by another worker than {self.worker_id!r}: "
+            "send the worker_id that claimed it"
+        )
+
+
+def look_up(sql: Dialect, task_ids: Iterable[int]) -> Statement:
+    """Finds tasks as they are after a change, for the answer or for the refusal."""
+    return (
+        f"SELECT {COLUMNS} FROM tasks {sql.by_primary_key} WHERE id IN ({id_list(task_ids)})",
+        {},
+    )

@@ -1,0 +1,61 @@
+"""Lists of tasks with filters, newest first: the operator path, through Flask-SQLAlchemy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Select, select
+
+from app.models import Task, TaskType, db
+from app.queue import jsontext, view
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STATUSES = {
+    "pending": ("pending", "scheduled"),
+    "claimed": ("claimed",),
+    "processing": ("claimed",),
+    "completed": ("completed",),
+    "failed": ("failed",),
+    "cancelled": ("cancelled",),
+}
+"""What may be asked for, and the stored statuses that it means."""
+
+
+def find(filters: Mapping[str, Any], limit: int, offset: int = 0) -> list[dict[str, Any]]:
+    """Tasks that pass every filter given: ``status``, ``type`` (may hold ``%``), ``tag``,
+    ``worker_id``, ``created_after``, ``created_before`` (stored times), ``before_id``.
+    """
+    columns = [getattr(Task, column) for column in view.COLUMNS]
+    query = select(*columns, TaskType.name.label("type_name")).join(
+        TaskType, TaskType.id == Task.type_id
+    )
+    query = _filtered(query, filters).order_by(Task.id.desc()).limit(limit).offset(offset)
+    rows = db.session.execute(query).mappings().all()
+    return [view.task(row, row["type_name"]) for row in rows]
+
+
+def _filtered(query: Select[Any], filters: Mapping[str, Any]) -> Select[Any]:
+    for name, value in filters.items():
+        query = query.where(_condition(name, value))
+    return query
+
+
+def _condition(name: str, value: Any) -> Any:
+    conditions = {
+        "status": lambda: Task.status.in_(STATUSES[value]),
+        "type": lambda: Task.type_id.in_(_type_ids(value)),
+        "tag": lambda: Task.tags_json.contains(jsontext.dumps(value), autoescape=True),
+        "worker_id": lambda: Task.claimed_by == value,
+        "created_after": lambda: Task.created_at > value,
+        "created_before": lambda: Task.created_at < value,
+        "before_id": lambda: Task.id < value,
+    }
+    return conditions[name]()
+
+
+def _type_ids(name: str) -> list[int]:
+    exact = TaskType.name == name
+    matches = TaskType.name.like(name, escape="\\") if "%" in name else exact
+    return list(db.session.scalars(select(TaskType.id).where(matches)))

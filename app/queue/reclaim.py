@@ -1,0 +1,107 @@
+"""Taking back what is due: leases that expired, and scheduled tasks whose time has come.
+
+Nothing runs by itself here, so each claim looks first. The look is a plain SELECT on a small
+index and takes no lock; only when it finds something is there a transaction.
+"""
+
+from __future__ import annotations
+
+from app.db.connection import id_list
+from app.queue import history
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from app.config import Settings
+    from app.db.connection import Connection, Dialect, Result, Row, Statement
+
+BATCH = 100
+"""How many due tasks one claim takes back at most."""
+
+LEASE_EXPIRED = "lease expired"
+
+
+def due_tasks(sql: Dialect) -> Statement:
+    """Finds the ids of due tasks, the longest due first."""
+    return (
+        f"SELECT id FROM tasks {sql.by_index('tasks_due')} "
+        f"WHERE due_at <= {sql.now} ORDER BY due_at LIMIT {BATCH}",
+        {},
+    )
+
+
+def reclaim(
+    connection: Connection, settings: Settings, ids: list[int], and_then: Statement
+) -> Result:
+    """Make due tasks claimable again, or end them where attempts are used up or a cancel waits.
+
+    ``and_then`` is asked in the same round trip; its result is returned. Other claimers found the same ids; whoever locks them first does the work, the rest find
+    them no longer due.
+    """
+    groups = _by_fate(connection.begin([_lock(connection.dialect, ids)])[0].rows)
+    statements: list[Statement] = []
+    for fate, members in groups.items():
+        statements += fate.statements(connection.dialect, settings, members)
+    return connection.commit([*statements, and_then])[-1]
+
+
+def _lock(sql: Dialect, ids: list[int]) -> Statement:
+
+    return (
+        "SELECT id, status, attempts, max_attempts, cancel_requested "
+        f"FROM tasks {sql.by_primary_key} "
+        f"WHERE id IN ({id_list(ids)}) AND due_at <= {sql.now} ORDER BY id {sql.lock}",
+        {},
+    )
+
+
+class _Fate:
+    """What becomes of due tasks of one kind."""
+
+    def __init__(self, old_status: str, assignments: str, new_status: str) -> None:
+        self.old_status = old_status
+        self.assignments = assignments
+        self.new_status = new_status
+
+    def statements(self, sql: Dialect, settings: Settings, ids: list[int]) -> list[Statement]:
+
+        condition = f"id IN ({id_list(ids)}) AND status = '{self.old_status}'"
+        update = (
+            f"UPDATE tasks {sql.by_primary_key} "
+            f"SET status = '{self.new_status}', due_at = NULL{self.assignments.format(now=sql.now)}"
+            f" WHERE {condition}"
+        )
+        trail: list[Statement] = []
+        if self.old_status == "claimed":
+            trail = history.of_tasks(
+                settings,
+                sql.now,
+                condition,
+                {},
+                status=f"'{self.new_status}'",
+                message=LEASE_EXPIRED,
+            )
+        return [*trail, (update, {})]
+
+
+NO_CLAIMER = ", claimed_by = NULL, lease = NULL"
+ENDED = f"{NO_CLAIMER}, completed_at = {{now}}, cancel_requested = 0"
+
+WAKE = _Fate("scheduled", "", "pending")
+HAND_ON = _Fate("claimed", NO_CLAIMER, "pending")
+BURY = _Fate("claimed", f"{ENDED}, error_message = '{LEASE_EXPIRED}'", "failed")
+CANCEL = _Fate("claimed", ENDED, "cancelled")
+
+
+def _by_fate(rows: list[Row]) -> dict[_Fate, list[int]]:
+    groups: dict[_Fate, list[int]] = {}
+    for row in rows:
+        groups.setdefault(_fate(row), []).append(row["id"])
+    return groups
+
+
+def _fate(row: Row) -> _Fate:
+    if row["status"] == "scheduled":
+        return WAKE
+    if row["cancel_requested"]:
+        return CANCEL
+    return HAND_ON if row["attempts"] < row["max_attempts"] else BURY

@@ -1,0 +1,178 @@
+"""Settling: a worker says how an attempt ended.
+
+Each settle is one conditional UPDATE with its line of the trail, and many of them travel in one
+packet, so a batch costs one round trip like a single one.
+"""
+
+from __future__ import annotations
+
+import os
+
+from app.queue import history
+from app.queue.holding import Hold, look_up
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.db.connection import Connection, Dialect, Result, Row, Statement
+    from app.queue.errors import QueueError
+    from app.site import Site
+
+JITTER = 0.1
+"""Share by which a backoff is lengthened or shortened at random, so that tasks that failed
+together do not come back together."""
+
+WILL_RETRY = "(cancel_requested = 0 AND :retry = 1 AND attempts < max_attempts)"
+
+BACKOFF_BASE = (
+    "COALESCE((SELECT task_types.retry_delay FROM task_types "
+    "WHERE task_types.id = tasks.type_id), :retry_delay)"
+)
+BACKOFF_MOST = (
+    "COALESCE((SELECT task_types.retry_max_delay FROM task_types "
+    "WHERE task_types.id = tasks.type_id), :retry_max_delay)"
+)
+
+
+class Outcome:
+    """How one attempt ended, by whoever holds it."""
+
+    hold: Hold
+
+    def statements(self, site: Site) -> list[Statement]:
+        """The change itself first, then what goes with it in the same transaction."""
+        raise NotImplementedError
+
+    def is_repeat(self, row: Row) -> bool:
+        """Whether the task already is as this same outcome of this same attempt left it."""
+        raise NotImplementedError
+
+
+class Completion(Outcome):
+    """``result_json`` is any JSON text, or None where the worker gave no result."""
+
+    def __init__(self, hold: Hold, result_json: str | None) -> None:
+        self.hold = hold
+        self.result_json = result_json
+
+    def statements(self, site: Site) -> list[Statement]:
+        sql = site.db.dialect
+        update = (
+            f"UPDATE tasks {sql.by_primary_key} SET status = 'completed', due_at = NULL, "
+            f"result_json = :result, error_message = NULL, error_traceback = NULL, "
+            f"progress = 100, completed_at = {sql.now}, cancel_requested = 0 "
+            f"WHERE {self.hold.condition}"
+        )
+        values = {**self.hold.values, "result": self.result_json}
+        return [(update, values), *_trail(site, self.hold, None)]
+
+    def is_repeat(self, row: Row) -> bool:
+        return row["status"] == "completed" and self.hold.matches(row)
+
+
+class Failure(Outcome):
+    """``delay`` in seconds before the next attempt; None leaves it to the backoff."""
+
+    def __init__(
+        self,
+        hold: Hold,
+        error: str,
+        traceback: str | None = None,
+        retry: bool = True,
+        delay: float | None = None,
+    ) -> None:
+        self.hold = hold
+        self.error = error
+        self.traceback = traceback
+        self.retry = retry
+        self.delay = delay
+
+    def statements(self, site: Site) -> list[Statement]:
+        settings = site.settings
+        values = {
+            **self.hold.values,
+            "error": self.error,
+            "traceback": self.traceback,
+            "retry": int(self.retry),
+            "delay": self.delay,
+            "retry_delay": settings.retry_delay,
+            "retry_max_delay": settings.retry_max_delay,
+            "jitter": _jitter(),
+        }
+        update = _fail_update(site.db.dialect, self.hold)
+        return [(update, values), *_trail(site, self.hold, self.error)]
+
+    def is_repeat(self, row: Row) -> bool:
+        return row["status"] not in ("claimed", "completed") and self.hold.matches(row)
+
+
+class Settled:
+    """One outcome's end: the task's ``row`` after it, or the ``refusal`` that changed nothing."""
+
+    def __init__(self, outcome: Outcome, row: Row | None, refusal: QueueError | None) -> None:
+        self.outcome = outcome
+        self.row = row
+        self.refusal = refusal
+
+
+def settle(site: Site, outcomes: Sequence[Outcome]) -> list[Settled]:
+    """Settle all of these in one transaction; each stands or is refused for itself.
+
+    Settling again with the same outcome for the same attempt gives the same answer: the first
+    may have been lost on its way.
+    """
+    return site.db.run(lambda connection: _settle(connection, site, outcomes))
+
+
+def _settle(connection: Connection, site: Site, outcomes: Sequence[Outcome]) -> list[Settled]:
+    statements: list[Statement] = []
+    positions = []
+    # In the order of ids, so that two batches with the same tasks wait for each other instead
+    # of deadlocking.
+    for outcome in sorted(outcomes, key=lambda each: each.hold.task_id):
+        positions.append((outcome, len(statements)))
+        statements += outcome.statements(site)
+    ids = [outcome.hold.task_id for outcome in outcomes]
+    results = connection.transact([*statements, look_up(connection.dialect, ids)])
+    rows = {row["id"]: row for row in results[-1].rows}
+    settled = {
+        id(outcome): _judge(outcome, results[position], rows.get(outcome.hold.task_id))
+        for outcome, position in positions
+    }
+    return [settled[id(outcome)] for outcome in outcomes]
+
+
+def _judge(outcome: Outcome, result: Result, row: Row | None) -> Settled:
+    if row is not None and (result.changed or outcome.is_repeat(row)):
+        return Settled(outcome, row, None)
+    return Settled(outcome, row, outcome.hold.refusal(row))
+
+
+def _fail_update(sql: Dialect, hold: Hold) -> str:
+    # MySQL assigns from left to right and reads what it has already assigned, so the columns
+    # that WILL_RETRY reads come last.
+    doubled = f"{BACKOFF_BASE} * (1 << {sql.least('attempts - 1', '30')})"
+    backoff = f"COALESCE(:delay, {sql.least(doubled, BACKOFF_MOST)} * :jitter)"
+    return (
+        f"UPDATE tasks {sql.by_primary_key} SET "
+        f"status = CASE WHEN cancel_requested = 1 THEN 'cancelled' "
+        f"WHEN {WILL_RETRY} THEN 'scheduled' ELSE 'failed' END, "
+        f"due_at = CASE WHEN {WILL_RETRY} THEN {sql.after(backoff)} ELSE NULL END, "
+        f"completed_at = CASE WHEN {WILL_RETRY} THEN NULL ELSE {sql.now} END, "
+        "error_message = :error, error_traceback = :traceback, cancel_requested = 0 "
+        f"WHERE {hold.condition}"
+    )
+
+
+def _trail(site: Site, hold: Hold, message: str | None) -> list[Statement]:
+    sql = site.db.dialect
+    condition = f"id = :id AND {sql.changed} = 1"
+    return history.of_tasks(
+        site.settings, sql.now, condition, {"id": hold.task_id}, message=message
+    )
+
+
+def _jitter() -> float:
+    share = int.from_bytes(os.urandom(2), "big") / 65535
+    return 1 - JITTER + 2 * JITTER * share

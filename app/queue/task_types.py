@@ -1,0 +1,137 @@
+"""Task types: their names, schemas and settings."""
+
+from __future__ import annotations
+
+from app.db.errors import Duplicate
+from app.queue import jsontext
+from app.queue.errors import UnknownType
+from app.queue.times import to_iso
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from app.db.connection import Connection, Row
+    from app.site import Site
+
+OPTIONS = (
+    "description",
+    "max_attempts",
+    "timeout",
+    "retry_delay",
+    "retry_max_delay",
+    "priority",
+    "max_running",
+    "dedupe",
+    "retention_days",
+)
+"""What a type may set besides name, version and schema. None leaves it to the server."""
+
+STORED = {"dedupe": "dedupe_json"}
+
+
+def register(
+    site: Site, name: str, version: str, param_schema: Any, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Make the type or bring it up to date, and make it active.
+
+    Options that are not named keep the value they have; None goes back to the server's.
+    Returns ``{id, name, version}`` with ``created`` or ``updated`` true.
+    """
+    values = {
+        "name": name,
+        "version": version,
+        "param_schema_json": jsontext.dumps(param_schema),
+        **{STORED.get(option, option): _stored(option, options[option]) for option in options},
+    }
+    try:
+        return site.db.run(lambda connection: _register(connection, values))
+    except Duplicate:  # another registered it between our look and our insert
+        return site.db.run(lambda connection: _register(connection, values))
+
+
+def get(site: Site, name: str) -> dict[str, Any]:
+    """The type with its schema and settings. Raises UnknownType."""
+    rows = site.db.run(
+        lambda connection: connection.query("SELECT * FROM task_types WHERE name = :n", {"n": name})
+    )
+    if not rows:
+        raise unknown_type(name)
+    return _shown(rows[0])
+
+
+def list_all(site: Site, active_only: bool = False) -> list[dict[str, Any]]:
+    """Every type, by name."""
+    where = " WHERE is_active = 1" if active_only else ""
+    sql = f"SELECT * FROM task_types{where} ORDER BY name"
+    return [_shown(row) for row in site.db.run(lambda connection: connection.query(sql, {}))]
+
+
+def set_active(site: Site, name: str, active: bool) -> dict[str, Any]:
+    """A type that is not active takes no new tasks. Raises UnknownType."""
+    return _set_flag(site, name, "is_active", active)
+
+
+def set_paused(site: Site, name: str, paused: bool) -> dict[str, Any]:
+    """A paused type hands no tasks out. Raises UnknownType."""
+    return _set_flag(site, name, "is_paused", paused)
+
+
+def unknown_type(name: str, details: list[dict[str, str]] | None = None) -> UnknownType:
+    return UnknownType(
+        f"There is no task type {name!r}: register it with POST /api/task-types/register", details
+    )
+
+
+def _register(connection: Connection, values: dict[str, Any]) -> dict[str, Any]:
+    answer = {"name": values["name"], "version": values["version"]}
+    look = "SELECT id FROM task_types WHERE name = :name"
+    known = connection.query(look, {"name": values["name"]})
+    now = connection.dialect.now
+    if known:
+        changes = ", ".join(f"{column} = :{column}" for column in values if column != "name")
+        connection.send(
+            [
+                (
+                    f"UPDATE task_types SET {changes}, is_active = 1, updated_at = {now} "
+                    "WHERE name = :name",
+                    values,
+                )
+            ]
+        )
+        return {"id": known[0]["id"], **answer, "updated": True}
+    columns = ", ".join(values)
+    insert = (
+        f"INSERT INTO task_types ({columns}, is_active, is_paused, created_at, updated_at) "
+        f"VALUES ({', '.join(':' + column for column in values)}, 1, 0, {now}, {now})"
+    )
+    return {"id": connection.send([(insert, values)])[0].last_id, **answer, "created": True}
+
+
+def _set_flag(site: Site, name: str, column: str, value: bool) -> dict[str, Any]:
+    sql = (
+        f"UPDATE task_types SET {column} = :value, updated_at = {site.db.dialect.now} "
+        "WHERE name = :name"
+    )
+    statement = (sql, {"value": int(value), "name": name})
+    site.db.run(lambda connection: connection.send([statement]))
+    return get(site, name)
+
+
+def _stored(option: str, value: Any) -> Any:
+    return jsontext.dumps(value) if option == "dedupe" and value is not None else value
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "name": row["name"],
+        "version": row["version"],
+        "param_schema": jsontext.loads(row["param_schema_json"]),
+        "is_active": bool(row["is_active"]),
+        "is_paused": bool(row["is_paused"]),
+        **{option: row[option] for option in OPTIONS if option not in STORED},
+        "dedupe": jsontext.loads(row["dedupe_json"]),
+        "created_at": to_iso(row["created_at"]),
+        "updated_at": to_iso(row["updated_at"]),
+    }

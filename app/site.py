@@ -1,0 +1,19 @@
+"""One installation of TaskManager: its settings and its database, made once a process."""
+
+from __future__ import annotations
+
+from app import config
+from app.db import Database
+
+
+class Site:
+    """What every call needs: ``settings`` and ``db``."""
+
+    def __init__(self, settings: config.Settings) -> None:
+        self.settings = settings
+        self.db = Database(settings.database)
+
+
+def load() -> Site:
+    """The site that the config file and the environment describe. Raises config.ConfigError."""
+    return Site(config.load())

@@ -1,0 +1,73 @@
+-- TaskManager's tables for SQLite. Made from app/models.py: change that, not this.
+
+CREATE TABLE IF NOT EXISTS settings (
+    name VARCHAR(64) NOT NULL,
+    value VARCHAR(255) NOT NULL,
+    PRIMARY KEY (name)
+);
+
+CREATE TABLE IF NOT EXISTS task_history (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    task_id INTEGER NOT NULL,
+    status VARCHAR(10) NOT NULL,
+    worker_id VARCHAR(255),
+    attempt INTEGER NOT NULL,
+    message TEXT,
+    created_at VARCHAR(23) NOT NULL
+);
+CREATE INDEX IF NOT EXISTS task_history_task ON task_history (task_id, id);
+
+CREATE TABLE IF NOT EXISTS task_types (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    name VARCHAR(255) NOT NULL,
+    version VARCHAR(50) NOT NULL,
+    param_schema_json TEXT NOT NULL,
+    description TEXT,
+    max_attempts INTEGER,
+    timeout DOUBLE,
+    retry_delay DOUBLE,
+    retry_max_delay DOUBLE,
+    priority INTEGER,
+    max_running INTEGER,
+    dedupe_json VARCHAR(32),
+    retention_days DOUBLE,
+    is_active BOOLEAN NOT NULL,
+    is_paused BOOLEAN NOT NULL,
+    created_at VARCHAR(23) NOT NULL,
+    updated_at VARCHAR(23) NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS task_types_name ON task_types (name);
+
+CREATE TABLE IF NOT EXISTS tasks (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    type_id INTEGER NOT NULL,
+    status VARCHAR(10) NOT NULL,
+    urgency INTEGER NOT NULL,
+    due_at VARCHAR(23),
+    attempts INTEGER NOT NULL,
+    max_attempts INTEGER NOT NULL,
+    timeout DOUBLE,
+    lease DOUBLE,
+    claim_id BIGINT,
+    claimed_by VARCHAR(255),
+    claimed_at VARCHAR(23),
+    cancel_requested BOOLEAN NOT NULL,
+    progress DOUBLE,
+    progress_message TEXT,
+    dedupe_key VARCHAR(191),
+    tags_json TEXT,
+    created_at VARCHAR(23) NOT NULL,
+    completed_at VARCHAR(23),
+    params_json TEXT NOT NULL,
+    result_json TEXT,
+    error_message TEXT,
+    error_traceback TEXT
+);
+CREATE INDEX IF NOT EXISTS tasks_claim ON tasks (status, urgency, id);
+CREATE INDEX IF NOT EXISTS tasks_claim_type ON tasks (status, type_id, urgency, id);
+CREATE UNIQUE INDEX IF NOT EXISTS tasks_dedupe ON tasks (dedupe_key, type_id);
+CREATE INDEX IF NOT EXISTS tasks_due ON tasks (due_at);
+CREATE INDEX IF NOT EXISTS tasks_status ON tasks (status, id, type_id);
+CREATE INDEX IF NOT EXISTS tasks_type ON tasks (type_id, id);
+
+INSERT OR IGNORE INTO settings (name, value) VALUES ('schema_version', '1');

@@ -1,0 +1,3 @@
+"""The version of TaskManager."""
+
+VERSION = "0.1.0"

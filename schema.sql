@@ -1,0 +1,76 @@
+-- TaskManager's tables for MySQL 5.7+ and MariaDB 10.2+. Made from app/models.py: change that, not this.
+
+CREATE TABLE IF NOT EXISTS settings (
+    name VARCHAR(64) NOT NULL,
+    value VARCHAR(255) NOT NULL,
+    PRIMARY KEY (name)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS task_history (
+    id BIGINT NOT NULL AUTO_INCREMENT,
+    task_id BIGINT NOT NULL,
+    status VARCHAR(10) NOT NULL,
+    worker_id VARCHAR(255),
+    attempt INTEGER NOT NULL,
+    message LONGTEXT,
+    created_at DATETIME(3) NOT NULL,
+    PRIMARY KEY (id),
+    KEY task_history_task (task_id, id)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS task_types (
+    id BIGINT NOT NULL AUTO_INCREMENT,
+    name VARCHAR(255) NOT NULL,
+    version VARCHAR(50) NOT NULL,
+    param_schema_json LONGTEXT NOT NULL,
+    description LONGTEXT,
+    max_attempts INTEGER,
+    timeout DOUBLE,
+    retry_delay DOUBLE,
+    retry_max_delay DOUBLE,
+    priority INTEGER,
+    max_running INTEGER,
+    dedupe_json VARCHAR(32),
+    retention_days DOUBLE,
+    is_active BOOL NOT NULL,
+    is_paused BOOL NOT NULL,
+    created_at DATETIME(3) NOT NULL,
+    updated_at DATETIME(3) NOT NULL,
+    PRIMARY KEY (id),
+    UNIQUE KEY task_types_name (name)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS tasks (
+    id BIGINT NOT NULL AUTO_INCREMENT,
+    type_id BIGINT NOT NULL,
+    status VARCHAR(10) NOT NULL,
+    urgency INTEGER NOT NULL,
+    due_at DATETIME(3),
+    attempts INTEGER NOT NULL,
+    max_attempts INTEGER NOT NULL,
+    timeout DOUBLE,
+    lease DOUBLE,
+    claim_id BIGINT,
+    claimed_by VARCHAR(255),
+    claimed_at DATETIME(3),
+    cancel_requested BOOL NOT NULL,
+    progress DOUBLE,
+    progress_message LONGTEXT,
+    dedupe_key VARCHAR(191),
+    tags_json LONGTEXT,
+    created_at DATETIME(3) NOT NULL,
+    completed_at DATETIME(3),
+    params_json LONGTEXT NOT NULL,
+    result_json LONGTEXT,
+    error_message LONGTEXT,
+    error_traceback LONGTEXT,
+    PRIMARY KEY (id),
+    KEY tasks_claim (status, urgency, id),
+    KEY tasks_claim_type (status, type_id, urgency, id),
+    UNIQUE KEY tasks_dedupe (dedupe_key, type_id),
+    KEY tasks_due (due_at),
+    KEY tasks_status (status, id, type_id),
+    KEY tasks_type (type_id, id)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+INSERT IGNORE INTO settings (name, value) VALUES ('schema_version', '1');
