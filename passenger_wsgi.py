@@ -4,6 +4,8 @@ Passenger and every WSGI server import ``application`` from here; executed, this
 program; ``flask --app passenger_wsgi`` finds ``create_app``.
 """
 
+from __future__ import annotations
+
 import gc
 import os
 import sys
@@ -12,14 +14,23 @@ if __name__ == "__main__":
     # A CGI process lives for one request: collecting garbage would only make it longer.
     gc.disable()
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from flask import Flask
+
+    from app.site import Site
+
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 if FOLDER not in sys.path:
     sys.path.insert(0, FOLDER)
 
-_kept = {}
+_kept: dict[str, Any] = {}
 
 
-def application(environ, start_response):
+def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     """The WSGI application. Flask is loaded by the first request that needs it."""
     from app.api import wsgi
 
@@ -27,45 +38,52 @@ def application(environ, start_response):
         return wsgi.respond(environ, start_response, _site())
     if "flask" not in _kept:
         _kept["flask"] = create_app()
-    return _kept["flask"](environ, start_response)
+    answer: Iterable[bytes] = _kept["flask"](environ, start_response)
+    return answer
 
 
-def create_app():
+def create_app() -> Flask:
     """The Flask application, on the same site as ``application``."""
     from app import create_app as make
 
     return make(_site())
 
 
-def _site():
+def _site() -> Site:
+    """Made once a process. A wrong setting ends the process with a sentence that names it."""
     if "site" not in _kept:
-        from app import site
+        from app import config, site
 
-        _kept["site"] = site.load()
-    return _kept["site"]
+        try:
+            _kept["site"] = site.load()
+        except config.ConfigError as error:
+            raise SystemExit(f"TaskManager cannot start: {error}") from error
+    site_of_process: Site = _kept["site"]
+    return site_of_process
 
 
-def _run_cgi():
+def _run_cgi() -> int:
     from wsgiref.handlers import CGIHandler
 
     try:
         _site()
-    except Exception as error:
-        _refuse(error)
+    except SystemExit as error:
+        _refuse(str(error))
         return 1
     CGIHandler().run(application)
     return 0
 
 
-def _refuse(error):
-    """A site that is set up wrongly says so in the log, and to the caller only that much."""
+def _refuse(reason: str) -> None:
+    """The log hears what is wrong; the caller only that something is."""
     from app.api.http import failure
 
-    print(f"taskmanager: {error}", file=sys.stderr)
+    print(reason, file=sys.stderr)
     message = "TaskManager is not set up rightly; what is wrong is in the server's error log"
-    body = failure(500, "internal", message).body()
-    head = f"Status: 500 Internal Server Error\r\nContent-Type: application/json\r\n\r\n"
-    sys.stdout.buffer.write(head.encode("ascii") + body)
+    answer = failure(500, "internal", message)
+    lines = ["Status: 500 Internal Server Error"]
+    lines += [f"{name}: {value}" for name, value in answer.headers.items()]
+    sys.stdout.buffer.write("\r\n".join([*lines, "", ""]).encode("ascii") + answer.body())
 
 
 if __name__ == "__main__":
@@ -75,5 +93,5 @@ if __name__ == "__main__":
     # Ending at once saves what taking the interpreter apart would cost.
     os._exit(code)
 elif not os.environ.get("FLASK_RUN_FROM_CLI"):
-    # A wrong setting stops the server here, not at the first request.
+    # A wrong setting stops a server when it starts, not at its first request.
     _site()

@@ -32,9 +32,7 @@ FOLDED_CLAIM = fields.Fields({}, worker_id=fields.text(255), **WISHES)
 
 HOLDER = {"worker_id": fields.text(255), "attempt": fields.integer(0, 2**31 - 1)}
 HEARTBEAT = fields.Fields({}, **HOLDER, lease=fields.number(0.1))
-PROGRESS = fields.Fields(
-    {"progress": fields.number(0, 100)}, **HOLDER, message=fields.long_text
-)
+PROGRESS = fields.Fields({"progress": fields.number(0, 100)}, **HOLDER, message=fields.long_text)
 RELEASE = fields.Fields({}, **HOLDER, delay=fields.number(0))
 
 
@@ -51,9 +49,7 @@ def claim_tasks(call: Call) -> Answer:
 
 def take(call: Call, wishes: dict[str, Any], worker_id: str) -> list[dict[str, Any]]:
     """Claim as wished and show what was claimed. Also used by settles that carry a claim."""
-    types = Filter(
-        wishes.get("type_pattern"), wishes.get("task_types"), wishes.get("task_type_id")
-    )
+    types = Filter(wishes.get("type_pattern"), wishes.get("task_types"), wishes.get("task_type_id"))
     order = Order(wishes.get("sort_by", "priority"), wishes.get("sort_order"))
     request = ClaimRequest(worker_id, wishes.get("limit", 1), wishes.get("lease"), types, order)
     claimed = claim(call.site, request)

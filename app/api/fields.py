@@ -33,9 +33,7 @@ class Fields:
         self.required = required
         self.readers: dict[str, Reader] = {**required, **optional}
 
-    def read(
-        self, given: Mapping[str, Any], where: str = ""
-    ) -> tuple[dict[str, Any], list[str]]:
+    def read(self, given: Mapping[str, Any], where: str = "") -> tuple[dict[str, Any], list[str]]:
         """The values of the fields that were given, and a warning for each unknown one.
 
         ``where`` begins the paths in errors. Raises Invalid with all faults at once.
@@ -76,9 +74,7 @@ def text(longest: int, shortest: int = 1) -> Reader:
         if not isinstance(value, str):
             raise ValueError(f"must be a string, and is {_kind(value)}")
         if not shortest <= len(value) <= longest:
-            raise ValueError(
-                f"must have {shortest} to {longest} characters, and has {len(value)}"
-            )
+            raise ValueError(f"must have {shortest} to {longest} characters, and has {len(value)}")
         if CONTROL.search(value):
             raise ValueError("must not have control characters or line breaks")
         if value != value.strip():

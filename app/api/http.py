@@ -18,6 +18,23 @@ FIXED_HEADERS = {
 }
 
 
+REASONS = {
+    200: "OK",
+    201: "Created",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    409: "Conflict",
+    411: "Length Required",
+    413: "Content Too Large",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+
+
 class Request:
     """``path`` begins after ``/api``, decoded; ``headers`` have lower-case names."""
 

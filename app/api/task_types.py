@@ -64,6 +64,8 @@ def switch(call: Call) -> Answer:
     """
     call.fields(fields.Fields({}))
     action = call.arguments["action"]
-    change = task_types.set_active if action in ("activate", "deactivate") else task_types.set_paused
+    change = (
+        task_types.set_active if action in ("activate", "deactivate") else task_types.set_paused
+    )
     value = action in ("activate", "pause")
     return success(change(call.site, call.arguments["name"], value), f"Task type: {action} done")

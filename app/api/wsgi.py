@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from urllib.parse import parse_qsl
 
 from app.api.dispatch import answer
 from app.api.errors import ApiError, answer_to
-from app.api.http import Request
+from app.api.http import REASONS, Request
 from app.api.routes import find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any
+    from typing import Any, BinaryIO
 
     from app.api.http import Answer
     from app.site import Site
@@ -47,7 +46,7 @@ def respond(environ: Environ, start_response: StartResponse, site: Site) -> Iter
 def send(reply: Answer, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     body = reply.body()
     headers = [*reply.headers.items(), ("Content-Length", str(len(body)))]
-    start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", headers)
+    start_response(f"{reply.status} {REASONS[reply.status]}", headers)
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
@@ -78,13 +77,12 @@ def path_of(environ: Environ) -> str:
 
 def _body(environ: Environ, max_bytes: int) -> bytes:
     """One byte more than allowed is enough to know that it is too long."""
-    length = environ.get("CONTENT_LENGTH") or ""
+    length: str = environ.get("CONTENT_LENGTH") or ""
+    stream: BinaryIO = environ["wsgi.input"]
     if length.isdigit():
-        body: bytes = environ["wsgi.input"].read(min(int(length), max_bytes + 1))
-        return body
+        return stream.read(min(int(length), max_bytes + 1))
     if environ.get("wsgi.input_terminated"):
-        body = environ["wsgi.input"].read(max_bytes + 1)
-        return body
+        return stream.read(max_bytes + 1)
     if "HTTP_TRANSFER_ENCODING" in environ:
         raise ApiError(
             "length_required",

@@ -122,5 +122,5 @@ def _discard(connection: Connection | None) -> None:
 
 def _pause(tries: int) -> float:
     """A random wait, longer with each try, so that the same rivals do not meet again."""
-    share = int.from_bytes(os.urandom(2), "big") / 65535
-    return share * 0.005 * 2**tries
+    share: float = int.from_bytes(os.urandom(2), "big") / 65535
+    return share * 0.005 * (1 << tries)

@@ -47,8 +47,7 @@ class Connection:
 
     def transact(self, statements: Sequence[Statement]) -> list[Result]:
         """All of the statements or none, in one round trip."""
-        begin = (self.dialect.begin, {})
-        return self.send([begin, *statements, ("COMMIT", {})])[1:-1]
+        return self.send([(self.dialect.begin, {}), *statements, ("COMMIT", {})])[1:-1]
 
     def begin(self, statements: Sequence[Statement]) -> list[Result]:
         """Open a transaction with these statements; ``commit`` or ``rollback`` ends it."""

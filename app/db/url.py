@@ -82,7 +82,7 @@ def from_parts(host: str, name: str, user: str, password: str) -> DatabaseUrl:
 
 def _sqlite(text: str, base_folder: str) -> DatabaseUrl:
     path = unquote(text.partition("://")[2].partition("?")[0])
-    if not path.startswith("/") or path == "/" or path == "/:memory:":
+    if not path.startswith("/") or path in ("/", "/:memory:"):
         raise ValueError(
             "must name a file: every process would have a queue of its own in memory; "
             "write sqlite:////absolute/path or sqlite:///relative/path"

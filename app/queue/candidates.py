@@ -49,7 +49,8 @@ class Filter:
 
     def statement(self) -> Statement:
         """Finds the wanted types, with how many tasks of a limited type run now."""
-        conditions, values = ["1 = 1"], {}
+        conditions = ["1 = 1"]
+        values: dict[str, Any] = {}
         if self.type_pattern is not None:
             conditions.append("name LIKE :pattern ESCAPE :escape")
             values.update(pattern=self.type_pattern, escape="\\")
@@ -59,7 +60,7 @@ class Filter:
             values.update(parameters)
         if self.task_type_id is not None:
             conditions.append("id = :type_id")
-            values["type_id"] = self.task_type_id  # type: ignore[assignment]
+            values["type_id"] = self.task_type_id
         return f"{RUNNING_TYPES} WHERE {' AND '.join(conditions)}", values
 
 

@@ -139,9 +139,10 @@ class _Claim:
         """
         sql = self.connection.dialect
         condition = f"id IN ({id_list(limited)})"
-        types = (f"SELECT id FROM task_types WHERE {condition} ORDER BY id {sql.lock}", {})
-        counted = (f"{RUNNING_TYPES} WHERE {condition}", {})
-        return Wanted(self.connection.begin([types, counted])[1].rows, False).within_room(rows)
+        locked = f"SELECT id FROM task_types WHERE {condition} ORDER BY id {sql.lock}"
+        counted = f"{RUNNING_TYPES} WHERE {condition}"
+        found = self.connection.begin([(locked, {}), (counted, {})])
+        return Wanted(found[1].rows, False).within_room(rows)
 
     def _take_statements(self, ids: list[int]) -> list[Statement]:
         sql = self.connection.dialect

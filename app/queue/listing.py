@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import operator
+from typing import TYPE_CHECKING, Any, Callable
 
 from sqlalchemy import Select, select
 
@@ -21,6 +22,13 @@ STATUSES = {
     "cancelled": ("cancelled",),
 }
 """What may be asked for, and the stored statuses that it means."""
+
+COMPARISONS: dict[str, tuple[Any, Callable[[Any, Any], Any]]] = {
+    "worker_id": (Task.claimed_by, operator.eq),
+    "created_after": (Task.created_at, operator.gt),
+    "created_before": (Task.created_at, operator.lt),
+    "before_id": (Task.id, operator.lt),
+}
 
 
 def find(filters: Mapping[str, Any], limit: int, offset: int = 0) -> list[dict[str, Any]]:
@@ -43,16 +51,14 @@ def _filtered(query: Select[Any], filters: Mapping[str, Any]) -> Select[Any]:
 
 
 def _condition(name: str, value: Any) -> Any:
-    conditions = {
-        "status": lambda: Task.status.in_(STATUSES[value]),
-        "type": lambda: Task.type_id.in_(_type_ids(value)),
-        "tag": lambda: Task.tags_json.contains(jsontext.dumps(value), autoescape=True),
-        "worker_id": lambda: Task.claimed_by == value,
-        "created_after": lambda: Task.created_at > value,
-        "created_before": lambda: Task.created_at < value,
-        "before_id": lambda: Task.id < value,
-    }
-    return conditions[name]()
+    if name == "status":
+        return Task.status.in_(STATUSES[value])
+    if name == "type":
+        return Task.type_id.in_(_type_ids(value))
+    if name == "tag":
+        return Task.tags_json.contains(jsontext.dumps(value), autoescape=True)
+    column, comparison = COMPARISONS[name]
+    return comparison(column, value)
 
 
 def _type_ids(name: str) -> list[int]:

@@ -29,7 +29,9 @@ def cancel(site: Site, task_id: int) -> Row:
         "WHERE id = :id AND status = 'claimed'"
     )
     results = _change(
-        site, task_id, [(waiting, {"id": task_id}), *_trail(site, task_id), (claimed, {"id": task_id})]
+        site,
+        task_id,
+        [(waiting, {"id": task_id}), *_trail(site, task_id), (claimed, {"id": task_id})],
     )
     row = _row_or_not_found(results[-1], task_id)
     if row["status"] not in ("cancelled", "claimed"):

@@ -34,8 +34,8 @@ def reclaim(
 ) -> Result:
     """Make due tasks claimable again, or end them where attempts are used up or a cancel waits.
 
-    ``and_then`` is asked in the same round trip; its result is returned. Other claimers found the same ids; whoever locks them first does the work, the rest find
-    them no longer due.
+    Other claimers found the same ids; whoever locks them first does the work, the rest find
+    them no longer due. ``and_then`` is asked in the same round trip; its result is returned.
     """
     groups = _by_fate(connection.begin([_lock(connection.dialect, ids)])[0].rows)
     statements: list[Statement] = []

@@ -84,9 +84,7 @@ def _search(pattern: str, text: str) -> bool | None:
         return None
 
 
-def _pattern(
-    validator: Any, pattern: str, instance: Any, schema: Any
-) -> Iterator[ValidationError]:
+def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
     if not validator.is_type(instance, "string"):
         return
     matches = _search(pattern, instance)
@@ -126,8 +124,7 @@ def _additional_properties(
             yield from validator.descend(value, allowed, path=name)
 
 
-
-_Validator = extend(
+_Validator = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     {
         "pattern": _pattern,

@@ -39,7 +39,7 @@ def shown_status(status: str) -> str:
     return "pending" if status == "scheduled" else status
 
 
-def task(row: Mapping[str, Any], type_name: str) -> dict[str, Any]:
+def task(row: Mapping[Any, Any], type_name: str) -> dict[str, Any]:
     """Everything about one task, as ``GET /api/tasks/{id}`` answers it."""
     waiting = row["status"] in ("pending", "scheduled")
     return {
