@@ -12,6 +12,8 @@ class Site:
     def __init__(self, settings: config.Settings) -> None:
         self.settings = settings
         self.db = Database(settings.database)
+        self.contended_until = 0.0
+        """Until when (``time.monotonic``) claims of this process expect rivals."""
 
 
 def load() -> Site:
