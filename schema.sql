@@ -57,7 +57,7 @@ CREATE TABLE IF NOT EXISTS tasks (
     progress DOUBLE,
     progress_message LONGTEXT,
     dedupe_key VARCHAR(191),
-    tags_json LONGTEXT,
+    tags LONGTEXT,
     created_at DATETIME(3) NOT NULL,
     completed_at DATETIME(3),
     params_json LONGTEXT NOT NULL,

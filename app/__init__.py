@@ -24,6 +24,7 @@ def create_app(site: Site | None = None) -> Flask:
 
     site = site or load()
     app = Flask(__name__)
+    app.url_map.merge_slashes = False
     app.extensions["taskmanager"] = site
     app.config["SQLALCHEMY_DATABASE_URI"] = site.settings.database.for_sqlalchemy()
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = site.settings.database.engine_options()

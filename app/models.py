@@ -5,11 +5,23 @@ Importing this loads Flask and SQLAlchemy, so only the operator path does.
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Optional
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, Boolean, Dialect, Double, Index, Integer, String, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Dialect,
+    Double,
+    Engine,
+    Index,
+    Integer,
+    String,
+    Text,
+    event,
+)
 from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -28,6 +40,13 @@ if TYPE_CHECKING:
     Model = Base
 else:
     Model = db.Model
+
+
+@event.listens_for(Engine, "connect")
+def _compare_exactly(connection: Any, _: Any) -> None:
+    """LIKE on SQLite tells upper from lower case, as everywhere else here."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA case_sensitive_like=ON")
 
 
 class UtcTime(TypeDecorator[str]):
@@ -120,7 +139,8 @@ class Task(Model):
     progress: Mapped[Optional[float]] = mapped_column(Double)
     progress_message: Mapped[Optional[str]] = mapped_column(LongText)
     dedupe_key: Mapped[Optional[str]] = mapped_column(String(191))
-    tags_json: Mapped[Optional[str]] = mapped_column(LongText)
+    # A tag a line, with a line break on either side of each: LIKE finds exactly one tag.
+    tags: Mapped[Optional[str]] = mapped_column(LongText)
     created_at: Mapped[str] = mapped_column(UtcTime)
     completed_at: Mapped[Optional[str]] = mapped_column(UtcTime)
     params_json: Mapped[str] = mapped_column(LongText)

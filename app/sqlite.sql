@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS tasks (
     progress DOUBLE,
     progress_message TEXT,
     dedupe_key VARCHAR(191),
-    tags_json TEXT,
+    tags TEXT,
     created_at VARCHAR(23) NOT NULL,
     completed_at VARCHAR(23),
     params_json TEXT NOT NULL,

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 from app.api.errors import ApiError
+from app.queue import jsontext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from app.api.http import Request
-
-MAX_DEPTH = 100
-"""How deep arrays and objects may nest: deeper ones exhaust the stack of what reads them."""
 
 
 def read_object(request: Request, max_bytes: int) -> dict[str, Any]:
@@ -42,45 +38,10 @@ def _text(body: bytes) -> str:
 
 
 def _parse(text: str) -> Any:
-    if text.count("[") + text.count("{") > MAX_DEPTH:
-        _check_depth(text)
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
-        if "\\u" in text:
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError:
-        raise _invalid(r"The body has half of a surrogate pair (\ud800 … \udfff)") from None
-    except RecursionError:
-        raise _invalid(f"The body nests deeper than {MAX_DEPTH} levels") from None
-    except json.JSONDecodeError as error:
-        raise _invalid(
-            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        ) from None
+        return jsontext.parse(text)
     except ValueError as error:
-        raise _invalid(f"The body is not JSON that can be read: {error}") from None
-    return value
-
-
-def _check_depth(text: str) -> None:
-    """Counts brackets outside strings, so that nothing deep is ever parsed."""
-    depth = 0
-    in_string = escaped = False
-    for character in text:
-        if in_string:
-            in_string = escaped or character != '"'
-            escaped = not escaped and character == "\\"
-        elif character == '"':
-            in_string = True
-        elif character in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise _invalid(f"The body nests deeper than {MAX_DEPTH} levels")
-        elif character in "]}":
-            depth -= 1
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+        raise _invalid(f"The body is not JSON that can be taken: {error}") from None
 
 
 def _kind(value: Any) -> str:

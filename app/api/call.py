@@ -19,11 +19,13 @@ class Call:
     ``warnings`` is told to the caller without failing the call.
     """
 
-    def __init__(self, request: Request, site: Site, arguments: Mapping[str, str]) -> None:
+    def __init__(
+        self, request: Request, site: Site, arguments: Mapping[str, str], warnings: list[str]
+    ) -> None:
         self.request = request
         self.site = site
         self.arguments = arguments
-        self.warnings: list[str] = []
+        self.warnings = warnings
 
     def fields(self, known: Fields) -> dict[str, Any]:
         """The body's known fields. Raises ApiError or Invalid."""

@@ -19,14 +19,14 @@ def answer(request: Request, site: Site) -> Answer:
     Routes of the operator path need to run inside an application context of
     :func:`app.create_app`.
     """
+    warnings: list[str] = []
     try:
         route, arguments = routes.find(request.method, request.path)
         if not route.is_open:
             authenticate(request, site.settings)
-        call = Call(request, site, arguments)
-        reply = route.handler()(call)
+        reply = route.handler()(Call(request, site, arguments, warnings))
     except Exception as error:
-        return answer_to(error)
-    if call.warnings:
-        reply.payload["warnings"] = call.warnings
+        reply = answer_to(error)
+    if warnings:
+        reply.payload["warnings"] = warnings
     return reply

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 
+from app.queue import jsontext
 from app.queue.errors import Invalid
 from app.queue.times import from_iso
 
@@ -187,9 +188,9 @@ def schema(value: Any) -> Any:
     """A JSON Schema as an object or boolean, or as its JSON text."""
     if isinstance(value, str):
         try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            raise ValueError("is a string and not the JSON text of a schema") from None
+            value = jsontext.parse(value)
+        except ValueError as error:
+            raise ValueError(f"is a string and not the JSON text of a schema: {error}") from None
     if value == []:
         return {}
     if not isinstance(value, (dict, bool)):

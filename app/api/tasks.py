@@ -149,4 +149,5 @@ def _query(call: Call) -> list[tuple[str, str]]:
 
 def _query_value(name: str, text: str) -> Any:
     """Everything in a query string is text; the numbers are read as such."""
-    return int(text) if name in NUMBERS and text.isascii() and text.isdigit() else text
+    is_number = text.isascii() and text.isdigit() and len(text) < 20
+    return int(text) if name in NUMBERS and is_number else text

@@ -11,7 +11,7 @@ from app.db.connection import id_list, text_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from app.db.connection import Connection, Dialect, Row, Statement
@@ -46,6 +46,14 @@ class Filter:
     @property
     def wants_all(self) -> bool:
         return self.type_pattern is None and self.task_types is None and self.task_type_id is None
+
+    def unknown(self, found: Iterable[str]) -> list[str]:
+        """Names that were asked for and are no types. Another filter may have hidden a type, so
+        only a filter by names alone tells.
+        """
+        if self.task_types is None or self.type_pattern is not None or self.task_type_id:
+            return []
+        return sorted(set(self.task_types) - set(found))
 
     def statement(self) -> Statement:
         """Finds the wanted types, with how many tasks of a limited type run now."""

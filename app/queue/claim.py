@@ -100,8 +100,7 @@ class _Claim:
                 break
         for task in tasks:
             task["type"] = wanted.names[task["type_id"]]
-        asked = self.request.types.task_types or []
-        return Claimed(tasks, sorted(set(asked) - set(wanted.names.values())))
+        return Claimed(tasks, self.request.types.unknown(wanted.names.values()))
 
     def _look(self) -> tuple[list[int], Wanted]:
         types = self.request.types

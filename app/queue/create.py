@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from app.db.connection import text_list
 from app.db.errors import DatabaseBusy, Duplicate
 from app.queue import dedupe, history, jsontext
@@ -20,6 +22,9 @@ MAX_RACES = 5
 """How often another may make the same task between our look and our insert."""
 
 KEYS_PER_LOOK = 500
+
+CHECK_SECONDS = 5.0
+"""How long the patterns of one call's schemas may match altogether."""
 
 ANYTHING = ("true", "{}", '{"type":"object"}')
 """Schemas that every params match: no need to load a validator."""
@@ -175,9 +180,10 @@ def _attach_types(site: Site, drafts: list[_Draft], types: list[Row]) -> None:
         ]
         raise unknown_type(missing[0].type, details)
     faults = []
+    deadline = time.monotonic() + CHECK_SECONDS
     for draft in drafts:
         draft.type = by_name[draft.task.type]
-        faults += _faults(site, draft)
+        faults += _faults(site, draft, deadline)
     if faults:
         raise Invalid(_summary(faults), faults)
 
@@ -187,7 +193,7 @@ def _summary(faults: list[dict[str, str]]) -> str:
     return f"{faults[0]['path']}: {faults[0]['message']}{more}"
 
 
-def _faults(site: Site, draft: _Draft) -> list[dict[str, str]]:
+def _faults(site: Site, draft: _Draft, deadline: float) -> list[dict[str, str]]:
     where = draft.task.where
     if not draft.type["is_active"]:
         message = f"the task type {draft.task.type!r} is not active: activate or register it"
@@ -197,7 +203,7 @@ def _faults(site: Site, draft: _Draft) -> list[dict[str, str]]:
         return []
     from app.queue.validation import violations
 
-    found = violations(schema_json, jsontext.loads(schema_json), draft.task.params)
+    found = violations(schema_json, jsontext.loads(schema_json), draft.task.params, deadline)
     return [{**fault, "path": where + fault["path"]} for fault in found]
 
 
@@ -276,7 +282,7 @@ def _insert(connection: Connection, site: Site, draft: _Draft) -> list[Statement
     later = f"{due} > {sql.now}" if task.run_at or task.delay else "1 = 0"
     insert = (
         "INSERT INTO tasks (type_id, status, urgency, due_at, attempts, max_attempts, timeout, "
-        "cancel_requested, dedupe_key, tags_json, params_json, created_at) VALUES (:type_id, "
+        "cancel_requested, dedupe_key, tags, params_json, created_at) VALUES (:type_id, "
         f"CASE WHEN {later} THEN 'scheduled' ELSE 'pending' END, :urgency, "
         f"CASE WHEN {later} THEN {due} ELSE NULL END, 0, :max_attempts, :timeout, "
         f"0, :dedupe_key, :tags, :params, {sql.now})"
@@ -290,7 +296,7 @@ def _insert(connection: Connection, site: Site, draft: _Draft) -> list[Statement
         "max_attempts": task.max_attempts or default_attempts,
         "timeout": task.timeout,
         "dedupe_key": draft.unique_key,
-        "tags": jsontext.dumps(task.tags) if task.tags else None,
+        "tags": "\n" + "\n".join(task.tags) + "\n" if task.tags else None,
         "params": draft.params_json,
     }
     return [

@@ -9,9 +9,33 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+MAX_DEPTH = 100
+"""How deep arrays and objects may nest: deeper ones exhaust the stack of what reads them."""
+
+
 def dumps(value: Any) -> str:
     """Compact JSON. Raises ValueError for NaN and infinities, which JSON does not have."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def parse(text: str) -> Any:
+    """The value of JSON that somebody sent. Stricter than Python, which takes NaN, numbers beyond
+    floating point, half surrogate pairs, and nesting until the stack is full.
+
+    Raises ValueError with what is wrong and where.
+    """
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        _check_depth(text)
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError(r"half of a surrogate pair (\ud800 … \udfff)") from None
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise ValueError(f"{error.msg} at {place}") from None
+    return value
 
 
 def loads(text: str | None) -> Any:
@@ -27,6 +51,35 @@ def canonical(value: Any) -> str:
     return json.dumps(
         plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True
     )
+
+
+def _check_depth(text: str) -> None:
+    """Counts brackets outside strings, so that nothing deep is ever parsed."""
+    depth = 0
+    in_string = escaped = False
+    for character in text:
+        if in_string:
+            in_string = escaped or character != '"'
+            escaped = not escaped and character == "\\"
+        elif character == '"':
+            in_string = True
+        elif character in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+        elif character in "]}":
+            depth -= 1
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number that JSON has")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"the number {text[:40]} is too large")
+    return number
 
 
 def _with_whole_numbers(value: Any) -> Any:

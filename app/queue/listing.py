@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from sqlalchemy import Select, select
 
 from app.models import Task, TaskType, db
-from app.queue import jsontext, view
+from app.queue import view
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,6 @@ STATUSES = {
 """What may be asked for, and the stored statuses that it means."""
 
 COMPARISONS: dict[str, tuple[Any, Callable[[Any, Any], Any]]] = {
-    "worker_id": (Task.claimed_by, operator.eq),
     "created_after": (Task.created_at, operator.gt),
     "created_before": (Task.created_at, operator.lt),
     "before_id": (Task.id, operator.lt),
@@ -55,8 +54,10 @@ def _condition(name: str, value: Any) -> Any:
         return Task.status.in_(STATUSES[value])
     if name == "type":
         return Task.type_id.in_(_type_ids(value))
+    if name == "worker_id":
+        return (Task.claimed_by == value) & Task.status.not_in(STATUSES["pending"])
     if name == "tag":
-        return Task.tags_json.contains(jsontext.dumps(value), autoescape=True)
+        return Task.tags.contains(f"\n{value}\n", autoescape=True)
     column, comparison = COMPARISONS[name]
     return comparison(column, value)
 

@@ -6,8 +6,12 @@ calls that validate.
 
 from __future__ import annotations
 
+import threading
+import time
+from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import regex
 from jsonschema import Draft202012Validator
@@ -27,10 +31,29 @@ PATTERN_SECONDS = 0.2
 
 MAX_VIOLATIONS = 100
 
+# The keywords of draft 2020-12 (and the one that it kept for old schemas) that hold schemas.
+HOLDS_A_SCHEMA = {
+    "additionalProperties",
+    "contains",
+    "contentSchema",
+    "else",
+    "if",
+    "items",
+    "not",
+    "propertyNames",
+    "then",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+}
+HOLDS_A_LIST = {"allOf", "anyOf", "oneOf", "prefixItems"}
+HOLDS_A_MAP = {"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"}
+
+_now = threading.local()
+"""The deadline of the check that this thread does: patterns deep inside have to know it."""
+
 
 def check_schema(schema: Any) -> None:
     """Raises Invalid, with every fault found, unless ``schema`` can be used for params."""
-    _refuse_foreign(schema, "param_schema")
     try:
         errors = [
             {"path": _path("param_schema", error), "message": error.message}
@@ -40,12 +63,17 @@ def check_schema(schema: Any) -> None:
         errors = [{"path": "param_schema", "message": f"cannot be read: {error}"}]
     if errors:
         raise Invalid("param_schema is not a JSON Schema of draft 2020-12", errors[:MAX_VIOLATIONS])
+    _check_self_contained(schema, "param_schema")
     _check_patterns(schema, "param_schema")
 
 
-def violations(schema_json: str, schema: Any, params: Any) -> list[dict[str, str]]:
-    """Everywhere that ``params`` does not match, as ``{"path": "params.length", "message"}``."""
+def violations(schema_json: str, schema: Any, params: Any, deadline: float) -> list[dict[str, str]]:
+    """Everywhere that ``params`` does not match, as ``{"path": "params.length", "message"}``.
+
+    ``deadline`` (``time.monotonic``) ends all matching of patterns.
+    """
     found = []
+    _now.deadline = deadline
     try:
         for error in _validator(schema_json, _Json(schema)).iter_errors(params):
             found.append({"path": _path("params", error), "message": error.message[:500]})
@@ -78,8 +106,11 @@ def _validator(schema_json: str, schema: _Json) -> Any:
 
 def _search(pattern: str, text: str) -> bool | None:
     """Whether it matches; None when finding out takes too long."""
+    left = min(PATTERN_SECONDS, _now.deadline - time.monotonic())
+    if left <= 0:
+        return None
     try:
-        return regex.search(pattern, text, timeout=PATTERN_SECONDS) is not None
+        return regex.search(pattern, text, timeout=left) is not None
     except TimeoutError:
         return None
 
@@ -124,9 +155,18 @@ def _additional_properties(
             yield from validator.descend(value, allowed, path=name)
 
 
+def _multiple_of(
+    validator: Any, divisor: Any, instance: Any, schema: Any
+) -> Iterator[ValidationError]:
+    """Exact: floating point finds 0.3 no multiple of 0.1, and has no room for great integers."""
+    if validator.is_type(instance, "number") and Fraction(str(instance)) % Fraction(str(divisor)):
+        yield ValidationError(f"{instance!r} is not a multiple of {divisor}")
+
+
 _Validator = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     {
+        "multipleOf": _multiple_of,
         "pattern": _pattern,
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties,
@@ -141,27 +181,56 @@ def _path(root: str, error: ValidationError) -> str:
     return path
 
 
-def _subvalues(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every object inside a schema with its path, without recursion."""
-    waiting = [(path, value)]
+def _parts(schema: Any, root: str) -> Iterator[tuple[str, str, Any]]:
+    """Each schema inside a schema, itself first: its JSON pointer, its path for people, itself.
+
+    What stands in ``const``, ``enum``, ``default`` and ``examples`` is data and no schema.
+    """
+    waiting = [("", root, schema)]
     while waiting:
-        where, each = waiting.pop()
-        if isinstance(each, dict):
-            yield where, each
-            waiting += [(f"{where}.{key}", inner) for key, inner in each.items()]
-        elif isinstance(each, list):
-            waiting += [(f"{where}[{index}]", inner) for index, inner in enumerate(each)]
+        pointer, path, part = waiting.pop()
+        yield pointer, path, part
+        if isinstance(part, dict):
+            waiting += [
+                (pointer + "".join(f"/{_escape(step)}" for step in steps), f"{path}.{where}", inner)
+                for steps, where, inner in _inside(part)
+            ]
 
 
-def _refuse_foreign(schema: Any, root: str) -> None:
+def _inside(part: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str, Any]]:
+    for word, value in part.items():
+        if word in HOLDS_A_SCHEMA:
+            yield (word,), word, value
+        elif word in HOLDS_A_LIST and isinstance(value, list):
+            for index, each in enumerate(value):
+                yield (word, str(index)), f"{word}[{index}]", each
+        elif word in HOLDS_A_MAP and isinstance(value, dict):
+            for name, each in value.items():
+                yield (word, name), f"{word}.{name}", each
+
+
+def _escape(step: str) -> str:
+    return step.replace("~", "~0").replace("/", "~1")
+
+
+def _check_self_contained(schema: Any, root: str) -> None:
+    """Every reference leads to a schema inside this one; nothing is fetched."""
+    parts = list(_parts(schema, root))
+    objects = [(path, part) for _, path, part in parts if isinstance(part, dict)]
+    targets = {f"#{pointer}" for pointer, _, _ in parts}
+    for _, part in objects:
+        targets |= {f"#{part[word]}" for word in ("$anchor", "$dynamicAnchor") if word in part}
     faults = []
-    for path, each in _subvalues(schema, root):
+    for path, part in objects:
         for word in ("$ref", "$dynamicRef"):
-            target = each.get(word)
-            if isinstance(target, str) and not target.startswith("#"):
-                message = f"{target!r} points outside the schema; only #… is followed"
+            target = part.get(word)
+            if isinstance(target, str) and unquote(target) not in targets:
+                message = f"{target!r} leads to no schema inside this one, and others are not read"
                 faults.append({"path": f"{path}.{word}", "message": message})
-        draft = each.get("$schema")
+        if "$id" in part and path != root:
+            message = "stands inside the schema: only the whole may have one"
+            faults.append({"path": f"{path}.$id", "message": message})
+        draft = part.get("$schema")
         if isinstance(draft, str) and draft.rstrip("#") != DRAFT:
             message = f"{draft!r} is another draft; write for 2020-12 or leave $schema out"
             faults.append({"path": f"{path}.$schema", "message": message})
@@ -171,17 +240,15 @@ def _refuse_foreign(schema: Any, root: str) -> None:
 
 def _check_patterns(schema: Any, root: str) -> None:
     faults = []
-    objects = list(_subvalues(schema, root))
-    unevaluated = any("unevaluatedProperties" in each for _, each in objects)
-    for path, each in objects:
-        patterns = each.get("patternProperties")
+    objects = [(path, part) for _, path, part in _parts(schema, root) if isinstance(part, dict)]
+    unevaluated = any("unevaluatedProperties" in part for _, part in objects)
+    for path, part in objects:
+        patterns = part.get("patternProperties", {})
         if patterns and unevaluated:
+            # jsonschema matches those by itself, and nothing bounds how long that takes.
             message = "cannot stand beside unevaluatedProperties: use additionalProperties"
             faults.append({"path": f"{path}.patternProperties", "message": message})
-        candidates = list(patterns) if isinstance(patterns, dict) else []
-        if isinstance(each.get("pattern"), str):
-            candidates.append(each["pattern"])
-        for pattern in candidates:
+        for pattern in [*patterns, *([part["pattern"]] if "pattern" in part else [])]:
             try:
                 regex.compile(pattern)
             except (regex.error, OverflowError, RecursionError) as error:

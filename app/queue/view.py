@@ -24,7 +24,7 @@ COLUMNS = (
     "progress",
     "progress_message",
     "dedupe_key",
-    "tags_json",
+    "tags",
     "created_at",
     "completed_at",
     "params_json",
@@ -64,5 +64,5 @@ def task(row: Mapping[Any, Any], type_name: str) -> dict[str, Any]:
         "completed_at": to_iso(row["completed_at"]),
         "created_at": to_iso(row["created_at"]),
         "dedupe_key": row["dedupe_key"],
-        "tags": jsontext.loads(row["tags_json"]) or [],
+        "tags": row["tags"].strip("\n").split("\n") if row["tags"] else [],
     }
