@@ -24,7 +24,7 @@ def init_db() -> None:
     site = current_app.extensions["taskmanager"]
     try:
         # A SQLite file gets its tables when it is opened.
-        site.db.run(lambda connection: connection.query("SELECT 1 AS one", {}))
+        site.db.run(lambda connection: connection.is_alive())
         tables = create_tables(db.engine)
     except (DatabaseError, SQLAlchemyError) as error:
         raise click.ClickException(f"the tables could not be made: {error}") from error

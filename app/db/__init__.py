@@ -81,6 +81,10 @@ class Database:
                 return result
         raise DatabaseBusy(f"the database was too busy {MAX_TRIES} times in a row")
 
+    def check(self) -> None:
+        """Raises DatabaseUnavailable or DatabaseBusy unless the database answers and has tables."""
+        self.run(lambda connection: connection.query("SELECT name FROM settings", {}))
+
     def close(self) -> None:
         """Close the connections that are not in use."""
         while self._idle:

@@ -1,0 +1,70 @@
+"""Fixtures that every test may use. The machinery behind them is in tests/support."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.database import empty, mariadb_with_tables
+from tests.support.mariadb import MariaDB
+from tests.support.server import Server
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """The database's kind: a test that takes it, or what depends on it, runs once for each.
+
+    `@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)` asks for one alone.
+    """
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDB]:
+    """A private MariaDB server, started when the first test asks for it."""
+    database_server = MariaDB()
+    try:
+        database_server.start()
+        yield database_server
+    finally:
+        database_server.remove()
+
+
+@pytest.fixture
+def database_url(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """A database without any task: on SQLite no file yet, on MariaDB the tables of schema.sql."""
+    if engine == "sqlite":
+        return f"sqlite:///{tmp_path / 'queue.sqlite3'}"
+    url: str = request.getfixturevalue("mariadb_url")
+    empty(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def mariadb_url(mariadb: MariaDB) -> str:
+    return mariadb_with_tables(mariadb, "tm_test")
+
+
+@pytest.fixture
+def server(engine: str, request: pytest.FixtureRequest) -> Server:
+    """A real server process with an empty queue of its own; it is used again by later tests."""
+    shared: Server = request.getfixturevalue(f"{engine}_server")
+    if not shared.is_running():
+        shared.start()
+    empty(shared.database_url)
+    return shared
+
+
+@pytest.fixture(scope="session")
+def sqlite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    path = tmp_path_factory.mktemp("server") / "queue.sqlite3"
+    with Server({"DATABASE_URL": f"sqlite:///{path}"}) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def mariadb_server(mariadb: MariaDB) -> Iterator[Server]:
+    with Server({"DATABASE_URL": mariadb_with_tables(mariadb, "tm_server")}) as running:
+        yield running

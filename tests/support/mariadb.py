@@ -1,0 +1,180 @@
+"""A private MariaDB server for the tests: the real one, on a free port, with its own data."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from urllib.parse import quote
+
+from tests.support.net import HOST, free_port, wait_until
+
+USER = "tm_tester"
+PASSWORD = "p@ss/word#1"  # every character that an address must not take as it is
+START_SECONDS = 120
+STOP_SECONDS = 60
+
+
+class MariaDB:
+    """One mariadbd with durable defaults. `stop` and `start` keep data and port; `remove` ends it.
+
+    The user of `create_database` may do everything to databases named `tm_...`, and nothing else.
+    """
+
+    def __init__(self) -> None:
+        # In /tmp itself: a socket's path may have 107 characters.
+        self._folder = Path(tempfile.mkdtemp(prefix="tm-mariadb-", dir="/tmp"))
+        self._data = self._folder / "data"
+        self._account = _account()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.socket = self._folder / "server.sock"
+        self.port = free_port()
+        if self._account != getpass.getuser():
+            shutil.chown(self._folder, self._account)
+
+    def start(self) -> None:
+        """Start the server, the first time with an empty data folder. Raises RuntimeError."""
+        new = not self._data.exists()
+        if new:
+            self._install()
+        self._process = subprocess.Popen(
+            [
+                _program("mariadbd"),
+                "--no-defaults",
+                f"--user={self._account}",
+                f"--datadir={self._data}",
+                f"--socket={self.socket}",
+                f"--port={self.port}",
+                f"--bind-address={HOST}",
+                f"--pid-file={self._folder / 'server.pid'}",
+                "--skip-name-resolve",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log.open("ab"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        wait_until(self._answers, START_SECONDS, f"MariaDB's first answer; see {self._log}")
+        if new:
+            self.client(_grants())
+
+    def stop(self) -> None:
+        """End the server in good order."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the server as a crash does."""
+        self._end(signal.SIGKILL)
+
+    def remove(self) -> None:
+        """End the server and delete its data."""
+        self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def create_database(self, name: str) -> str:
+        """An empty database in place of any that has the name, which begins with `tm_`: its URL."""
+        self.client(
+            f"DROP DATABASE IF EXISTS `{name}`; CREATE DATABASE `{name}` CHARACTER SET utf8mb4;"
+        )
+        return self.url(name)
+
+    def url(self, name: str) -> str:
+        """The database's address over TCP."""
+        return f"mysql+pymysql://{_credentials()}@{HOST}:{self.port}/{name}?charset=utf8mb4"
+
+    def socket_url(self, name: str) -> str:
+        """The database's address through the server's unix socket."""
+        query = f"unix_socket={self.socket}&charset=utf8mb4"
+        return f"mysql+pymysql://{_credentials()}@localhost/{name}?{query}"
+
+    def client(self, sql: str, database: str = "") -> str:
+        """Run statements as the administrator with the plain client: what it printed.
+
+        Rows are lines, columns are separated by tabs, names are left out. Raises RuntimeError.
+        """
+        command = [_program("mariadb"), *self._login(), "--batch", "--skip-column-names"]
+        done = subprocess.run(
+            [*command, *([database] if database else [])],
+            input=sql,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"the mariadb client failed: {done.stderr.strip()}")
+        return done.stdout
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "server.log"
+
+    def _install(self) -> None:
+        command = [
+            _program("mariadb-install-db"),
+            "--no-defaults",
+            f"--user={self._account}",
+            f"--datadir={self._data}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            "--skip-name-resolve",
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"mariadb-install-db failed:\n{done.stdout}{done.stderr}")
+
+    def _login(self) -> list[str]:
+        return ["--no-defaults", f"--socket={self.socket}", "--user=root"]
+
+    def _answers(self) -> bool:
+        assert self._process
+        if self._process.poll() is not None:
+            raise RuntimeError(f"MariaDB ended at its start:\n{self._log.read_text('utf-8')}")
+        with contextlib.suppress(RuntimeError):
+            return bool(self.client("SELECT 1"))
+        return False
+
+    def _end(self, signum: int) -> None:
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.send_signal(signum)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+
+def _account() -> str:
+    """The system's user that the server runs as: it does not like to be root."""
+    own = getpass.getuser()
+    if os.geteuid():
+        return own
+    known = [entry.pw_name for entry in pwd.getpwall()]
+    return "mysql" if "mysql" in known else own
+
+
+def _program(name: str) -> str:
+    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin")
+    if path is None:
+        raise RuntimeError(f"{name} is not installed; tests/run brings it")
+    return path
+
+
+def _credentials() -> str:
+    return f"{USER}:{quote(PASSWORD, safe='')}"
+
+
+def _grants() -> str:
+    return "".join(
+        f"CREATE USER '{USER}'@'{host}' IDENTIFIED BY '{PASSWORD}';"
+        rf"GRANT ALL ON `tm\_%`.* TO '{USER}'@'{host}';"
+        for host in (HOST, "localhost")
+    )

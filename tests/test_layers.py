@@ -1,0 +1,78 @@
+"""Imports point one way, and the project keeps its shape."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.server import PROJECT
+
+APP = PROJECT / "app"
+
+# What each layer may import of app/, besides itself.
+MAY_IMPORT = {
+    "db": set(),
+    "queue": {"db", "models", "config", "site"},
+    "api": {"queue", "db", "config", "site", "version"},
+}
+WEB = {"flask", "werkzeug", "flask_sqlalchemy"}
+FLASK_SHELLS = {"api/blueprint.py"}
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            if node.module == "app":
+                yield from (f"app.{alias.name}" for alias in node.names)
+
+
+def _modules(layer: str) -> list[Path]:
+    found = sorted((APP / layer).glob("*.py"))
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("layer", MAY_IMPORT)
+def test_a_layer_imports_only_what_is_below_it(layer: str) -> None:
+    for path in _modules(layer):
+        for name in _imports(path):
+            if name.startswith("app."):
+                target = name.split(".")[1]
+                assert target in MAY_IMPORT[layer] | {layer}, f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("layer", MAY_IMPORT)
+def test_only_the_shell_around_the_api_knows_flask(layer: str) -> None:
+    for path in _modules(layer):
+        if f"{layer}/{path.name}" not in FLASK_SHELLS:
+            assert not {name.split(".")[0] for name in _imports(path)} & WEB, path.name
+
+
+def test_only_lists_use_the_models() -> None:
+    users = [path.name for path in _modules("queue") if "app.models" in set(_imports(path))]
+    assert users == ["listing.py"]
+
+
+def test_http_knows_no_sql() -> None:
+    for path in _modules("api"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                text = node.value.upper()
+                assert not text.startswith(("SELECT ", "INSERT ", "UPDATE ")), path.name
+
+
+@pytest.mark.parametrize("name", ["worker.py", "deploy.py"])
+def test_the_single_files_stand_alone(name: str) -> None:
+    names = {imported.split(".")[0] for imported in _imports(PROJECT / name)}
+    assert "app" not in names
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    for path in [*APP.rglob("*.py"), PROJECT / "worker.py", PROJECT / "passenger_wsgi.py"]:
+        assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path
