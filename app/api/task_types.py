@@ -34,7 +34,7 @@ def register(call: Call) -> Answer:
 
     values = call.fields(REGISTER)
     if values["param_schema"] not in (True, {}, {"type": "object"}):
-        from app.queue.validation import check_schema
+        from app.queue.schemas import check_schema
 
         check_schema(values["param_schema"])
     given = read_object(call.request, call.site.settings.max_body_bytes)

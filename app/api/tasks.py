@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.api.call import Call
-    from app.queue.create import Created, NewTask
+    from app.queue.drafts import Created, NewTask
 
 MAX_TASKS = 1000
 MAX_LIMIT = 100
@@ -131,7 +131,7 @@ def _brief(created: Created) -> dict[str, Any]:
 
 
 def _new_task(call: Call, given: dict[str, Any], where: str) -> NewTask:
-    from app.queue.create import NewTask
+    from app.queue.drafts import NewTask
 
     values = call.read(TASK, given, where)
     if "run_at" in values and "delay" in values:

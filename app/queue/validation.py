@@ -1,4 +1,4 @@
-"""JSON Schema, draft 2020-12: of schemas when a type is registered, of params when a task is made.
+"""Params against their type's JSON Schema, when a task is made.
 
 This loads jsonschema, which takes longer than all else in a create, so it is imported only by
 calls that validate.
@@ -11,60 +11,24 @@ import time
 from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 import regex
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from app.queue.errors import Invalid
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DRAFT = "https://json-schema.org/draft/2020-12/schema"
 PATTERN_SECONDS = 0.2
 """How long one ``pattern`` may try to match one string: some need longer than the universe."""
 
 MAX_VIOLATIONS = 100
 
-# The keywords of draft 2020-12 (and the one that it kept for old schemas) that hold schemas.
-HOLDS_A_SCHEMA = {
-    "additionalProperties",
-    "contains",
-    "contentSchema",
-    "else",
-    "if",
-    "items",
-    "not",
-    "propertyNames",
-    "then",
-    "unevaluatedItems",
-    "unevaluatedProperties",
-}
-HOLDS_A_LIST = {"allOf", "anyOf", "oneOf", "prefixItems"}
-HOLDS_A_MAP = {"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"}
-
 _now = threading.local()
 """The deadline of the check that this thread does: patterns deep inside have to know it."""
-
-
-def check_schema(schema: Any) -> None:
-    """Raises Invalid, with every fault found, unless ``schema`` can be used for params."""
-    try:
-        errors = [
-            {"path": _path("param_schema", error), "message": error.message}
-            for error in Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema)
-        ]
-    except (RecursionError, SchemaError) as error:
-        errors = [{"path": "param_schema", "message": f"cannot be read: {error}"}]
-    if errors:
-        raise Invalid("param_schema is not a JSON Schema of draft 2020-12", errors[:MAX_VIOLATIONS])
-    _check_self_contained(schema, "param_schema")
-    _check_patterns(schema, "param_schema")
 
 
 def violations(schema_json: str, schema: Any, params: Any, deadline: float) -> list[dict[str, str]]:
@@ -76,7 +40,7 @@ def violations(schema_json: str, schema: Any, params: Any, deadline: float) -> l
     _now.deadline = deadline
     try:
         for error in _validator(schema_json, _Json(schema)).iter_errors(params):
-            found.append({"path": _path("params", error), "message": error.message[:500]})
+            found.append({"path": path_of("params", error), "message": error.message[:500]})
             if len(found) == MAX_VIOLATIONS:
                 break
     except Unresolvable as error:
@@ -174,85 +138,9 @@ _Validator = extend(  # type: ignore[no-untyped-call]
 )
 
 
-def _path(root: str, error: ValidationError) -> str:
+def path_of(root: str, error: ValidationError) -> str:
+    """Where an error is, like ``params.items[2].name``."""
     path = root
     for step in error.absolute_path:
         path += f"[{step}]" if isinstance(step, int) else f".{step}"
     return path
-
-
-def _parts(schema: Any, root: str) -> Iterator[tuple[str, str, Any]]:
-    """Each schema inside a schema, itself first: its JSON pointer, its path for people, itself.
-
-    What stands in ``const``, ``enum``, ``default`` and ``examples`` is data and no schema.
-    """
-    waiting = [("", root, schema)]
-    while waiting:
-        pointer, path, part = waiting.pop()
-        yield pointer, path, part
-        if isinstance(part, dict):
-            waiting += [
-                (pointer + "".join(f"/{_escape(step)}" for step in steps), f"{path}.{where}", inner)
-                for steps, where, inner in _inside(part)
-            ]
-
-
-def _inside(part: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str, Any]]:
-    for word, value in part.items():
-        if word in HOLDS_A_SCHEMA:
-            yield (word,), word, value
-        elif word in HOLDS_A_LIST and isinstance(value, list):
-            for index, each in enumerate(value):
-                yield (word, str(index)), f"{word}[{index}]", each
-        elif word in HOLDS_A_MAP and isinstance(value, dict):
-            for name, each in value.items():
-                yield (word, name), f"{word}.{name}", each
-
-
-def _escape(step: str) -> str:
-    return step.replace("~", "~0").replace("/", "~1")
-
-
-def _check_self_contained(schema: Any, root: str) -> None:
-    """Every reference leads to a schema inside this one; nothing is fetched."""
-    parts = list(_parts(schema, root))
-    objects = [(path, part) for _, path, part in parts if isinstance(part, dict)]
-    targets = {f"#{pointer}" for pointer, _, _ in parts}
-    for _, part in objects:
-        targets |= {f"#{part[word]}" for word in ("$anchor", "$dynamicAnchor") if word in part}
-    faults = []
-    for path, part in objects:
-        for word in ("$ref", "$dynamicRef"):
-            target = part.get(word)
-            if isinstance(target, str) and unquote(target) not in targets:
-                message = f"{target!r} leads to no schema inside this one, and others are not read"
-                faults.append({"path": f"{path}.{word}", "message": message})
-        if "$id" in part and path != root:
-            message = "stands inside the schema: only the whole may have one"
-            faults.append({"path": f"{path}.$id", "message": message})
-        draft = part.get("$schema")
-        if isinstance(draft, str) and draft.rstrip("#") != DRAFT:
-            message = f"{draft!r} is another draft; write for 2020-12 or leave $schema out"
-            faults.append({"path": f"{path}.$schema", "message": message})
-    if faults:
-        raise Invalid("param_schema must stand by itself, in draft 2020-12", faults)
-
-
-def _check_patterns(schema: Any, root: str) -> None:
-    faults = []
-    objects = [(path, part) for _, path, part in _parts(schema, root) if isinstance(part, dict)]
-    unevaluated = any("unevaluatedProperties" in part for _, part in objects)
-    for path, part in objects:
-        patterns = part.get("patternProperties", {})
-        if patterns and unevaluated:
-            # jsonschema matches those by itself, and nothing bounds how long that takes.
-            message = "cannot stand beside unevaluatedProperties: use additionalProperties"
-            faults.append({"path": f"{path}.patternProperties", "message": message})
-        for pattern in [*patterns, *([part["pattern"]] if "pattern" in part else [])]:
-            try:
-                regex.compile(pattern)
-            except (regex.error, OverflowError, RecursionError) as error:
-                message = f"the pattern {pattern!r} cannot be read: {error}"
-                faults.append({"path": path, "message": message})
-    if faults:
-        raise Invalid("param_schema has a pattern that cannot be used", faults)

@@ -1,0 +1,161 @@
+"""New tasks on their way into the table: what was asked for, checked and completed."""
+
+from __future__ import annotations
+
+import time
+
+from app.queue import dedupe, jsontext
+from app.queue.errors import Invalid, TooLarge
+from app.queue.task_types import unknown_type
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from app.db.connection import Row
+    from app.site import Site
+
+CHECK_SECONDS = 5.0
+"""How long the patterns of one call's schemas may match altogether."""
+
+ANYTHING = ("true", "{}", '{"type":"object"}')
+"""Schemas that every params match: no need to load a validator."""
+
+
+class NewTask:
+    """One task to be made. ``where`` is how errors name it: empty, or like ``tasks[3].``.
+
+    ``dedupe`` None leaves it to the type, then to "forever"; ``run_at`` is a stored time and
+    ``delay`` seconds, at most one of them given.
+    """
+
+    def __init__(
+        self,
+        type: str,
+        params: dict[str, Any],
+        where: str = "",
+        priority: int | None = None,
+        run_at: str | None = None,
+        delay: float | None = None,
+        max_attempts: int | None = None,
+        timeout: float | None = None,
+        dedupe: Any = None,
+        dedupe_key: str | None = None,
+        tags: list[str] | None = None,
+    ) -> None:
+        self.type = type
+        self.params = params
+        self.where = where
+        self.priority = priority
+        self.run_at = run_at
+        self.delay = delay
+        self.max_attempts = max_attempts
+        self.timeout = timeout
+        self.dedupe = dedupe
+        self.dedupe_key = dedupe_key
+        self.tags = tags
+
+
+class Created:
+    """What became of a new task: its ``id``, ``status``, ``priority``, ``dedupe_key``, and
+    whether an equal one existed (``deduplicated``). ``created_at`` only when made alone.
+    """
+
+    def __init__(self, id: int, status: str, priority: int, dedupe_key: str | None) -> None:
+        self.id = id
+        self.status = "pending" if status == "scheduled" else status
+        self.priority = priority
+        self.dedupe_key = dedupe_key
+        self.deduplicated = False
+        self.created_at: str | None = None
+
+
+class Draft:
+    """A new task with what its type adds, once ``attach_types`` gave it its type."""
+
+    def __init__(self, site: Site, task: NewTask) -> None:
+        self.task = task
+        self.params_json = _params_json(site, task)
+        self.key: str | None = None
+        if task.dedupe is not False:
+            self.key = task.dedupe_key or dedupe.key_of(task.type, task.params)
+        self.type: Row = {}
+
+    @property
+    def scope(self) -> Any:
+        if self.task.dedupe is not None:
+            return self.task.dedupe
+        of_type = jsontext.loads(self.type["dedupe_json"])
+        # An own key is a wish of its own; a type's False speaks of the computed one.
+        if of_type is False and self.task.dedupe_key:
+            return "forever"
+        return "forever" if of_type is None else of_type
+
+    @property
+    def unique_key(self) -> str | None:
+        return None if self.scope is False else self.key
+
+    @property
+    def priority(self) -> int:
+        of_type = self.type["priority"]
+        return self.task.priority if self.task.priority is not None else (of_type or 0)
+
+
+def _params_json(site: Site, task: NewTask) -> str:
+    try:
+        text = jsontext.dumps(task.params)
+    except ValueError:
+        message = "holds NaN or Infinity, which JSON does not have"
+        raise Invalid(
+            f"{task.where}params {message}", [{"path": f"{task.where}params", "message": message}]
+        ) from None
+    size = len(text.encode("utf-8"))
+    if size > site.settings.max_params_bytes:
+        raise TooLarge(
+            f"{task.where}params has {size} bytes and may have "
+            f"{site.settings.max_params_bytes} (MAX_PARAMS_BYTES): "
+            "store the data elsewhere and pass its address"
+        )
+    return text
+
+
+def attach_types(site: Site, drafts: list[Draft], types: Sequence[Row]) -> None:
+    """Give each draft its type and check it against that.
+
+    Raises UnknownType, or Invalid with every fault of every draft.
+    """
+    by_name = {row["name"]: row for row in types}
+    missing = [draft.task for draft in drafts if draft.task.type not in by_name]
+    if missing:
+        details = [
+            {"path": f"{task.where}type", "message": f"{task.type!r} is not registered"}
+            for task in missing
+        ]
+        raise unknown_type(missing[0].type, details)
+    faults = []
+    deadline = time.monotonic() + CHECK_SECONDS
+    for draft in drafts:
+        draft.type = by_name[draft.task.type]
+        faults += _faults(site, draft, deadline)
+    if faults:
+        raise Invalid(_summary(faults), faults)
+
+
+def _summary(faults: list[dict[str, str]]) -> str:
+    more = f" (and {len(faults) - 1} more, see details)" if len(faults) > 1 else ""
+    return f"{faults[0]['path']}: {faults[0]['message']}{more}"
+
+
+def _faults(site: Site, draft: Draft, deadline: float) -> list[dict[str, str]]:
+    where = draft.task.where
+    if not draft.type["is_active"]:
+        message = f"the task type {draft.task.type!r} is not active: activate or register it"
+        return [{"path": f"{where}type", "message": message}]
+    schema_json = draft.type["param_schema_json"]
+    if not site.settings.enable_schema_validation or schema_json in ANYTHING:
+        return []
+    from app.queue.validation import violations
+
+    found = violations(schema_json, jsontext.loads(schema_json), draft.task.params, deadline)
+    return [{**fault, "path": where + fault["path"]} for fault in found]
