@@ -45,19 +45,20 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
 def create_app() -> Flask:
     """The Flask application, on the same site as ``application``."""
     from app import create_app as make
+    from app.config import ConfigError
 
-    return make(_site())
+    try:
+        return make(_site())
+    except ConfigError as error:
+        raise SystemExit(f"TaskManager cannot start: {error}") from error
 
 
 def _site() -> Site:
-    """Made once a process. A wrong setting ends the process with a sentence that names it."""
+    """Made once a process. Raises app.config.ConfigError."""
     if "site" not in _kept:
-        from app import config, site
+        from app import site
 
-        try:
-            _kept["site"] = site.load()
-        except config.ConfigError as error:
-            raise SystemExit(f"TaskManager cannot start: {error}") from error
+        _kept["site"] = site.load()
     site_of_process: Site = _kept["site"]
     return site_of_process
 
@@ -65,10 +66,12 @@ def _site() -> Site:
 def _run_cgi() -> int:
     from wsgiref.handlers import CGIHandler
 
+    from app.config import ConfigError
+
     try:
         _site()
-    except SystemExit as error:
-        _refuse(str(error))
+    except ConfigError as error:
+        _refuse(f"TaskManager cannot start: {error}")
         return 1
     CGIHandler().run(application)
     return 0
