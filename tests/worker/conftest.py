@@ -1,0 +1,23 @@
+"""Fixtures of the worker's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.server import Server
+from tests.worker.support import Queue, Workers
+
+
+@pytest.fixture
+def queue(server: Server) -> Queue:
+    return Queue(server)
+
+
+@pytest.fixture
+def workers(queue: Queue, tmp_path: Path) -> Iterator[Workers]:
+    started = Workers(tmp_path, queue.url, queue.key)
+    yield started
+    started.end()

@@ -1,0 +1,255 @@
+"""What the worker's tests share: a queue to fill, worker processes, and a proxy that misbehaves."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.support.net import HOST, wait_until
+from tests.support.server import PROJECT, Server
+
+EXAMPLES = PROJECT / "examples" / "handlers.py"
+SECONDS = 60
+
+
+class Queue:
+    """A server's queue in a test's words."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.url = server.url
+        self.key = server.api_key
+
+    def register(self, name: str, **settings: Any) -> None:
+        body = {"name": name, "version": "1", "param_schema": {}, **settings}
+        assert self.server.call("POST", "/task-types/register", body)[0] in (200, 201)
+
+    def create(self, type_name: str, params: Mapping[str, Any] | None = None, **more: Any) -> int:
+        body = {"type": type_name, "params": params or {}, "dedupe": False, **more}
+        status, answer = self.server.call("POST", "/tasks", body)
+        assert status == 201, answer
+        return int(answer["data"]["id"])
+
+    def create_many(self, type_name: str, count: int) -> list[int]:
+        return [self.create(type_name, {"number": number}) for number in range(count)]
+
+    def task(self, task_id: int) -> dict[str, Any]:
+        status, answer = self.server.call("GET", f"/tasks/{task_id}")
+        assert status == 200, answer
+        task: dict[str, Any] = answer["data"]
+        return task
+
+    def statuses(self, task_ids: list[int]) -> list[str]:
+        return [self.task(task_id)["status"] for task_id in task_ids]
+
+    def changes(self, task_id: int, status: str) -> int:
+        """How often the task came into this status."""
+        _, answer = self.server.call("GET", f"/tasks/{task_id}/history")
+        return [change["status"] for change in answer["data"]["history"]].count(status)
+
+    def wait_for(self, task_id: int, *statuses: str) -> dict[str, Any]:
+        wait_until(
+            lambda: self.task(task_id)["status"] in statuses,
+            SECONDS,
+            f"task {task_id} to be {' or '.join(statuses)}",
+        )
+        return self.task(task_id)
+
+    def wait_for_progress(self, task_id: int) -> None:
+        wait_until(lambda: self.task(task_id)["progress"], SECONDS, f"progress of task {task_id}")
+
+
+class Workers:
+    """Worker processes with a handlers.py of the test's own, ended with the test."""
+
+    def __init__(self, folder: Path, url: str, key: str) -> None:
+        self.folder = folder
+        self.url, self.key = url, key
+        self._started: list[subprocess.Popen[str]] = []
+
+    def write_handlers(self, source: str) -> None:
+        imports = "import os, time\nfrom worker import *\nfrom worker import task\n"
+        (self.folder / "handlers.py").write_text(imports + source, "utf-8")
+
+    def start(self, *options: str, url: str | None = None, **env: str) -> subprocess.Popen[str]:
+        """Starts a worker in the test's folder. Its output is in `errors` once it has ended."""
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("TASKMANAGER_")}
+        own = {"TASKMANAGER_API_URL": url or self.url, "TASKMANAGER_API_KEY": self.key}
+        process = subprocess.Popen(
+            [sys.executable, str(PROJECT / "worker.py"), *options],
+            cwd=self.folder,
+            env={**inherited, **own, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._started.append(process)
+        return process
+
+    def run(self, *options: str, url: str | None = None, **env: str) -> tuple[int, str]:
+        """Runs a worker to its end: exit code and what it printed."""
+        return finish(self.start(*options, url=url, **env))
+
+    def end(self) -> None:
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Waits for a worker's end: exit code and what it printed."""
+    out, errors = process.communicate(timeout=SECONDS)
+    return process.returncode, out + errors
+
+
+Fault = Callable[["Proxy", str, str], str]
+"""Tells what to do with a request, by method and path: one of
+"pass", "page" (502 in HTML, not forwarded), "refuse" (the connection is closed, not forwarded),
+"drop" (forwarded, and the connection closed without its answer), or "status:NNN" (an error
+answer in JSON, not forwarded)."""
+
+
+class Proxy:
+    """A real HTTP proxy before a server. Keeps what passed, and misbehaves where told to."""
+
+    def __init__(self, target: str, fault: Fault = lambda *_: "pass") -> None:
+        self.target = urlsplit(target)
+        self.fault = fault
+        self.seen: list[tuple[str, dict[str, Any]]] = []  # path and body of each request
+        self.faults: list[str] = []
+        self.lock = threading.Lock()
+        self._server = ThreadingHTTPServer((HOST, 0), _handler_for(self))
+        self._server.daemon_threads = True
+        self.url = f"http://{HOST}:{self._server.server_port}{self.target.path}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+
+    def __enter__(self) -> Proxy:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def count(self, *endings: str) -> int:
+        """How many requests had a path with one of these endings."""
+        with self.lock:
+            return sum(path.endswith(endings) for path, _ in self.seen)
+
+    def bodies(self, ending: str) -> list[dict[str, Any]]:
+        with self.lock:
+            return [body for path, body in self.seen if path.endswith(ending)]
+
+
+def _handler_for(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self._pass_on()
+
+        def do_GET(self) -> None:
+            self._pass_on()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def _pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            with proxy.lock:
+                fault = proxy.fault(proxy, self.command, self.path)
+                proxy.seen.append((self.path, json.loads(body or b"{}")))
+                if fault != "pass":
+                    proxy.faults.append(fault)
+            if fault == "page":
+                self._answer(502, b"<html><h1>Bad Gateway</h1></html>", "text/html")
+            elif fault.startswith("status:"):
+                answer = {"success": False, "error": "not now", "code": "busy"}
+                self._answer(int(fault[7:]), json.dumps(answer).encode(), "application/json")
+            elif fault == "refuse":
+                self.close_connection = True
+            else:
+                self._forward(body, fault)
+
+        def _forward(self, body: bytes, fault: str) -> None:
+            target = http.client.HTTPConnection(proxy.target.netloc, timeout=SECONDS)
+            with contextlib.closing(target):
+                headers = {
+                    name: self.headers[name]
+                    for name in ("X-API-Key", "Content-Type")
+                    if name in self.headers
+                }
+                target.request(self.command, self.path, body, headers)
+                answer = target.getresponse()
+                content, kind = answer.read(), answer.headers["Content-Type"]
+            if fault == "drop":
+                self.close_connection = True
+            else:
+                self._answer(answer.status, content, kind)
+
+        def _answer(self, status: int, content: bytes, kind: str) -> None:
+            self.send_response(status)
+            if status == 503:
+                self.send_header("Retry-After", "2")
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    return Handler
+
+
+class Answering:
+    """A web server that gives every request the same answer, and keeps their headers."""
+
+    def __init__(
+        self, status: int, content: bytes, headers: Mapping[str, str], host: str = HOST
+    ) -> None:
+        self.requests: list[dict[str, str]] = []
+        self._server = ThreadingHTTPServer((host, 0), self._handler(status, content, headers))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self.url = f"http://{host}:{self._server.server_port}"
+
+    def __enter__(self) -> Answering:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _handler(
+        self, status: int, content: bytes, headers: Mapping[str, str]
+    ) -> type[BaseHTTPRequestHandler]:
+        requests = self.requests
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                requests.append(dict(self.headers.items()))
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(content)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_POST = do_GET
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler

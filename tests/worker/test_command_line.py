@@ -1,0 +1,224 @@
+"""worker.py as a command: options, environment, handlers files, exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.net import free_port
+from tests.worker.support import Proxy, Queue, Workers
+
+ECHO = "@task('t.echo')\ndef echo(params):\n    return params\n"
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+def test_help_lists_each_option_variable_and_exit_code(workers: Workers) -> None:
+    code, output = workers.run("--help")
+    assert code == 0
+    for option in (
+        *("--api-url", "--api-key", "--worker-id", "--type-pattern", "--task-types"),
+        *("--poll-interval", "--max-runs", "--debug", "--handlers", "--batch"),
+        *("--until-empty", "--status-file", "--register"),
+    ):
+        assert option in output
+    for variable in (
+        *("TASKMANAGER_API_URL", "TASKMANAGER_API_KEY", "WORKER_ID", "TASK_TYPE_PATTERN"),
+        *("TASK_TYPES", "POLL_INTERVAL", "MAX_RUNS", "DEBUG", "HANDLERS", "BATCH"),
+    ):
+        assert variable in output
+    for exit_code in ("0  fine", "1  gave up", "2  wrong usage", "3  refused", "130, 143"):
+        assert exit_code in output
+
+
+def test_the_environment_sets_what_the_command_line_leaves_open(
+    queue: Queue, workers: Workers
+) -> None:
+    workers.write_handlers("@task('t.id')\ndef f(params, job):\n    return job.worker_id\n")
+    queue.register("t.id")
+    ids = queue.create_many("t.id", 4)
+    env = {"WORKER_ID": "by-environment", "MAX_RUNS": "1", "BATCH": "3", "POLL_INTERVAL": "0.1"}
+    assert workers.run(**env)[0] == 0
+    assert workers.run("--worker-id", "by-option", "--max-runs", "2", **env)[0] == 0
+    tasks = [queue.task(each) for each in ids]
+    assert [each["result"] for each in tasks] == ["by-environment", "by-option", "by-option", None]
+    assert [each["status"] for each in tasks][3] == "pending"
+
+
+def test_debug_logs_each_task(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(ECHO)
+    queue.register("t.echo")
+    first, second = queue.create_many("t.echo", 2)
+    assert f"DEBUG task {first} t.echo" not in workers.run("--max-runs", "1")[1]
+    assert f"DEBUG task {second} t.echo" in workers.run("--max-runs", "1", DEBUG="true")[1]
+
+
+def test_only_types_with_a_handler_are_claimed(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(ECHO)
+    queue.register("t.echo")
+    queue.register("t.other")
+    other, mine = queue.create("t.other"), queue.create("t.echo")
+    assert workers.run("--until-empty")[0] == 0
+    assert queue.statuses([mine, other]) == ["completed", "pending"]
+    assert queue.task(other)["attempts"] == 0
+
+
+def test_task_types_narrow_what_is_claimed(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(ECHO + ECHO.replace("t.echo", "t.two"))
+    queue.register("t.echo")
+    queue.register("t.two")
+    one, two = queue.create("t.echo"), queue.create("t.two")
+    assert workers.run("--until-empty", "--task-types", " t.two ,")[0] == 0
+    assert queue.statuses([one, two]) == ["pending", "completed"]
+
+
+def test_a_pattern_leaves_what_has_no_handler_to_others(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(ECHO)
+    queue.register("t.echo")
+    queue.register("t.foreign")
+    foreign, mine = queue.create("t.foreign", priority=5), queue.create("t.echo")
+    code, output = workers.run("--until-empty", TASK_TYPE_PATTERN="t.%")
+    assert code == 0
+    assert "no handler for t.foreign" in output
+    assert "claimed 2, completed 1, failed 0, released 1, lost 0" in output
+    released = queue.task(foreign)
+    assert (released["status"], released["attempts"]) == ("pending", 0)
+    assert released["run_at"] is not None
+    assert queue.task(mine)["status"] == "completed"
+
+
+def test_a_type_that_the_server_does_not_know_is_told(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(ECHO)
+    code, output = workers.run("--until-empty")
+    assert code == 0
+    assert "the server says: no task type is named 't.echo'" in output
+
+
+def test_register_brings_the_types_of_the_handlers_file(queue: Queue, workers: Workers) -> None:
+    source = "TASK_TYPES = [{'name': 't.echo', 'version': '1.2', 'param_schema': {}}]\n"
+    workers.write_handlers(source + ECHO)
+    assert workers.run("--register", "--until-empty")[0] == 0
+    _, answer = queue.server.call("GET", "/task-types/t.echo")
+    assert answer["data"]["version"] == "1.2"
+
+
+@pytest.mark.parametrize("source", ["./more/mine.py", "mine", "more.mine"])
+def test_handlers_may_be_a_file_or_a_module(
+    queue: Queue, workers: Workers, source: str, tmp_path: Path
+) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "helper.py").write_text("SUFFIX = '!'\n")
+    (tmp_path / "more" / "helper.py").write_text("SUFFIX = '?'\n")
+    code = "from worker import task\nfrom helper import SUFFIX\n"
+    code += "@task('t.mine')\ndef mine(params):\n    return 'mine' + SUFFIX\n"
+    (tmp_path / "mine.py").write_text(code)
+    (tmp_path / "more" / "mine.py").write_text(code)
+    queue.register("t.mine")
+    task_id = queue.create("t.mine")
+    assert workers.run("--handlers", source, "--until-empty")[0] == 0
+    # A file finds the modules beside it, a module those of the current folder.
+    assert queue.task(task_id)["result"] == ("mine?" if "/" in source else "mine!")
+
+
+@pytest.mark.parametrize(
+    ("options", "handlers", "sentence"),
+    [
+        ([], None, "there is no file handlers.py in the current folder"),
+        (["--handlers", "other.py"], None, "there is no file other.py"),
+        (["--handlers", "nowhere"], None, "No module named 'nowhere'"),
+        ([], "import nothing_like_this\n", "No module named 'nothing_like_this'"),
+        ([], "x = 1 +\n", "SyntaxError"),
+        ([], "x = 1\n", "there is no handler: decorate a function"),
+        ([], ECHO + ECHO, "two handlers for the task type 't.echo'"),
+        (["--task-types", "t.echo,t.no"], ECHO, "there is no handler for t.no; there are"),
+        (["--register"], ECHO, "--register needs a list TASK_TYPES"),
+        (["--api-url", "localhost"], ECHO, "'localhost' is no address like"),
+        (["--batch", "101"], ECHO, "101 is not in the range 1<=x<=100"),
+        (["--max-runs", "-1"], ECHO, "-1 is not in the range x>=0"),
+        (["--poll-interval", "0"], ECHO, "is not in the range x>=0.1"),
+        (["--status-file", "/nowhere/status"], ECHO, "/nowhere/status cannot be written"),
+        (["--what"], ECHO, "No such option"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_a_clear_sentence(
+    workers: Workers, options: list[str], handlers: str | None, sentence: str
+) -> None:
+    if handlers is not None:
+        workers.write_handlers(handlers)
+    code, output = workers.run(*options, "--until-empty")
+    assert code == 2
+    assert sentence in output
+    assert "Traceback" not in output
+
+
+def test_a_wrong_key_ends_with_3(workers: Workers) -> None:
+    workers.write_handlers(ECHO)
+    code, output = workers.run("--api-key", "wrong")
+    assert code == 3
+    assert "API key" in output
+
+
+def test_a_claim_that_the_server_refuses_ends_with_3(workers: Workers) -> None:
+    workers.write_handlers(ECHO)
+    code, output = workers.run("--worker-id", "x" * 300)
+    assert code == 3
+    assert "worker_id" in output
+
+
+def test_a_server_that_is_away_ends_with_1(workers: Workers) -> None:
+    workers.write_handlers(ECHO)
+    code, output = workers.run(url=f"http://127.0.0.1:{free_port()}/api")
+    assert code == 1
+    assert "the server is not ready" in output
+    assert "Connection refused" in output
+
+
+def test_an_address_without_the_api_ends_with_a_hint(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(ECHO)
+    code, output = workers.run(url=queue.url.replace("/api", "/elsewhere"))
+    assert code in (1, 3)
+    assert "it ends in /api" in output
+
+
+def test_the_status_file_tells_the_counters(queue: Queue, workers: Workers, tmp_path: Path) -> None:
+    workers.write_handlers("@task('t.mixed')\ndef f(params):\n    return 1 / params['n']\n")
+    queue.register("t.mixed", max_attempts=1)
+    for number in (1, 0, 2):
+        queue.create("t.mixed", {"n": number})
+    path = tmp_path / "status.json"
+    options = ("--until-empty", "--worker-id", "w1", "--status-file", str(path))
+    assert workers.run(*options)[0] == 0
+    status = json.loads(path.read_text())
+    assert status.pop("started_at") <= status.pop("updated_at")
+    assert status == {
+        "state": "stopped",
+        "worker_id": "w1",
+        **{"claimed": 3, "completed": 2, "failed": 1, "released": 0, "lost": 0},
+    }
+    assert [each.name for each in tmp_path.glob("*status*")] == ["status.json"]
+
+
+def test_a_worker_loads_nothing_of_the_server(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(
+        "import sys\n@task('t.modules')\ndef f(params):\n    return sorted(sys.modules)\n"
+    )
+    queue.register("t.modules")
+    task_id = queue.create("t.modules")
+    assert workers.run("--until-empty")[0] == 0
+    loaded = {name.split(".")[0] for name in queue.task(task_id)["result"]}
+    assert "requests" in loaded
+    assert not loaded & {"app", "flask", "sqlalchemy", "passenger_wsgi"}
+
+
+def test_a_busy_worker_makes_one_round_trip_a_batch(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(ECHO)
+    queue.register("t.echo")
+    ids = queue.create_many("t.echo", 40)
+    with Proxy(queue.url) as proxy:
+        assert workers.run("--until-empty", "--batch", "20", url=proxy.url)[0] == 0
+        requests = [path for path, _ in proxy.seen]
+    assert queue.statuses(ids) == ["completed"] * 40
+    # Health, a first claim, two settles that claim too; the last finds the queue empty.
+    assert requests == ["/api/health", "/api/tasks/claim", *["/api/tasks/settle"] * 2]

@@ -1,0 +1,102 @@
+"""Keeping leases, and leaving alone what was lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.net import wait_until
+from tests.worker.support import SECONDS, Proxy, Queue, Workers, finish
+
+HOLD = """
+@task('t.hold')
+def f(params, job):
+    open('started', 'w').close()
+    while not os.path.exists('open') and not job.cancelled:
+        time.sleep(0.05)
+    return 'cancelled' if job.cancelled else 'done'
+"""
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+def started(workers: Workers) -> None:
+    wait_until((workers.folder / "started").exists, SECONDS, "the task to start")
+
+
+def test_leases_of_running_and_queued_tasks_are_kept_alive(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(HOLD)
+    queue.register("t.hold", timeout=4)
+    ids = queue.create_many("t.hold", 3)
+    with Proxy(queue.url) as proxy:
+        worker = workers.start("--until-empty", url=proxy.url)
+        started(workers)
+        # Longer than a lease lasts: each of the three is renewed after a third of it.
+        wait_until(lambda: proxy.count("/heartbeat") >= 12, SECONDS, "heartbeats")
+        status, answer = queue.server.call(
+            "POST", "/tasks/claim", {"worker_id": "rival", "limit": 10}
+        )
+        assert (status, answer["data"]["count"]) == (200, 0)
+        (workers.folder / "open").touch()
+        assert finish(worker)[0] == 0
+    assert queue.statuses(ids) == ["completed"] * 3
+    assert [queue.changes(each, "claimed") for each in ids] == [1, 1, 1]
+
+
+def test_a_lost_lease_tells_the_handler_and_is_not_settled(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(HOLD)
+    queue.register("t.hold", timeout=6)
+    running, queued = queue.create_many("t.hold", 2)
+    with Proxy(queue.url) as proxy:
+        worker = workers.start("--max-runs", "2", "--worker-id", "loser", url=proxy.url)
+        started(workers)
+        for task_id in (running, queued):
+            body = {"worker_id": "loser", "attempt": 1, "delay": 1000}
+            assert queue.server.call("POST", f"/tasks/{task_id}/release", body)[0] == 200
+        # The handler ends by itself once it is told; the queued task is never started.
+        wait_until(lambda: proxy.count("/heartbeat") >= 2, SECONDS, "heartbeats")
+        worker.terminate()
+        code, output = finish(worker)
+        assert proxy.count("/settle", "/complete", "/fail") == 0
+    assert code == 0
+    assert "claimed 2, completed 0, failed 0, released 0, lost 2" in output
+    assert queue.statuses([running, queued]) == ["pending", "pending"]
+
+
+def test_a_rival_that_took_over_keeps_its_task(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(HOLD)
+    queue.register("t.hold", timeout=0.5)
+    task_id = queue.create("t.hold")
+
+    def no_heartbeats(proxy: Proxy, _method: str, path: str) -> str:
+        return "page" if path.endswith("/heartbeat") else "pass"
+
+    with Proxy(queue.url, no_heartbeats) as proxy:
+        worker = workers.start("--max-runs", "1", url=proxy.url)
+        started(workers)
+
+        def rival_claims() -> bool:
+            wish = {"worker_id": "rival", "limit": 1, "lease": 1000}
+            _, answer = queue.server.call("POST", "/tasks/claim", wish)
+            return bool(answer["data"]["tasks"])
+
+        wait_until(rival_claims, SECONDS, "the lease to end")
+        (workers.folder / "open").touch()
+        code, output = finish(worker)
+        assert proxy.count("/settle") == 1
+    assert code == 0
+    assert "claimed 1, completed 0, failed 0, released 0, lost 1" in output
+    task = queue.task(task_id)
+    assert (task["status"], task["claimed_by"], task["attempts"]) == ("claimed", "rival", 2)
+
+
+def test_a_wish_to_cancel_reaches_the_handler(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(HOLD)
+    queue.register("t.hold", timeout=6)
+    task_id = queue.create("t.hold")
+    worker = workers.start("--until-empty")
+    started(workers)
+    assert queue.server.call("POST", f"/tasks/{task_id}/cancel", {})[0] == 200
+    code, output = finish(worker)
+    assert code == 0
+    assert "completed 1" in output
+    assert queue.task(task_id)["result"] == "cancelled"

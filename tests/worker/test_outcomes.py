@@ -1,0 +1,159 @@
+"""How a task ends on the server, whatever its handler does."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.worker.support import Proxy, Queue, Workers
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+def test_a_task_that_fails_is_retried_to_its_completion(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(
+        "@task('t.third')\ndef f(params, job):\n"
+        "    if job.attempt < 3:\n        raise OSError('not yet')\n"
+        "    return [job.attempt, job.max_attempts]\n"
+    )
+    queue.register("t.third", retry_delay=0.2, max_attempts=4)
+    task_id = queue.create("t.third")
+    assert workers.run("--max-runs", "3", "--poll-interval", "0.1")[0] == 0
+    done = queue.task(task_id)
+    assert (done["status"], done["attempts"], done["result"]) == ("completed", 3, [3, 4])
+    assert queue.changes(task_id, "claimed") == 3
+
+
+def test_attempts_used_up_end_as_failed(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers("@task('t.never')\ndef f(params):\n    raise OSError('never')\n")
+    queue.register("t.never", retry_delay=0.1, max_attempts=2)
+    task_id = queue.create("t.never")
+    assert workers.run("--max-runs", "2", "--poll-interval", "0.1")[0] == 0
+    done = queue.task(task_id)
+    assert (done["status"], done["attempts"]) == ("failed", 2)
+    assert done["error_message"] == "OSError: never"
+    assert "OSError: never" in done["error_traceback"]
+
+
+def test_a_permanent_error_fails_at_once(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(
+        "class NoSuchCustomer(PermanentError): pass\n"
+        "@task('t.permanent')\ndef f(params):\n    raise NoSuchCustomer('customer 7')\n"
+    )
+    queue.register("t.permanent", max_attempts=5)
+    task_id = queue.create("t.permanent")
+    assert workers.run("--until-empty")[0] == 0
+    done = queue.task(task_id)
+    assert (done["status"], done["attempts"]) == ("failed", 1)
+    assert done["error_message"] == "customer 7"
+
+
+def test_retry_later_waits_as_long_as_it_says(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(
+        "@task('t.later')\ndef f(params, job):\n"
+        "    if job.attempt == 1:\n        raise RetryLater(params['delay'], 'quota')\n"
+    )
+    queue.register("t.later", retry_delay=1000)
+    soon = queue.create("t.later", {"delay": 0.2})
+    late = queue.create("t.later", {"delay": 5000})
+    assert workers.run("--max-runs", "3", "--poll-interval", "0.1")[0] == 0
+    assert queue.task(soon)["status"] == "completed"
+    waiting = queue.task(late)
+    assert (waiting["status"], waiting["error_message"]) == ("pending", "quota")
+    assert waiting["run_at"] > waiting["created_at"]
+
+
+def test_a_handler_may_not_end_the_worker(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(
+        "import sys\n@task('t.exit')\ndef f(params):\n"
+        "    if params['number'] == 0:\n        sys.exit('no more')\n"
+    )
+    queue.register("t.exit")
+    ids = queue.create_many("t.exit", 2)
+    assert workers.run("--until-empty")[0] == 0
+    assert queue.statuses(ids) == ["pending", "completed"]
+    assert queue.task(ids[0])["error_message"] == "SystemExit: no more"
+
+
+@pytest.mark.parametrize(
+    ("expression", "reason"),
+    [
+        ("object()", "cannot be written as JSON"),
+        ("'x' * 1_500_000", "HTTP 413"),
+        ("nested(150)", "HTTP 400"),
+    ],
+    ids=["no JSON", "too large", "too deep"],
+)
+def test_a_result_that_cannot_be_kept_fails_its_task_alone(
+    queue: Queue, workers: Workers, expression: str, reason: str
+) -> None:
+    workers.write_handlers(
+        "def nested(depth):\n    return [nested(depth - 1)] if depth else []\n"
+        f"@task('t.result')\ndef f(params):\n    return {expression} if params['number'] == 3 "
+        "else 'fine'\n"
+    )
+    queue.register("t.result")
+    ids = queue.create_many("t.result", 8)
+    code, output = workers.run("--until-empty")
+    assert code == 0
+    assert "claimed 8, completed 7, failed 1, released 0, lost 0" in output
+    bad = queue.task(ids.pop(3))
+    assert (bad["status"], bad["attempts"]) == ("failed", 1)
+    assert reason in bad["error_message"]
+    assert queue.statuses(ids) == ["completed"] * 7
+
+
+def test_an_error_that_the_server_refuses_still_fails_its_task(
+    queue: Queue, workers: Workers
+) -> None:
+    workers.write_handlers("@task('t.far')\ndef f(params):\n    raise RetryLater(10**15)\n")
+    queue.register("t.far")
+    task_id = queue.create("t.far")
+    assert workers.run("--until-empty")[0] == 0
+    done = queue.task(task_id)
+    assert done["status"] == "failed"
+    assert "refused this task's outcome (HTTP 400)" in done["error_message"]
+
+
+def test_many_large_results_go_in_several_reports(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers("@task('t.large')\ndef f(params):\n    return 'x' * 300_000\n")
+    queue.register("t.large")
+    ids = queue.create_many("t.large", 8)
+    with Proxy(queue.url) as proxy:
+        assert workers.run("--until-empty", url=proxy.url)[0] == 0
+        assert proxy.count("/settle") > 2
+    assert queue.statuses(ids) == ["completed"] * 8
+    assert {len(queue.task(each)["result"]) for each in ids} == {300_000}
+
+
+def test_max_runs_is_exact(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers("@task('t.one')\ndef f(params):\n    return 1\n")
+    queue.register("t.one")
+    ids = queue.create_many("t.one", 12)
+    with Proxy(queue.url) as proxy:
+        code, output = workers.run("--max-runs", "7", "--batch", "5", url=proxy.url)
+        claims = proxy.bodies("/claim") + [
+            body["claim"] for body in proxy.bodies("/settle") if "claim" in body
+        ]
+    assert code == 0
+    assert "claimed 7, completed 7, failed 0, released 0, lost 0" in output
+    assert [claim["limit"] for claim in claims] == [5, 2]
+    assert queue.statuses(ids) == ["completed"] * 7 + ["pending"] * 5
+    assert [queue.changes(each, "claimed") for each in ids] == [1] * 7 + [0] * 5
+
+
+def test_a_finished_task_is_reported_while_the_next_one_runs(
+    queue: Queue, workers: Workers
+) -> None:
+    workers.write_handlers(
+        "@task('t.gate')\ndef f(params):\n"
+        "    while params['number'] == 1 and not os.path.exists('open'):\n"
+        "        time.sleep(0.05)\n"
+    )
+    queue.register("t.gate")
+    quick, slow = queue.create_many("t.gate", 2)
+    worker = workers.start("--until-empty")
+    queue.wait_for(quick, "completed")
+    assert queue.task(slow)["status"] == "claimed"
+    (workers.folder / "open").touch()
+    assert worker.wait(60) == 0
+    assert queue.statuses([quick, slow]) == ["completed"] * 2

@@ -1,0 +1,132 @@
+"""A server, or a network, in trouble: nothing lost, nothing settled twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.worker.support import Fault, Proxy, Queue, Workers
+
+COUNTED = """
+@task('t.count')
+def f(params, job):
+    with open('runs', 'a') as file:
+        file.write(f"{job.id}\\n")
+    return params['number']
+"""
+QUICK = ("--poll-interval", "0.1")
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+def on_settles(fault: str, *numbers: int) -> Fault:
+    """This fault for the settles with these numbers, counted from 1."""
+    return lambda proxy, _method, path: (
+        fault
+        if path.endswith("/settle")
+        and sum(seen.endswith("/settle") for seen, _ in proxy.seen) + 1 in numbers
+        else "pass"
+    )
+
+
+def on_releases(fault: str) -> Fault:
+    return lambda _proxy, _method, path: fault if path.endswith("/release") else "pass"
+
+
+def after_health(fault: str) -> Fault:
+    return lambda _proxy, _method, path: "pass" if path.endswith("/health") else fault
+
+
+def runs(workers: Workers) -> list[int]:
+    return [int(line) for line in (workers.folder / "runs").read_text().split()]
+
+
+@pytest.mark.parametrize("fault", ["page", "refuse", "drop", "status:503", "status:429"])
+def test_reports_survive_trouble(queue: Queue, workers: Workers, fault: str) -> None:
+    workers.write_handlers(COUNTED)
+    queue.register("t.count", timeout=5)
+    ids = queue.create_many("t.count", 10)
+    with Proxy(queue.url, on_settles(fault, 1, 2, 4)) as proxy:
+        # A claim whose answer was dropped comes back when its lease has ended.
+        code, output = workers.run("--max-runs", "10", "--batch", "4", *QUICK, url=proxy.url)
+        assert proxy.faults == [fault] * 3
+    assert code == 0
+    assert "completed 10, failed 0, released 0, lost 0" in output
+    assert queue.statuses(ids) == ["completed"] * 10
+    assert sorted(runs(workers)) == ids
+    assert [queue.task(each)["result"] for each in ids] == list(range(10))
+    assert [queue.changes(each, "completed") for each in ids] == [1] * 10
+
+
+def test_five_failures_in_a_row_end_with_1(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(COUNTED)
+    queue.register("t.count")
+    with Proxy(queue.url, after_health("page")) as proxy:
+        code, output = workers.run(*QUICK, url=proxy.url)
+        assert proxy.count("/claim") == 5
+    assert code == 1
+    assert "trying again in 1 seconds" in output
+    assert "trying again in 8 seconds" in output
+    assert "answered HTTP 502 with something that is not TaskManager's JSON" in output
+
+
+def test_a_success_in_between_starts_the_count_again(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(COUNTED)
+    queue.register("t.count")
+    ids = queue.create_many("t.count", 8)
+    # Six failures, of which never more than two in a row.
+    with Proxy(queue.url, on_settles("page", 1, 2, 4, 5, 7, 8)) as proxy:
+        code, _ = workers.run("--max-runs", "8", "--batch", "2", *QUICK, url=proxy.url)
+        assert len(proxy.faults) == 6
+    assert code == 0
+    assert queue.statuses(ids) == ["completed"] * 8
+    assert sorted(runs(workers)) == ids
+
+
+def test_a_key_withdrawn_in_the_middle_ends_with_3(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(COUNTED)
+    queue.register("t.count")
+    queue.create_many("t.count", 3)
+    with Proxy(queue.url, on_settles("status:401", *range(1, 100))) as proxy:
+        code, output = workers.run(*QUICK, url=proxy.url)
+    assert code == 3
+    assert "ERROR not now" in output
+
+
+@pytest.mark.parametrize("fault", ["refuse", "drop"])
+def test_one_broken_connection_is_no_trouble(queue: Queue, workers: Workers, fault: str) -> None:
+    workers.write_handlers(COUNTED)
+    queue.register("t.count")
+    ids = queue.create_many("t.count", 2)
+    # An hour's pause would come after anything that counts as trouble.
+    with Proxy(queue.url, on_settles(fault, 1)) as proxy:
+        options = ("--max-runs", "2", "--poll-interval", "3600")
+        assert workers.run(*options, url=proxy.url)[0] == 0
+        assert proxy.faults == [fault]
+    assert queue.statuses(ids) == ["completed"] * 2
+    assert sorted(runs(workers)) == ids
+
+
+def test_an_answer_in_trouble_may_say_how_long_to_wait(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(COUNTED)
+    queue.register("t.count")
+    task_id = queue.create("t.count", {"number": 1})
+    with Proxy(queue.url, on_settles("status:503", 1)) as proxy:
+        options = ("--max-runs", "1", "--poll-interval", "3600")
+        code, output = workers.run(*options, url=proxy.url)
+    assert code == 0
+    assert "trying again in 2 seconds" in output
+    assert queue.task(task_id)["status"] == "completed"
+
+
+def test_a_refusal_in_between_is_no_trouble(queue: Queue, workers: Workers) -> None:
+    """Six tasks without a handler, each gone when it is to be released: that is no API error."""
+    workers.write_handlers("@task('t.mine')\ndef f(params):\n    return 1\n")
+    queue.register("t.foreign")
+    ids = queue.create_many("t.foreign", 6)
+    fault = on_releases("status:409")
+    with Proxy(queue.url, fault) as proxy:
+        options = ("--until-empty", "--type-pattern", "t.%")
+        code, output = workers.run(*options, url=proxy.url)
+    assert code == 0
+    assert "claimed 6, completed 0, failed 0, released 0, lost 6" in output
+    assert queue.statuses(ids) == ["claimed"] * 6
