@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS tasks (
     max_attempts INTEGER NOT NULL,
     timeout DOUBLE,
     lease DOUBLE,
-    claim_id BIGINT,
+    change_id BIGINT,
     claimed_by VARCHAR(255),
     claimed_at DATETIME(3),
     cancel_requested BOOL NOT NULL,

@@ -15,20 +15,29 @@ from app.config import PROJECT_FOLDER
 @with_appcontext
 def init_db() -> None:
     """Make the tables that are missing in the configured database."""
-    from sqlalchemy.exc import SQLAlchemyError
+    from app.models import Base
 
+    _migrate("the tables could not be made")
+    click.echo(f"The database has the tables {', '.join(sorted(Base.metadata.tables))}.")
+
+
+@click.command("upgrade-db")
+@with_appcontext
+def upgrade_db() -> None:
+    """Bring the tables of the configured database to this release; every row is kept."""
+    before, now = _migrate("the tables could not be upgraded")
+    done = f"went from version {before} to" if before != now else "are of version"
+    click.echo(f"The tables {done} {now}.")
+
+
+def _migrate(trouble: str) -> tuple[int, int]:
     from app.db.errors import DatabaseError
-    from app.models import db
-    from app.schema import create_tables
+    from app.install.migrate import migrate
 
-    site = current_app.extensions["taskmanager"]
     try:
-        # A SQLite file gets its tables when it is opened.
-        site.db.run(lambda connection: connection.is_alive())
-        tables = create_tables(db.engine)
-    except (DatabaseError, SQLAlchemyError) as error:
-        raise click.ClickException(f"the tables could not be made: {error}") from error
-    click.echo(f"The database has the tables {', '.join(tables)}.")
+        return migrate(current_app.extensions["taskmanager"].settings.database)
+    except DatabaseError as error:
+        raise click.ClickException(f"{trouble}: {error}") from error
 
 
 @click.command("write-schema")
@@ -41,3 +50,6 @@ def write_schema() -> None:
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
         click.echo(f"wrote {path}")
+
+
+COMMANDS = (init_db, upgrade_db, write_schema)

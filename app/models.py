@@ -26,9 +26,6 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-SCHEMA_VERSION = 1
-"""Stored in ``settings``; raised by every migration."""
-
 
 class Base(DeclarativeBase):
     pass
@@ -131,8 +128,8 @@ class Task(Model):
     timeout: Mapped[Optional[float]] = mapped_column(Double)
     # The lease of the claim that is on now: what a heartbeat extends it by.
     lease: Mapped[Optional[float]] = mapped_column(Double)
-    # A random number for each claim call: how a call finds the tasks that it won.
-    claim_id: Mapped[Optional[int]] = mapped_column(BigInteger)
+    # A random number of the last change of status: how a call finds the rows that it changed.
+    change_id: Mapped[Optional[int]] = mapped_column(BigInteger)
     claimed_by: Mapped[Optional[str]] = mapped_column(String(255))
     claimed_at: Mapped[Optional[str]] = mapped_column(UtcTime)
     cancel_requested: Mapped[bool] = mapped_column(Boolean)

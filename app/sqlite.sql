@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS tasks (
     max_attempts INTEGER NOT NULL,
     timeout DOUBLE,
     lease DOUBLE,
-    claim_id BIGINT,
+    change_id BIGINT,
     claimed_by VARCHAR(255),
     claimed_at VARCHAR(23),
     cancel_requested BOOLEAN NOT NULL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.api.errors import RETRY_AFTER, log
 from app.api.http import Answer, failure, success
 from app.db.errors import DatabaseError
-from app.version import VERSION
+from app.version import SCHEMA_VERSION, VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def health(call: Call) -> Answer:
     """Open to everybody, so it tells nothing else."""
     state = {"status": "healthy", "database": "connected", "version": VERSION}
     try:
-        call.site.db.check()
+        call.site.db.check(SCHEMA_VERSION)
     except DatabaseError as error:
         log(error)
         answer = failure(

@@ -89,7 +89,7 @@ def list_all(call: Call) -> Answer:
     if limit > MAX_LIMIT:
         call.warnings.append(f"limit was lowered from {limit} to {MAX_LIMIT}, the most at once")
         limit = MAX_LIMIT
-    tasks = listing.find(filters, limit, offset)
+    tasks = listing.find(call.site, filters, limit, offset)
     more = len(tasks) == limit
     data = {
         "tasks": tasks,

@@ -11,7 +11,13 @@ from __future__ import annotations
 import os
 import time
 
-from app.db.errors import ConnectionLost, DatabaseBusy, TryAgain
+from app.db.errors import (
+    ConnectionLost,
+    DatabaseBusy,
+    DatabaseError,
+    DatabaseUnavailable,
+    TryAgain,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +54,8 @@ class Database:
         else:
             from app.db import mysql as engine  # type: ignore[no-redef]
         self.dialect: Dialect = engine.DIALECT
+        self.classify: Callable[[Any], DatabaseError] = engine.classify
+        """A driver's error in the program's own words."""
         self._open: Callable[[Any], Connection] = engine.open_connection
 
     def run(self, work: Callable[[Connection], T], *, repeatable: bool = True) -> T:
@@ -81,9 +89,18 @@ class Database:
                 return result
         raise DatabaseBusy(f"the database was too busy {MAX_TRIES} times in a row")
 
-    def check(self) -> None:
-        """Raises DatabaseUnavailable or DatabaseBusy unless the database answers and has tables."""
-        self.run(lambda connection: connection.query("SELECT name FROM settings", {}))
+    def check(self, schema_version: int) -> None:
+        """Raises DatabaseUnavailable or DatabaseBusy unless the database answers and its tables
+        are of this version or a later one: later tables have all that earlier ones have.
+        """
+        sql = "SELECT value FROM settings WHERE name = 'schema_version'"
+        rows = self.run(lambda connection: connection.query(sql, {}))
+        found = int(rows[0]["value"]) if rows else 0
+        if found < schema_version:
+            raise DatabaseUnavailable(
+                f"the tables are of version {found} and this release needs {schema_version}: "
+                "run the upgrade, with deploy.py or flask --app passenger_wsgi upgrade-db"
+            )
 
     def close(self) -> None:
         """Close the connections that are not in use."""

@@ -69,8 +69,6 @@ class Dialect:
 
     begin: str
     now: str
-    changed: str
-    """How many rows the previous statement changed."""
     last_id: str
     """The id that the previous INSERT was given."""
     lock: str

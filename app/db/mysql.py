@@ -53,8 +53,8 @@ UNAVAILABLE = {
     1045: "the database refuses the user name or password",
     1047: "the database node is not ready",
     1049: "the database does not exist",
-    1054: "the tables are of another version; run init-db",
-    1146: "the tables are missing; import schema.sql or run init-db",
+    1054: "the tables are of another version; run the upgrade (upgrade-db)",
+    1146: "tables are missing; import schema.sql, or run init-db or upgrade-db",
     1203: "the database user has too many connections",
     1226: "the database user has used up its allowance",
     1290: "the database is read-only",
@@ -70,7 +70,6 @@ _formats: dict[str, str] = {}
 class MySQLDialect(Dialect):
     begin = "START TRANSACTION"
     now = "UTC_TIMESTAMP(3)"
-    changed = "ROW_COUNT()"
     last_id = "LAST_INSERT_ID()"
     lock = "FOR UPDATE"
     by_primary_key = "FORCE INDEX (PRIMARY)"

@@ -24,7 +24,6 @@ TABLES_FILE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "sqlite.s
 class SQLiteDialect(Dialect):
     begin = "BEGIN IMMEDIATE"
     now = "strftime('%Y-%m-%d %H:%M:%f','now')"
-    changed = "changes()"
     last_id = "last_insert_rowid()"
     lock = ""
     by_primary_key = "NOT INDEXED"
@@ -129,7 +128,7 @@ def classify(error: sqlite3.Error) -> DatabaseError:
         return TryAgain(text)
     if "no such table" in text or "no such column" in text:
         return DatabaseUnavailable(
-            f"{text}: the file is not a queue of this version; run init-db or use another file"
+            f"{text}: the file is not a queue of this version; run upgrade-db or use another file"
         )
     if isinstance(error, (sqlite3.OperationalError, sqlite3.DatabaseError)) and any(
         hint in text for hint in ("unable to open", "readonly", "disk", "full", "not a database")

@@ -16,6 +16,7 @@ import time
 from app.db.connection import id_list
 from app.queue import history
 from app.queue.candidates import RUNNING_TYPES, Filter, Order, Wanted
+from app.queue.changes import new_change_id
 from app.queue.reclaim import BATCH, due_tasks, reclaim
 
 TYPE_CHECKING = False
@@ -150,17 +151,17 @@ class _Claim:
 
     def _take_statements(self, ids: list[int]) -> list[Statement]:
         sql = self.connection.dialect
-        claim_id = int.from_bytes(os.urandom(8), "big") >> 1
+        change_id = new_change_id()
         values = {
             "lease": self.request.lease,
             "default_lease": self.settings.task_claim_timeout,
             "worker_id": self.request.worker_id,
-            "claim_id": claim_id,
+            "change_id": change_id,
         }
-        mine = f"id IN ({id_list(ids)}) AND claim_id = {claim_id}"
+        mine = f"id IN ({id_list(ids)}) AND change_id = {change_id}"
         return [
             (_take_update(sql, ids), values),
-            *history.of_tasks(self.settings, sql.now, mine, {}),
+            *history.of_tasks(self.settings, sql.now, mine),
             (f"SELECT {TAKEN_COLUMNS} FROM tasks {sql.by_primary_key} WHERE {mine}", {}),
         ]
 
@@ -168,7 +169,7 @@ class _Claim:
 def _take_update(sql: Dialect, ids: list[int]) -> str:
     return (
         f"UPDATE tasks {sql.by_primary_key} SET status = 'claimed', attempts = attempts + 1, "
-        f"lease = {LEASE}, due_at = {sql.after(LEASE)}, claim_id = :claim_id, "
+        f"lease = {LEASE}, due_at = {sql.after(LEASE)}, change_id = :change_id, "
         f"claimed_by = :worker_id, claimed_at = {sql.now}, completed_at = NULL, "
         "progress = NULL, progress_message = NULL "
         f"WHERE id IN ({id_list(ids)}) AND status = 'pending'"

@@ -159,5 +159,5 @@ def _insert(connection: Connection, site: Site, draft: Draft) -> list[Statement]
     return [
         (insert, values),
         (f"SELECT status, created_at FROM tasks WHERE id = {sql.last_id}", {}),
-        *history.of_tasks(site.settings, sql.now, f"id = {sql.last_id}", {}, worker="NULL"),
+        *history.of_tasks(site.settings, sql.now, f"id = {sql.last_id}", worker="NULL"),
     ]

@@ -22,7 +22,7 @@ def of_tasks(
     settings: Settings,
     now: str,
     condition: str,
-    values: dict[str, Any],
+    values: dict[str, Any] | None = None,
     *,
     status: str = SHOWN_STATUS,
     worker: str = "claimed_by",
@@ -40,4 +40,4 @@ def of_tasks(
         f"SELECT id, {status}, {worker}, {attempt}, :history_message, {now} "
         f"FROM tasks WHERE {condition}"
     )
-    return [(sql, {**values, "history_message": message and message[:MESSAGE_CHARACTERS]})]
+    return [(sql, {**(values or {}), "history_message": message and message[:MESSAGE_CHARACTERS]})]

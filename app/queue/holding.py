@@ -5,6 +5,7 @@ it did not hold. No read comes before the write: the condition is part of the st
 from __future__ import annotations
 
 from app.db.connection import id_list
+from app.queue.changes import new_change_id
 from app.queue.errors import LeaseLost, NotClaimed, NotFound, NotOwner
 
 TYPE_CHECKING = False
@@ -27,6 +28,13 @@ class Hold:
         self.task_id = task_id
         self.worker_id = worker_id
         self.attempt = attempt
+        self.renew()
+
+    def renew(self) -> None:
+        """Make the next UPDATE another change: a unit of work that runs again must not take the
+        rows of its first run for its own.
+        """
+        self.change_id = new_change_id()
 
     @property
     def condition(self) -> str:
@@ -37,7 +45,17 @@ class Hold:
 
     @property
     def values(self) -> dict[str, Any]:
-        return {"id": self.task_id, "holder": self.worker_id, "attempt": self.attempt}
+        return {
+            "id": self.task_id,
+            "holder": self.worker_id,
+            "attempt": self.attempt,
+            "change_id": self.change_id,
+        }
+
+    @property
+    def changed(self) -> str:
+        """True of the task when an UPDATE that set ``change_id`` found the condition to hold."""
+        return f"id = {int(self.task_id)} AND change_id = {self.change_id}"
 
     def matches(self, row: Row) -> bool:
         """Whether the task was last claimed by this very claim. Needs to know who is asking:

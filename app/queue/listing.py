@@ -6,12 +6,15 @@ import operator
 from typing import TYPE_CHECKING, Any, Callable
 
 from sqlalchemy import Select, select
+from sqlalchemy.exc import DBAPIError
 
 from app.models import Task, TaskType, db
 from app.queue import view
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from app.site import Site
 
 STATUSES = {
     "pending": ("pending", "scheduled"),
@@ -30,10 +33,22 @@ COMPARISONS: dict[str, tuple[Any, Callable[[Any, Any], Any]]] = {
 }
 
 
-def find(filters: Mapping[str, Any], limit: int, offset: int = 0) -> list[dict[str, Any]]:
+def find(
+    site: Site, filters: Mapping[str, Any], limit: int, offset: int = 0
+) -> list[dict[str, Any]]:
     """Tasks that pass every filter given: ``status``, ``type`` (may hold ``%``), ``tag``,
     ``worker_id``, ``created_after``, ``created_before`` (stored times), ``before_id``.
+
+    Raises a DatabaseError.
     """
+    try:
+        return _find(filters, limit, offset)
+    except DBAPIError as error:
+        db.session.remove()
+        raise site.db.classify(error.orig) from error
+
+
+def _find(filters: Mapping[str, Any], limit: int, offset: int) -> list[dict[str, Any]]:
     columns = [getattr(Task, column) for column in view.COLUMNS]
     query = select(*columns, TaskType.name.label("type_name")).join(
         TaskType, TaskType.id == Task.type_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.queue import history
+from app.queue.changes import new_change_id
 from app.queue.errors import Conflict, NotFound
 from app.queue.holding import look_up
 
@@ -20,9 +21,11 @@ def cancel(site: Site, task_id: int) -> Row:
     Cancelling twice is fine. Raises NotFound; Conflict when the task has ended otherwise.
     """
     sql = site.db.dialect
+    change_id = new_change_id()
     waiting = (
         f"UPDATE tasks {sql.by_primary_key} SET status = 'cancelled', due_at = NULL, "
-        f"completed_at = {sql.now} WHERE id = :id AND status IN ('pending', 'scheduled')"
+        f"change_id = {change_id}, completed_at = {sql.now} "
+        "WHERE id = :id AND status IN ('pending', 'scheduled')"
     )
     claimed = (
         f"UPDATE tasks {sql.by_primary_key} SET cancel_requested = 1 "
@@ -31,7 +34,7 @@ def cancel(site: Site, task_id: int) -> Row:
     results = _change(
         site,
         task_id,
-        [(waiting, {"id": task_id}), *_trail(site, task_id), (claimed, {"id": task_id})],
+        [(waiting, {"id": task_id}), *_trail(site, task_id, change_id), (claimed, {"id": task_id})],
     )
     row = _row_or_not_found(results[-1], task_id)
     if row["status"] not in ("cancelled", "claimed"):
@@ -50,8 +53,9 @@ def retry(site: Site, task_id: int) -> Row:
     sql = site.db.dialect
     # SQLite reads the old values on the right, MySQL those already assigned: attempts is never
     # assigned, and status comes last.
+    change_id = new_change_id()
     update = (
-        f"UPDATE tasks {sql.by_primary_key} SET "
+        f"UPDATE tasks {sql.by_primary_key} SET change_id = {change_id}, "
         "max_attempts = CASE WHEN status = 'scheduled' THEN max_attempts ELSE attempts + "
         "COALESCE((SELECT task_types.max_attempts FROM task_types "
         "WHERE task_types.id = tasks.type_id), :max_attempts) END, "
@@ -59,7 +63,7 @@ def retry(site: Site, task_id: int) -> Row:
         "status = 'pending' WHERE id = :id AND status IN ('failed', 'cancelled', 'scheduled')"
     )
     values = {"id": task_id, "max_attempts": site.settings.max_task_attempts}
-    results = _change(site, task_id, [(update, values), *_trail(site, task_id, "retry")])
+    results = _change(site, task_id, [(update, values), *_trail(site, task_id, change_id, "retry")])
     row = _row_or_not_found(results[-1], task_id)
     if row["status"] != "pending":
         raise Conflict(
@@ -98,15 +102,15 @@ def delete(site: Site, task_id: int) -> None:
 def _change(site: Site, task_id: int, statements: Sequence[Statement]) -> list[Result]:
     """The statements in one transaction, with the task as it is afterwards as last result."""
     look = look_up(site.db.dialect, [task_id])
-    return site.db.run(lambda connection: connection.transact([*statements, look]))
-
-
-def _trail(site: Site, task_id: int, message: str | None = None) -> list[Statement]:
-    sql = site.db.dialect
-    condition = f"id = :id AND {sql.changed} = 1"
-    return history.of_tasks(
-        site.settings, sql.now, condition, {"id": task_id}, worker="NULL", message=message
+    return site.db.run(
+        lambda connection: connection.transact([*statements, look]), repeatable=False
     )
+
+
+def _trail(site: Site, task_id: int, change_id: int, message: str | None = None) -> list[Statement]:
+    condition = f"id = {int(task_id)} AND change_id = {change_id}"
+    now = site.db.dialect.now
+    return history.of_tasks(site.settings, now, condition, worker="NULL", message=message)
 
 
 def _row_or_not_found(result: Result, task_id: int) -> Row:

@@ -76,7 +76,6 @@ class _Fate:
                 settings,
                 sql.now,
                 condition,
-                {},
                 status=f"'{self.new_status}'",
                 message=LEASE_EXPIRED,
             )

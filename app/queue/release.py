@@ -27,14 +27,15 @@ def release(site: Site, hold: Hold, delay: float = 0.0) -> Row:
         "WHEN :delay > 0 THEN 'scheduled' ELSE 'pending' END, "
         f"due_at = CASE WHEN {kept} AND :delay > 0 THEN {sql.after(':delay')} ELSE NULL END, "
         f"completed_at = CASE WHEN {kept} THEN NULL ELSE {sql.now} END, "
-        "attempts = attempts - 1, claimed_by = NULL, lease = NULL, cancel_requested = 0 "
+        "attempts = attempts - 1, claimed_by = NULL, lease = NULL, change_id = :change_id, "
+        "cancel_requested = 0 "
         f"WHERE {hold.condition}"
     )
     trail = history.of_tasks(
         site.settings,
         sql.now,
-        f"id = :id AND {sql.changed} = 1",
-        hold.values,
+        hold.changed,
+        {"holder": hold.worker_id},
         worker=":holder",
         attempt="attempts + 1",
         message="released",

@@ -60,6 +60,7 @@ class Completion(Outcome):
         sql = site.db.dialect
         update = (
             f"UPDATE tasks {sql.by_primary_key} SET status = 'completed', due_at = NULL, "
+            f"change_id = :change_id, "
             f"result_json = :result, error_message = NULL, error_traceback = NULL, "
             f"progress = 100, completed_at = {sql.now}, cancel_requested = 0 "
             f"WHERE {self.hold.condition}"
@@ -131,6 +132,7 @@ def _settle(connection: Connection, site: Site, outcomes: Sequence[Outcome]) -> 
     # In the order of ids, so that two batches with the same tasks wait for each other instead
     # of deadlocking.
     for outcome in sorted(outcomes, key=lambda each: each.hold.task_id):
+        outcome.hold.renew()
         positions.append((outcome, len(statements)))
         statements += outcome.statements(site)
     ids = [outcome.hold.task_id for outcome in outcomes]
@@ -160,17 +162,14 @@ def _fail_update(sql: Dialect, hold: Hold) -> str:
         f"WHEN {WILL_RETRY} THEN 'scheduled' ELSE 'failed' END, "
         f"due_at = CASE WHEN {WILL_RETRY} THEN {sql.after(backoff)} ELSE NULL END, "
         f"completed_at = CASE WHEN {WILL_RETRY} THEN NULL ELSE {sql.now} END, "
-        "error_message = :error, error_traceback = :traceback, cancel_requested = 0 "
+        "error_message = :error, error_traceback = :traceback, change_id = :change_id, "
+        "cancel_requested = 0 "
         f"WHERE {hold.condition}"
     )
 
 
 def _trail(site: Site, hold: Hold, message: str | None) -> list[Statement]:
-    sql = site.db.dialect
-    condition = f"id = :id AND {sql.changed} = 1"
-    return history.of_tasks(
-        site.settings, sql.now, condition, {"id": hold.task_id}, message=message
-    )
+    return history.of_tasks(site.settings, site.db.dialect.now, hold.changed, message=message)
 
 
 def _jitter() -> float:

@@ -62,31 +62,38 @@ def test_a_lost_lease_tells_the_handler_and_is_not_settled(queue: Queue, workers
     assert queue.statuses([running, queued]) == ["pending", "pending"]
 
 
-def test_a_rival_that_took_over_keeps_its_task(queue: Queue, workers: Workers) -> None:
-    workers.write_handlers(HOLD)
+def test_a_rival_that_took_over_keeps_its_tasks(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(
+        HOLD + "    # Reached by the first alone: the second is never started.\n"
+    )
     queue.register("t.hold", timeout=0.5)
-    task_id = queue.create("t.hold")
+    ids = queue.create_many("t.hold", 2)
+    gate = workers.folder / "open"
 
-    def no_heartbeats(proxy: Proxy, _method: str, path: str) -> str:
-        return "page" if path.endswith("/heartbeat") else "pass"
+    def no_heartbeats(_proxy: Proxy, _method: str, path: str) -> str:
+        return "page" if path.endswith("/heartbeat") and not gate.exists() else "pass"
 
     with Proxy(queue.url, no_heartbeats) as proxy:
-        worker = workers.start("--max-runs", "1", url=proxy.url)
+        worker = workers.start("--until-empty", url=proxy.url)
         started(workers)
+        taken: set[int] = set()
 
-        def rival_claims() -> bool:
-            wish = {"worker_id": "rival", "limit": 1, "lease": 1000}
+        def rival_has_both() -> bool:
+            wish = {"worker_id": "rival", "limit": 2, "lease": 1000}
             _, answer = queue.server.call("POST", "/tasks/claim", wish)
-            return bool(answer["data"]["tasks"])
+            taken.update(task["id"] for task in answer["data"]["tasks"])
+            return taken == set(ids)
 
-        wait_until(rival_claims, SECONDS, "the lease to end")
-        (workers.folder / "open").touch()
+        wait_until(rival_has_both, SECONDS, "the leases to end")
+        gate.touch()
         code, output = finish(worker)
-        assert proxy.count("/settle") == 1
+        # The first had an end to report; the second was asked about and not even started.
+        assert [len(body["outcomes"]) for body in proxy.bodies("/settle")] == [1]
     assert code == 0
-    assert "claimed 1, completed 0, failed 0, released 0, lost 1" in output
-    task = queue.task(task_id)
-    assert (task["status"], task["claimed_by"], task["attempts"]) == ("claimed", "rival", 2)
+    assert "claimed 2, completed 0, failed 0, released 0, lost 2" in output
+    for task_id in ids:
+        task = queue.task(task_id)
+        assert (task["status"], task["claimed_by"], task["attempts"]) == ("claimed", "rival", 2)
 
 
 def test_a_wish_to_cancel_reaches_the_handler(queue: Queue, workers: Workers) -> None:

@@ -28,10 +28,6 @@ def on_settles(fault: str, *numbers: int) -> Fault:
     )
 
 
-def on_releases(fault: str) -> Fault:
-    return lambda _proxy, _method, path: fault if path.endswith("/release") else "pass"
-
-
 def after_health(fault: str) -> Fault:
     return lambda _proxy, _method, path: "pass" if path.endswith("/health") else fault
 
@@ -119,14 +115,34 @@ def test_an_answer_in_trouble_may_say_how_long_to_wait(queue: Queue, workers: Wo
 
 
 def test_a_refusal_in_between_is_no_trouble(queue: Queue, workers: Workers) -> None:
-    """Six tasks without a handler, each gone when it is to be released: that is no API error."""
+    """Six tasks gone when they are to be released, and then one page: not six API errors."""
     workers.write_handlers("@task('t.mine')\ndef f(params):\n    return 1\n")
     queue.register("t.foreign")
     ids = queue.create_many("t.foreign", 6)
-    fault = on_releases("status:409")
+
+    def fault(proxy: Proxy, _method: str, path: str) -> str:
+        if path.endswith("/release"):
+            return "status:409"
+        return "page" if path.endswith("/claim") and len(proxy.faults) == 6 else "pass"
+
     with Proxy(queue.url, fault) as proxy:
-        options = ("--until-empty", "--type-pattern", "t.%")
+        options = ("--until-empty", "--type-pattern", "t.%", *QUICK)
         code, output = workers.run(*options, url=proxy.url)
+        assert proxy.faults == ["status:409"] * 6 + ["page"]
     assert code == 0
     assert "claimed 6, completed 0, failed 0, released 0, lost 6" in output
     assert queue.statuses(ids) == ["claimed"] * 6
+
+
+def test_reports_that_are_refused_for_ever_are_dropped(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(COUNTED)
+    queue.register("t.count")
+    ids = queue.create_many("t.count", 2)
+    with Proxy(queue.url, on_settles("status:400", *range(1, 100))) as proxy:
+        code, output = workers.run("--until-empty", url=proxy.url)
+        # With a claim, both, then each alone with its result and with the refusal of it.
+        assert len(proxy.faults) == 6
+    assert code == 0
+    assert "claimed 2, completed 0, failed 0, released 0, lost 2" in output
+    assert "the server takes no report of it: not now" in output
+    assert queue.statuses(ids) == ["claimed"] * 2

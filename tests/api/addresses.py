@@ -1,0 +1,21 @@
+"""The addresses of the routes, with something in the place of their parameters."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+PARAMETER = re.compile(r"\(\?P<(\w+)>[^)]*\)")
+
+
+def template(route: Any) -> str:
+    """A route as a person writes it: ``POST /tasks/{id}/complete``."""
+    return f"{route.method} " + PARAMETER.sub(r"{\1}", route.pattern)
+
+
+def address_of(
+    route: Any, id: str = "999999999", name: str = "no.such", action: str = "pause"
+) -> tuple[str, str]:
+    """The method and a path of a route."""
+    values = {"id": id, "name": name, "action": action}
+    return route.method, PARAMETER.sub(lambda match: values[match[1]], route.pattern)

@@ -1,0 +1,93 @@
+"""Who is let in: the API key in ``Authorization`` or ``X-API-Key``."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.api.routes import ROUTES
+from tests.api.addresses import address_of
+from tests.api.caller import API_KEY, Api
+
+GOOD = [
+    {"X-API-Key": API_KEY},
+    {"Authorization": f"Bearer {API_KEY}"},
+    {"authorization": f"bearer {API_KEY}"},
+    {"x-api-key": API_KEY},
+    {"Authorization": "Basic dXNlcjpwYXNz", "X-API-Key": API_KEY},
+    {"Authorization": "", "X-API-Key": API_KEY},
+]
+BAD: list[dict[str, str]] = [
+    {},
+    {"X-API-Key": ""},
+    {"X-API-Key": "wrong-key"},
+    {"X-API-Key": API_KEY[:-1]},
+    {"X-API-Key": API_KEY + "x"},
+    {"X-API-Key": API_KEY.upper()},
+    {"X-API-Key": "schlüssel"},
+    {"Authorization": API_KEY},
+    {"Authorization": "Bearer"},
+    {"Authorization": "Bearer "},
+    {"Authorization": "Bearer wrong-key"},
+    {"Authorization": f"Basic {API_KEY}"},
+    {"Cookie": f"X-API-Key={API_KEY}"},
+]
+CLOSED = [route for route in ROUTES if not route.is_open]
+
+
+@pytest.mark.parametrize("headers", GOOD, ids=range(len(GOOD)))
+def test_the_right_key(api: Api, headers: dict[str, str]) -> None:
+    assert api.call("GET", "/task-types", headers=headers).status == 200
+
+
+@pytest.mark.parametrize("headers", BAD, ids=range(len(BAD)))
+def test_no_key_or_a_wrong_one(api: Api, headers: dict[str, str]) -> None:
+    body = {"name": "job", "version": "1", "param_schema": {}}
+    with api.unchanged():
+        reply = api.call("POST", "/task-types/register", body, headers=headers)
+    assert reply.status == 401
+    assert reply.code == "unauthorized"
+    assert "Bearer" in reply.headers["WWW-Authenticate"]
+    assert API_KEY not in str(reply.json)
+
+
+def test_what_to_send_is_told(api: Api) -> None:
+    reply = api.call("GET", "/tasks", headers={})
+    assert "Authorization: Bearer" in reply.error
+    assert "X-API-Key" in reply.error
+
+
+@pytest.mark.parametrize("route", CLOSED, ids=lambda route: f"{route.method} {route.pattern}")
+def test_every_closed_address(api: Api, route: object) -> None:
+    method, path = address_of(route)
+    reply = api.call(method, path, {}, headers={})
+    assert reply.code == "unauthorized"
+
+
+def test_only_health_is_open() -> None:
+    assert [address_of(route) for route in ROUTES if route.is_open] == [("GET", "/health")]
+
+
+def test_the_key_goes_before_everything_else(api: Api) -> None:
+    """A stranger does not learn what is wrong with a body, or which tasks there are."""
+    api.register("job")
+    task = api.create("job")
+    for path in (f"/tasks/{task['id']}/complete", "/tasks/999999999/complete"):
+        reply = api.call("POST", path, raw=b"{", headers={})
+        assert reply.code == "unauthorized"
+
+
+def test_a_server_that_lets_everybody_in(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api.site.settings, "require_auth", False)
+    assert api.call("GET", "/task-types", headers={}).status == 200
+    assert api.call("GET", "/task-types", headers={"X-API-Key": "wrong"}).status == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-API-Key": ""}, {"X-API-Key": "any-key-at-all"}])
+def test_a_server_without_a_key(
+    api: Api, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
+    monkeypatch.setattr(api.site.settings, "api_key", "")
+    reply = api.call("GET", "/task-types", headers=headers)
+    assert reply.code == "unauthorized"
+    assert "API_KEY" in reply.error
+    assert api.call("GET", "/health", headers=headers).status == 200

@@ -1,0 +1,457 @@
+"""Bad input to every endpoint: a clear 4xx, and no row of any table changed.
+
+The form of each answer is checked by the caller, here too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from app.api import claims, operating, settling, task_types, tasks
+from app.api.fields import Fields
+from app.api.routes import ROUTES
+from tests.api import bad_values as bad
+from tests.api.addresses import address_of, template
+from tests.api.caller import Api, Reply
+
+SECONDS = 10 * 366 * 86400
+MAX_ID = 2**63 - 1
+PRIORITY = 1_000_000
+
+HOLDER = {"worker_id": bad.name(255), "attempt": bad.integer(0, 2**31 - 1)}
+FAILURE = {
+    "error": bad.ANYTHING,
+    "traceback": bad.ANYTHING,
+    "trace": bad.ANYTHING,
+    "stack": bad.ANYTHING,
+    "retry": bad.BOOLEAN,
+    "delay": bad.number(0, SECONDS),
+}
+OUTCOME = {**HOLDER, **FAILURE, "success": bad.BOOLEAN, "result": bad.ANYTHING}
+WISHES = {
+    "worker_id": bad.name(255),
+    "type_pattern": bad.name(255),
+    "task_types": bad.TYPE_NAMES,
+    "task_type_id": bad.integer(1, MAX_ID),
+    "limit": bad.integer(1, 100),
+    "lease": bad.number(0.1, SECONDS),
+    "sort_by": bad.choice("priority", "created_at", "id", "attempts"),
+    "sort_order": bad.choice("asc", "desc"),
+}
+TASK = {
+    "type": bad.name(255),
+    "params": bad.OBJECT,
+    "priority": bad.integer(-PRIORITY, PRIORITY),
+    "run_at": bad.TIME,
+    "delay": bad.number(0, SECONDS),
+    "max_attempts": bad.integer(1, 1000),
+    "timeout": bad.number(0.1, SECONDS),
+    "dedupe": bad.DEDUPE,
+    "dedupe_key": bad.name(191),
+    "tags": bad.TAGS,
+}
+TYPE = {
+    "name": bad.name(255),
+    "version": bad.name(50),
+    "param_schema": bad.SCHEMA,
+    "description": bad.LONG_TEXT,
+    "max_attempts": bad.integer(1, 1000),
+    "timeout": bad.number(0.1, SECONDS),
+    "retry_delay": bad.number(0, SECONDS),
+    "retry_max_delay": bad.number(0, SECONDS),
+    "priority": bad.integer(-PRIORITY, PRIORITY),
+    "max_running": bad.integer(1, 1_000_000),
+    "dedupe": bad.DEDUPE,
+    "retention_days": bad.number(0, SECONDS),
+}
+
+
+class Place:
+    """Where fields may stand: in a route's body, or in an object inside of it."""
+
+    def __init__(
+        self,
+        route: str,
+        known: Fields,
+        values: dict[str, list[Any]],
+        good: dict[str, Any] | None = None,
+        prefix: str = "",
+        wrap: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+    ) -> None:
+        """``values`` has the bad ones of each of the ``known`` fields; ``good`` is a body that
+        would do. ``prefix`` is how the paths of details begin, ``wrap`` makes the body.
+        """
+        self.route = route
+        self.known = known
+        self.values = values
+        self.good = good or {}
+        self.prefix = prefix
+        self.wrap = wrap
+
+    def __str__(self) -> str:
+        return f"{self.route} {self.prefix}"
+
+
+def in_claim(fields: dict[str, Any]) -> dict[str, Any]:
+    return {"worker_id": "w1", "claim": fields}
+
+
+def in_settle_claim(fields: dict[str, Any]) -> dict[str, Any]:
+    return {"worker_id": "w1", "outcomes": [], "claim": fields}
+
+
+def in_outcomes(fields: dict[str, Any]) -> dict[str, Any]:
+    return {"outcomes": [{"id": 1}, fields]}
+
+
+def in_tasks(fields: dict[str, Any]) -> dict[str, Any]:
+    return {"tasks": [{"type": "job", "params": {}}, fields]}
+
+
+COMPLETE, FAIL = "POST /tasks/{id}/complete", "POST /tasks/{id}/fail"
+A_TASK = {"type": "job", "params": {"new": True}}
+A_TYPE = {"name": "new", "version": "1", "param_schema": {}}
+
+BODIES = [
+    Place("POST /tasks/claim", claims.CLAIM, WISHES, {"worker_id": "w1"}),
+    Place(COMPLETE, settling.COMPLETE, {**OUTCOME, "claim": bad.OBJECT}),
+    Place(COMPLETE, claims.FOLDED_CLAIM, WISHES, {}, "claim.", in_claim),
+    Place(FAIL, settling.FAIL, {**HOLDER, **FAILURE, "claim": bad.OBJECT}),
+    Place(FAIL, claims.FOLDED_CLAIM, WISHES, {}, "claim.", in_claim),
+    Place(
+        "POST /tasks/settle",
+        settling.SETTLE,
+        {"worker_id": HOLDER["worker_id"], "outcomes": bad.LIST, "claim": bad.OBJECT},
+        {"outcomes": []},
+    ),
+    Place(
+        "POST /tasks/settle",
+        settling.ONE_OUTCOME,
+        {"id": bad.integer(1, MAX_ID), **OUTCOME},
+        {"id": 1},
+        "outcomes[1].",
+        in_outcomes,
+    ),
+    Place("POST /tasks/settle", claims.FOLDED_CLAIM, WISHES, {}, "claim.", in_settle_claim),
+    Place(
+        "POST /tasks/{id}/heartbeat",
+        claims.HEARTBEAT,
+        {**HOLDER, "lease": bad.number(0.1, SECONDS)},
+    ),
+    Place(
+        "POST /tasks/{id}/progress",
+        claims.PROGRESS,
+        {**HOLDER, "progress": bad.number(0, 100), "message": bad.LONG_TEXT},
+        {"progress": 5},
+    ),
+    Place("POST /tasks/{id}/release", claims.RELEASE, {**HOLDER, "delay": bad.number(0, SECONDS)}),
+    Place("POST /tasks", tasks.TASK, TASK, A_TASK),
+    Place("POST /tasks", tasks.TASK, TASK, A_TASK, "tasks[1].", in_tasks),
+    Place("POST /tasks", tasks.TASKS, {"tasks": bad.LIST}, {"tasks": []}),
+    Place("POST /tasks/{id}/cancel", operating.NOTHING, {}),
+    Place("POST /tasks/{id}/retry", operating.NOTHING, {}),
+    Place("POST /tasks/{id}/delete", operating.NOTHING, {}),
+    Place("DELETE /tasks/{id}", operating.NOTHING, {}),
+    Place("POST /task-types/register", task_types.REGISTER, TYPE, A_TYPE),
+    Place("POST /task-types/{name}/{action}", Fields({}), {}),
+]
+
+QUERIES = [
+    Place(
+        "GET /tasks",
+        tasks.LIST,
+        {
+            "status": ["PENDING", "scheduled", "pending ", "x", "%", "pending,failed", "\x00"],
+            "type": [" a", "a\nb", "\x00", "x" * 256],
+            "tag": [" a", "a\nb", "\x00", "x" * 51],
+            "worker_id": [" a", "a\nb", "\x00", "x" * 256],
+            "created_after": [each for each in bad.TIME if isinstance(each, str) and each],
+            "created_before": [each for each in bad.TIME if isinstance(each, str) and each],
+            "before_id": [*bad.NO_QUERY_NUMBER, "0"],
+            "limit": [*bad.NO_QUERY_NUMBER, "0"],
+            "offset": bad.NO_QUERY_NUMBER,
+        },
+    ),
+    Place(
+        "GET /task-types",
+        task_types.LIST,
+        {"active_only": ["yes", "TRUE", "2", " true", "\x00", "x" * 100_000]},
+    ),
+]
+
+WITHOUT_FIELDS = {
+    "GET /health",
+    "GET /tasks/{id}",
+    "GET /tasks/{id}/history",
+    "GET /task-types/{name}",
+}
+
+ROUTE_OF = {template(route): route for route in ROUTES}
+WITH_BODY = [name for name, route in ROUTE_OF.items() if route.method != "GET"]
+WITH_ID = [name for name in ROUTE_OF if "{id}" in name]
+WITH_NAME = [name for name in ROUTE_OF if "{name}" in name]
+ROWS = [(place, field) for place in BODIES for field in place.values]
+QUERY_ROWS = [(place, field) for place in QUERIES for field in place.values]
+
+
+@pytest.fixture
+def task_id(api: Api) -> int:
+    """A claimed task, beside a pending, a delayed, a failed and a completed one."""
+    completed, failed, claimed = (api.claimed("job", "w1")["id"] for _ in range(3))
+    api.post(f"/tasks/{completed}/complete", {"result": 1})
+    api.post(f"/tasks/{failed}/fail", {"error": "x", "retry": False})
+    api.create("job", {"pending": True})
+    api.create("job", {"delayed": True}, delay=500)
+    return int(claimed)
+
+
+def short(value: Any) -> str:
+    text = value if isinstance(value, bytes) else json.dumps(value)
+    return repr(text[:80])
+
+
+def send(api: Api, route: str, task_id: int, body: Any = None, raw: bytes | None = None) -> Reply:
+    method, path = address_of(ROUTE_OF[route], id=str(task_id), name="job")
+    return api.call(method, path, body, raw=raw)
+
+
+def test_every_route_has_its_rows() -> None:
+    covered = {place.route for place in [*BODIES, *QUERIES]} | WITHOUT_FIELDS
+    assert covered == set(ROUTE_OF)
+    assert set(WITH_BODY) == {place.route for place in BODIES}
+
+
+@pytest.mark.parametrize("place", [*BODIES, *QUERIES], ids=str)
+def test_every_known_field_has_its_rows(place: Place) -> None:
+    assert set(place.values) == set(place.known.readers)
+
+
+@pytest.mark.parametrize(("place", "field"), ROWS, ids=[f"{place}{field}" for place, field in ROWS])
+def test_wrong_values(api: Api, task_id: int, place: Place, field: str) -> None:
+    with api.unchanged():
+        for value in place.values[field]:
+            body = place.wrap({**place.good, field: value})
+            reply = send(api, place.route, task_id, body)
+            assert reply.code == "validation_failed", (short(value), reply)
+            at = f"{place.prefix}{field}"
+            points_at = [path for path in reply.paths if path.startswith(at)]
+            assert points_at == reply.paths != [], (short(value), reply)
+
+
+@pytest.mark.parametrize("place", BODIES, ids=str)
+def test_missing_fields(api: Api, task_id: int, place: Place) -> None:
+    required = sorted(place.known.required)
+    with api.unchanged():
+        for field in required:
+            without = {name: value for name, value in place.good.items() if name != field}
+            for body in (without, {**place.good, field: None}):
+                if place.route == "POST /tasks" and field == "tasks" and "tasks" not in body:
+                    continue  # then it is one task, and no list
+                reply = send(api, place.route, task_id, place.wrap(body))
+                assert reply.code == "validation_failed", (field, reply)
+                assert reply.paths == [place.prefix + field]
+
+
+@pytest.mark.parametrize(
+    ("place", "field"), QUERY_ROWS, ids=[f"{place}{field}" for place, field in QUERY_ROWS]
+)
+def test_wrong_values_in_queries(api: Api, task_id: int, place: Place, field: str) -> None:
+    with api.unchanged():
+        for value in place.values[field]:
+            method, path = address_of(ROUTE_OF[place.route])
+            reply = api.call(method, path, query={field: value})
+            assert reply.code == "validation_failed", (short(value), reply)
+            assert reply.paths == [field]
+
+
+def inside(value: str) -> bytes:
+    """A body with a value in a field that no call knows."""
+    return b'{"unknown": ' + value.encode() + b"}"
+
+
+INVALID_BODIES: dict[str, bytes] = {
+    "an empty list": b"[]",
+    "a list": b'[{"type": "job", "params": {}}]',
+    "a string": b'"{}"',
+    "a number": b"5",
+    "a great number": b"9" * 400,
+    "null": b"null",
+    "true": b"true",
+    "false": b"false",
+    "an open brace": b"{",
+    "a closed brace": b"}",
+    "single quotes": b"{'worker_id': 'w1'}",
+    "a comma too many": b'{"worker_id": "w1",}',
+    "no colon": b'{"worker_id" "w1"}',
+    "no quotes": b"{worker_id: w1}",
+    "two objects": b"{}{}",
+    "a comment": b"{} // nothing",
+    "a form": b"worker_id=w1&limit=5",
+    "multipart": b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--',
+    "XML": b"<task/>",
+    "PHP": b'a:1:{s:1:"a";i:1;}',
+    "NUL": b"\x00",
+    "NUL after it": b"{}\x00",
+    "control characters in a text": inside('"a\x00\x01\nb"'),
+    "a bad escape": inside(r'"\x41"'),
+    "half an escape": inside(r'"\u12"'),
+    "invalid UTF-8": b'{"unknown": "\xff\xfe"}',
+    "a cut character": b'{"unknown": "\xf0\x9f\x8e"}',
+    "an overlong character": b'{"unknown": "\xc0\xaf"}',
+    "an encoded surrogate": b'{"unknown": "\xed\xa0\x80"}',
+    "Latin-1": '{"unknown": "größe"}'.encode("latin-1"),
+    "UTF-16": '{"unknown": 1}'.encode("utf-16"),
+    "UTF-32": '{"unknown": 1}'.encode("utf-32"),
+    "gzip": b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xabV*.)\xcaL\x07\x00",
+    "half a surrogate pair": inside(r'"\ud800"'),
+    "the other half": inside(r'"a\udfffb"'),
+    "a pair the wrong way round": inside(r'"\udc00\ud800"'),
+    "half a pair in a name": b'{"\\ud800": 1}',
+    "half a pair deep inside": inside(r'[{"a": [{"b": "\uDBFF"}]}]'),
+    "NaN": inside("NaN"),
+    "Infinity": inside("Infinity"),
+    "-Infinity": inside("[-Infinity]"),
+    "1e999": inside("1e999"),
+    "-1e999": inside('{"a": [-1e999]}'),
+    "a number of 5,000 digits": inside("9" * 5000),
+    "a hexadecimal number": inside("0x10"),
+    "a leading zero": inside("007"),
+    "a leading plus": inside("+7"),
+    "5,000 lists": inside("[" * 5000 + "]" * 5000),
+    "5,000 objects": inside('{"a":' * 5000 + "1" + "}" * 5000),
+    "5,000 open lists": b"[" * 5000,
+    "100,000 open objects": b'{"a":' * 100_000,
+    "101 lists": inside("[" * 101 + "]" * 101),
+}
+
+
+@pytest.mark.parametrize("route", WITH_BODY)
+def test_bodies_that_are_no_json_object(api: Api, task_id: int, route: str) -> None:
+    with api.unchanged():
+        for name, raw in INVALID_BODIES.items():
+            reply = send(api, route, task_id, raw=raw)
+            assert reply.code == "invalid_json", (name, reply)
+
+
+TOO_LARGE = {
+    "a long text": inside('"' + "x" * 2_000_000 + '"'),
+    "a long list": inside("[" + "0," * 1_000_000 + "0]"),
+    "white space": b" " * 2_000_000 + b"{}",
+    "brackets": b"[" * 2_000_000,
+    "zeros": b"\x00" * 2_000_000,
+    "one byte": inside('"' + "x" * (1024 * 1024 - len(inside('""')) + 1) + '"'),
+}
+
+
+@pytest.mark.parametrize("route", WITH_BODY)
+def test_bodies_that_are_too_large(api: Api, task_id: int, route: str) -> None:
+    with api.unchanged():
+        for name, raw in TOO_LARGE.items():
+            reply = send(api, route, task_id, raw=raw)
+            assert reply.code == "too_large", (name, reply)
+            assert "MAX_BODY_BYTES" in reply.error
+
+
+def test_a_body_that_just_fits(api: Api) -> None:
+    api.register("job")
+    task = api.create("job")
+    raw = inside('"' + "x" * (1024 * 1024 - len(inside('""'))) + '"')
+    assert send(api, "POST /tasks/{id}/cancel", task["id"], raw=raw).status == 200
+
+
+def test_too_large_goes_by_the_setting(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api.site.settings, "max_body_bytes", 2000)
+    reply = api.post("/tasks/claim", {"worker_id": "w" * 200, "filler": "x" * 2000})
+    assert reply.code == "too_large"
+    assert "2000" in reply.error
+
+
+@pytest.mark.parametrize("route", sorted(set(ROUTE_OF) - set(WITH_BODY)))
+def test_reading_takes_no_notice_of_a_body(api: Api, task_id: int, route: str) -> None:
+    expected = send(api, route, task_id)
+    for raw in (b"{", b"[1]", b"\xff", b"[" * 5000, b" " * 2_000_000):
+        reply = send(api, route, task_id, raw=raw)
+        assert (reply.status, reply.data) == (expected.status, expected.data)
+
+
+UNKNOWN_IDS = ["999999999", "999999999999999999"]
+NO_IDS = [
+    *("0", "-1", "-0", "01", "1.5", "1e3", "x", "null", "true", "NaN", "[]", "{}", "*", "%25"),
+    *("99999999999999999999", "9223372036854775807", "9223372036854775808", "9" * 1000),
+    *("1' OR '1'='1", "1; DROP TABLE tasks", "1--", '"', "\x00", "1\x00", "größe", "🎉", " 1"),
+]
+
+
+@pytest.mark.parametrize("route", WITH_ID)
+def test_ids_that_lead_nowhere(api: Api, task_id: int, route: str) -> None:
+    good = next((place.good for place in BODIES if place.route == route), {})
+    with api.unchanged():
+        for each in [*UNKNOWN_IDS, *NO_IDS]:
+            method, path = address_of(ROUTE_OF[route], id=quote(each, safe=""))
+            reply = api.call(method, path, None if method == "GET" else good)
+            assert (reply.status, reply.code) == (404, "not_found"), (each, reply)
+
+
+UNKNOWN_NAMES = [
+    *("x", "JOB", "job ", " job", "jo_", "%", "j%", "\\", "'", '"', "`", "job'--", "''"),
+    *("' OR '1'='1", "'; DROP TABLE task_types; --", "job\x00", "\x00", "job\ufeff"),
+    *("a/b/c", "../../etc/passwd", "a//b", "?", "#", "a?b=c", "größe", "🎉", "x" * 3000),
+    *("0", "-1", "null", "None", "[]", "{}", "<script>", "{{7*7}}", "${7*7}", "%s", "%(n)s", ":n"),
+]
+
+
+@pytest.mark.parametrize("route", WITH_NAME)
+def test_names_that_lead_nowhere(api: Api, task_id: int, route: str) -> None:
+    with api.unchanged():
+        for each in UNKNOWN_NAMES:
+            method, path = address_of(ROUTE_OF[route], name=quote(each, safe=""))
+            reply = api.call(method, path, None if method == "GET" else {})
+            assert reply.status == 404, (each, reply)
+            assert reply.code in ("unknown_type", "not_found"), (each, reply)
+
+
+@pytest.mark.parametrize("name", [each for each in UNKNOWN_NAMES if each == each.strip()])
+def test_types_of_these_names_are_unknown(api: Api, task_id: int, name: str) -> None:
+    if "\x00" in name or len(name) > 255:
+        return
+    with api.unchanged():
+        reply = api.post("/tasks", {"type": name, "params": {}})
+        assert reply.code == "unknown_type"
+        assert api.claim(task_types=[name]) is None
+        assert api.claim(type_pattern=name.replace("%", r"\%").replace("_", r"\_")) is None
+
+
+def test_odd_names_in_queries_find_nothing(api: Api, task_id: int) -> None:
+    for each in UNKNOWN_NAMES:
+        if each != each.strip() or "\x00" in each or len(each) > 50 or "%" in each:
+            continue
+        for field in ("type", "tag", "worker_id"):
+            reply = api.call("GET", "/tasks", query={field: each})
+            assert reply.data["tasks"] == [], (field, each)
+
+
+def test_very_many_faults_are_told_in_reasonable_length(api: Api, task_id: int) -> None:
+    with api.unchanged():
+        reply = api.post("/tasks", {"tasks": [{"type": 1, "params": 2, "tags": 3}] * 1000})
+    assert reply.code == "validation_failed"
+    assert 3 <= len(reply.paths) <= 1000
+    assert len(reply.error) < 1000
+
+
+def test_a_long_wrong_value_is_not_sent_back_whole(api: Api, task_id: int) -> None:
+    with api.unchanged():
+        reply = api.post("/tasks/claim", {"worker_id": "w1", "sort_by": "x" * 500_000})
+    assert reply.code == "validation_failed"
+    assert len(json.dumps(reply.json)) < 5000
+
+
+def test_very_many_unknown_fields(api: Api, task_id: int) -> None:
+    body = {f"unknown_{number}": number for number in range(10_000)}
+    reply = api.post(f"/tasks/{task_id}/heartbeat", body)
+    assert reply.status == 200
+    assert reply.warnings

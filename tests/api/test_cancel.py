@@ -1,0 +1,92 @@
+"""POST /tasks/{id}/cancel"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api.caller import TIME, Api
+
+
+def test_a_pending_task(api: Api) -> None:
+    api.register("job")
+    task = api.create("job")
+    reply = api.post(f"/tasks/{task['id']}/cancel")
+    assert reply.status == 200
+    assert reply.data["id"] == task["id"]
+    assert reply.data["status"] == "cancelled"
+    shown = api.task(task["id"])
+    assert shown["status"] == "cancelled"
+    assert TIME.fullmatch(shown["completed_at"])
+    assert api.claim() is None
+
+
+def test_a_delayed_task(api: Api) -> None:
+    api.register("job")
+    task = api.create("job", delay=500)
+    assert api.post(f"/tasks/{task['id']}/cancel").data["status"] == "cancelled"
+    assert api.task(task["id"])["run_at"] is None
+    assert api.claim() is None
+
+
+def test_a_task_that_waits_for_its_retry(api: Api) -> None:
+    task = api.claimed()
+    api.post(f"/tasks/{task['id']}/fail", {"error": "x"})
+    assert api.post(f"/tasks/{task['id']}/cancel").data["status"] == "cancelled"
+    assert api.task(task["id"])["error_message"] == "x"
+
+
+def test_a_claimed_task_stays_with_its_worker(api: Api) -> None:
+    task = api.claimed()
+    reply = api.post(f"/tasks/{task['id']}/cancel")
+    assert reply.status == 200
+    assert reply.data["status"] == "claimed"
+    shown = api.task(task["id"])
+    assert shown["status"] == "claimed"
+    assert shown["cancel_requested"] is True
+    assert shown["lease_expires_at"] == task["lease_expires_at"]
+
+
+@pytest.mark.parametrize("call", ["fail", "release"])
+def test_the_worker_is_told_and_stops(api: Api, call: str) -> None:
+    holder = {"worker_id": "w1", "attempt": 1}
+    task = api.claimed(worker_id="w1")
+    beat = api.post(f"/tasks/{task['id']}/heartbeat", holder)
+    assert beat.data["cancel_requested"] is False
+    api.post(f"/tasks/{task['id']}/cancel")
+    beat = api.post(f"/tasks/{task['id']}/heartbeat", holder)
+    assert beat.data["cancel_requested"] is True
+    reply = api.post(f"/tasks/{task['id']}/{call}", {**holder, "delay": 5})
+    assert reply.data["status"] == "cancelled"
+    assert api.history(task["id"])[-1]["status"] == "cancelled"
+    assert api.claim("w2") is None
+
+
+@pytest.mark.parametrize("claimed", [True, False])
+def test_a_second_time(api: Api, claimed: bool) -> None:
+    api.register("job")
+    task = api.claimed() if claimed else api.create("job")
+    first = api.post(f"/tasks/{task['id']}/cancel")
+    with api.unchanged():
+        second = api.post(f"/tasks/{task['id']}/cancel")
+    assert second.status == 200
+    assert second.data == first.data
+
+
+@pytest.mark.parametrize("success", [True, False])
+def test_an_ended_task(api: Api, success: bool) -> None:
+    task = api.claimed()
+    api.post(f"/tasks/{task['id']}/complete", {"success": success, "retry": False})
+    with api.unchanged():
+        reply = api.post(f"/tasks/{task['id']}/cancel")
+    assert reply.code == "conflict"
+
+
+def test_the_trail(api: Api) -> None:
+    api.register("job")
+    task = api.create("job")
+    api.post(f"/tasks/{task['id']}/cancel")
+    assert [line["status"] for line in api.history(task["id"])] == ["pending", "cancelled"]
+
+
+def test_an_unknown_task(api: Api) -> None:
+    assert api.post("/tasks/999999999/cancel").code == "not_found"

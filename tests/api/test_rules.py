@@ -1,0 +1,217 @@
+"""The rules for every endpoint: form, headers, methods, addresses, bodies.
+
+The form of each answer is checked by the caller for every call of every test.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from app import create_app
+from app.api.routes import ROUTES
+from tests.api.addresses import address_of, template
+from tests.api.caller import Api, Reply, check_form
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+each_route = pytest.mark.parametrize("route", ROUTES, ids=template)
+
+
+@each_route
+def test_every_answer_has_the_form(api: Api, route: Any) -> None:
+    method, path = address_of(route)
+    reply = api.call(method, path, None if method == "GET" else {})
+    assert reply.status in (200, 201, 400, 404)
+
+
+def test_the_timestamp_is_now(api: Api) -> None:
+    for reply in (api.get("/task-types"), api.get("/nothing")):
+        assert abs(reply.json["timestamp"] - time.time()) < 300
+
+
+@each_route
+def test_a_trailing_slash_is_ignored(api: Api, route: Any) -> None:
+    method, path = address_of(route)
+    plain, slashed = api.call(method, path, {}), api.call(method, path + "/", {})
+    assert slashed.status == plain.status
+    assert slashed.json.get("error") == plain.json.get("error")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/",
+        "/nothing",
+        "/tasks/x",
+        "/tasks/1/nothing",
+        "/tasks/1/complete/more",
+        "/tasks/claim/1",
+        "/Tasks",
+        "/TASKS/claim",
+        "//tasks",
+        "/tasks//claim",
+        "/tasks/1//complete",
+        "/health/x",
+        "/healthy",
+        "/v1",
+        "/../tasks/x",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/.env",
+        "/tasks%00",
+        "/tasks/1%0a",
+        "/%ff%fe",
+        "/größe",
+        "/🎉",
+        "/task-typesx",
+        "/" + "x" * 3000,
+        "/tasks/" + "9" * 3000,
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_unknown_addresses(api: Api, method: str, path: str) -> None:
+    with api.unchanged():
+        reply = api.call(method, path, None if method == "GET" else {})
+    assert reply.status == 404
+    assert reply.code == "not_found"
+
+
+NO_IDS = [
+    *("0", "-1", "-0", "00", "01", "+1", "1.0", "1e3", "0x1", "x", "1x", "%201", "1%20"),
+    *("null", "true", "\u0661", "1,2", "1;2", "%27", "_"),
+]
+
+
+@pytest.mark.parametrize("task_id", [*NO_IDS, "99999999999999999999", "9" * 100])
+def test_a_task_id_is_a_positive_integer(api: Api, task_id: str) -> None:
+    api.claimed()
+    with api.unchanged():
+        replies = [api.call(method, f"/tasks/{task_id}") for method in ("GET", "DELETE")]
+        replies.append(api.get(f"/tasks/{task_id}/history"))
+        for call in ("complete", "fail", "heartbeat", "progress", "release", "cancel", "delete"):
+            replies.append(api.post(f"/tasks/{task_id}/{call}", {}))
+    assert {reply.code for reply in replies} == {"not_found"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@each_route
+def test_methods(api: Api, route: Any, method: str) -> None:
+    """Each address takes the methods of the table, HEAD wherever GET, and no others."""
+    path = address_of(route)[1]
+    known = {each.method for each in ROUTES if each.expression.match(path)}
+    if method in known or (method == "HEAD" and "GET" in known):
+        return
+    with api.unchanged():
+        reply = api.call(method, path, {})
+    assert reply.status == 405
+    assert set(reply.headers["Allow"].replace(" ", "").split(",")) >= known
+    if method != "HEAD":
+        assert reply.code == "method_not_allowed"
+        assert all(each in reply.error for each in known)
+
+
+@pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "FOO"])
+def test_unheard_of_methods(api: Api, method: str) -> None:
+    with api.unchanged():
+        assert api.call(method, "/tasks/claim", {"worker_id": "w"}).code == "method_not_allowed"
+
+
+@pytest.mark.parametrize("path", ["/health", "/tasks", "/tasks/{id}", "/task-types/job"])
+def test_head_is_get_without_a_body(api: Api, path: str) -> None:
+    api.register("job")
+    path = path.format(id=api.create("job")["id"])
+    head, get = api.call("HEAD", path), api.get(path)
+    assert head.status == get.status == 200
+    assert head.json == {}
+    for name in ("Content-Type", "Cache-Control", "X-Content-Type-Options"):
+        assert head.headers[name] == get.headers[name]
+
+
+def test_head_of_nothing(api: Api) -> None:
+    assert api.call("HEAD", "/tasks/999999999").status == 404
+
+
+def content_types() -> list[dict[str, str]]:
+    types = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "x", ""]
+    given = [{"Content-Type": each} for each in types]
+    return [{}, {"Content-Type": "application/json; charset=latin-1"}, *given]
+
+
+@pytest.mark.parametrize("headers", content_types(), ids=str)
+def test_the_content_type_does_not_matter(
+    api: Api, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
+    monkeypatch.setattr(api.site.settings, "require_auth", False)
+    body = {"name": "größe", "version": "1", "param_schema": {}}
+    raw = json.dumps(body, ensure_ascii=False).encode()
+    reply = api.call("POST", "/task-types/register", raw=raw, headers=headers)
+    assert reply.status == 201
+    assert reply.data["name"] == "größe"
+
+
+@pytest.mark.parametrize("raw", [b"", b"  ", b"\r\n\t", b"{}", b" {} ", b"\xef\xbb\xbf{}"])
+def test_no_body_is_an_empty_object(api: Api, raw: bytes) -> None:
+    api.register("job")
+    task = api.create("job")
+    assert api.call("POST", f"/tasks/{task['id']}/cancel", raw=raw).status == 200
+
+
+def test_escapes_and_raw_characters_mean_the_same(api: Api) -> None:
+    api.register("job")
+    raw = rb'{"type": "job", "params": {"t": "\u00e9 \ud83c\udf89", "a\/b": "\u0041"}}'
+    task = api.call("POST", "/tasks", raw=raw).data
+    assert api.task(task["id"])["params"] == {"t": "é 🎉", "a/b": "A"}
+
+
+def test_answers_are_utf8(api: Api) -> None:
+    api.register("größe 🎉")
+    assert api.get("/task-types").data["task_types"][0]["name"] == "größe 🎉"
+
+
+@pytest.mark.parametrize("depth", [2, 50, 97])
+def test_nesting_within_reason(api: Api, depth: int) -> None:
+    api.register("job")
+    value: Any = "the bottom"
+    for _ in range(depth):
+        value = [value]
+    task = api.create("job", {"a": value})
+    assert api.task(task["id"])["params"] == {"a": value}
+
+
+def test_brackets_in_texts_are_no_nesting(api: Api) -> None:
+    api.register("job")
+    params = {"a": "[{" * 5000, "b": '\\"[' * 500, "c": [{}] * 500}
+    assert api.task(api.create("job", params)["id"])["params"] == params
+
+
+WRITES = [route for route in ROUTES if route.method != "GET"]
+
+
+@pytest.mark.parametrize("route", WRITES, ids=template)
+def test_everything_that_changes_something_is_reachable_by_post(route: Any) -> None:
+    if route.method == "POST":
+        return
+    assert any(each.method == "POST" and each.target == route.target for each in ROUTES)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/apis", 404),
+        ("POST", "/health", 404),
+        ("PUT", "/", 405),
+        ("GET", "/static/../config.py", 404),
+        ("GET", "/config.py", 404),
+    ],
+)
+@pytest.mark.parametrize("way", ["flask"], indirect=True)
+def test_addresses_outside_the_api(api: Api, method: str, path: str, status: int) -> None:
+    client = create_app(api.site).test_client()
+    received = client.open(path, method=method)
+    reply = Reply(received.status_code, json.loads(received.get_data()), received.headers)
+    check_form(method, reply)
+    assert reply.status == status
