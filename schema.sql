@@ -69,7 +69,7 @@ CREATE TABLE IF NOT EXISTS tasks (
     KEY tasks_claim_type (status, type_id, urgency, id),
     UNIQUE KEY tasks_dedupe (dedupe_key, type_id),
     KEY tasks_due (due_at),
-    KEY tasks_status (status, id, type_id),
+    KEY tasks_status (status, type_id, id),
     KEY tasks_type (type_id, id)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 

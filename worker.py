@@ -326,7 +326,8 @@ def lease_length(answer: Mapping[str, Any], expires_at: str) -> float:
     """How many seconds a lease lasts, by the server's clocks alone: ours may be wrong."""
     ends = datetime.fromisoformat(expires_at.replace("Z", "+00:00")).timestamp()
     length = ends - float(answer["timestamp"])
-    return length if length > 0 else UNKNOWN_LEASE
+    # The timestamp is in whole seconds, so the lease may be up to a second shorter than it seems.
+    return max(length - 1, length / 3) if length > 0 else UNKNOWN_LEASE
 
 
 # --- The worker ----------------------------------------------------------------------------------
@@ -771,14 +772,18 @@ def stop_on_signals(worker: Worker) -> None:
     signal.signal(signal.SIGINT, on_signal)
 
 
-def _option(name: str, variable: str | None, text: str, **more: Any) -> Callable[[F], F]:
-    return click.option(name, envvar=variable, show_envvar=bool(variable), help=text, **more)
+def _option(
+    name: str, variable: str | None, text: str, default: Any = None, kind: Any = None, **more: Any
+) -> Callable[[F], F]:
+    shown = {"envvar": variable, "show_envvar": bool(variable), "show_default": bool(default)}
+    return click.option(name, help=text, default=default, type=kind, **{**shown, **more})
 
 
 def _names(_context: click.Context, _option: click.Parameter, value: str | None) -> list[str]:
     return [name.strip() for name in (value or "").split(",") if name.strip()]
 
 
+TASK_TYPES_HELP = "Claim these, separated by commas.  [default: all that have a handler]"
 EXIT_CODES = """\b
 Exit codes:
   0  fine: --max-runs reached, nothing left (--until-empty), or stopped by a signal
@@ -791,45 +796,24 @@ The command line wins over environment variables, and these over defaults.
 """
 
 
-@click.command(epilog=EXIT_CODES, context_settings={"show_default": True})
-@_option(
-    "--api-url", "TASKMANAGER_API_URL", "The API's address.", default="http://127.0.0.1:8000/api"
-)
-@_option("--api-key", "TASKMANAGER_API_KEY", "The API's key.", default="", show_default=False)
-@_option(
-    "--worker-id",
-    "WORKER_ID",
-    "Unique name.  [default: host-process-random]",
-    default="",
-    show_default=False,
-)
+@click.command(epilog=EXIT_CODES)
+@_option("--api-url", "TASKMANAGER_API_URL", "Address of the API.", "http://127.0.0.1:8000/api")
+@_option("--api-key", "TASKMANAGER_API_KEY", "Key of the API.", "")
+@_option("--worker-id", "WORKER_ID", "Unique name.  [default: host-process-random]", "")
 @_option("--type-pattern", "TASK_TYPE_PATTERN", "Claim task types LIKE this, as in 'example.%'.")
+@_option("--task-types", "TASK_TYPES", TASK_TYPES_HELP, callback=_names)
 @_option(
-    "--task-types",
-    "TASK_TYPES",
-    "Claim these task types, separated by commas.  [default: all that have a handler]",
-    callback=_names,
+    "--poll-interval", "POLL_INTERVAL", "Seconds to wait if idle.", 10.0, click.FloatRange(min=0.1)
 )
-@_option(
-    "--poll-interval",
-    "POLL_INTERVAL",
-    "Seconds to wait when there is nothing to do.",
-    type=click.FloatRange(min=0.1),
-    default=10.0,
-)
-@_option(
-    "--max-runs",
-    "MAX_RUNS",
-    "End after so many tasks; 0 means never.",
-    type=click.IntRange(0),
-    default=0,
-)
-@_option("--debug", "DEBUG", "Log each task.", is_flag=True)
+@_option("--max-runs", "MAX_RUNS", "End after so many tasks; 0: never.", 0, click.IntRange(min=0))
+@_option("--debug", "DEBUG", "Log each task.", False, is_flag=True)
 @_option("--handlers", "HANDLERS", "File or module of handlers.  [default: ./handlers.py]")
-@_option("--batch", "BATCH", "Tasks to claim at once.", type=click.IntRange(1, 100), default=10)
-@_option("--until-empty", None, "End when there is nothing left to claim.", is_flag=True)
+@_option("--batch", "BATCH", "How many tasks to claim at once.", 10, click.IntRange(1, 100))
+@_option("--until-empty", None, "End when there is nothing left to claim.", False, is_flag=True)
 @_option("--status-file", None, "Keep the counters in this JSON file, for monitoring.")
-@_option("--register", None, "First register the list TASK_TYPES of the handlers.", is_flag=True)
+@_option(
+    "--register", None, "First register the list TASK_TYPES of the handlers.", False, is_flag=True
+)
 def main(
     api_url: str, api_key: str, debug: bool, handlers: str | None, register: bool, **settings: Any
 ) -> None:

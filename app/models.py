@@ -108,8 +108,8 @@ class Task(Model):
         Index("tasks_claim_type", "status", "type_id", "urgency", "id"),
         # Expired leases and tasks whose time has come. NULL for all others.
         Index("tasks_due", "due_at"),
-        # Lists of one status, and claiming in the order of creation.
-        Index("tasks_status", "status", "id", "type_id"),
+        # Claiming in the order of creation, and lists of one status.
+        Index("tasks_status", "status", "type_id", "id"),
         Index("tasks_type", "type_id", "id"),
         Index("tasks_dedupe", "dedupe_key", "type_id", unique=True),
         TABLE,

@@ -67,7 +67,7 @@ CREATE INDEX IF NOT EXISTS tasks_claim ON tasks (status, urgency, id);
 CREATE INDEX IF NOT EXISTS tasks_claim_type ON tasks (status, type_id, urgency, id);
 CREATE UNIQUE INDEX IF NOT EXISTS tasks_dedupe ON tasks (dedupe_key, type_id);
 CREATE INDEX IF NOT EXISTS tasks_due ON tasks (due_at);
-CREATE INDEX IF NOT EXISTS tasks_status ON tasks (status, id, type_id);
+CREATE INDEX IF NOT EXISTS tasks_status ON tasks (status, type_id, id);
 CREATE INDEX IF NOT EXISTS tasks_type ON tasks (type_id, id);
 
 INSERT OR IGNORE INTO settings (name, value) VALUES ('schema_version', '1');

@@ -117,7 +117,8 @@ class Database:
             except IndexError:  # another thread took the last one
                 break
             rested = time.monotonic() - connection.last_used
-            if rested <= TRUSTED_IDLE_SECONDS or connection.is_alive():
+            trusted = rested <= TRUSTED_IDLE_SECONDS
+            if not connection.is_cut() and (trusted or connection.is_alive()):
                 return connection
             connection.close()
         return self._open(self.url)

@@ -35,7 +35,12 @@ class Connection:
     def send(self, statements: Sequence[Statement]) -> list[Result]:
         raise NotImplementedError
 
+    def is_cut(self) -> bool:
+        """Whether the other side has hung up, as far as can be seen without asking it."""
+        return False
+
     def is_alive(self) -> bool:
+        """Whether the other side answers."""
         raise NotImplementedError
 
     def close(self) -> None:

@@ -7,12 +7,10 @@ database is across a network, round trips are what a request costs.
 from __future__ import annotations
 
 import re
-
-import pymysql
-from pymysql.constants import CLIENT, FIELD_TYPE
-from pymysql.converters import conversions
+import select
 
 from app.db.connection import Connection, Dialect, Result
+from app.db.driver import CLIENT, FIELD_TYPE, conversions, pymysql
 from app.db.errors import (
     ConnectionLost,
     DatabaseError,
@@ -114,6 +112,12 @@ class MySQLConnection(Connection):
             raise classify(error) from error
         return results
 
+    def is_cut(self) -> bool:
+        # Between calls the server says nothing, but for a last word before it hangs up.
+        waiting = select.poll()
+        waiting.register(self._raw._sock, select.POLLIN)
+        return bool(waiting.poll(0))
+
     def is_alive(self) -> bool:
         try:
             self._raw.ping(reconnect=False)
@@ -143,7 +147,7 @@ def open_connection(url: DatabaseUrl) -> MySQLConnection:
     """
     try:
         return MySQLConnection(_connect(url, ssl_disabled=not url.tls))
-    except pymysql.MySQLError as error:
+    except (pymysql.MySQLError, RuntimeError) as error:  # RuntimeError: no RSA without a package
         if url.tls or not _wants_tls(error):
             raise classify(error) from error
     try:
@@ -172,7 +176,7 @@ def _connect(url: DatabaseUrl, ssl_disabled: bool) -> Any:
     )
 
 
-def _wants_tls(error: pymysql.MySQLError) -> bool:
+def _wants_tls(error: Exception) -> bool:
     """3159: the server requires TLS. 2061 and RSA: caching_sha2_password needs a safe channel."""
     text = str(error)
     return any(hint in text for hint in ("3159", "2061", "secure", "RSA", "cryptography"))
@@ -208,7 +212,7 @@ def _result(cursor: Any) -> Result:
     return Result([dict(zip(names, row)) for row in cursor.fetchall()], 0, 0)
 
 
-def classify(error: pymysql.MySQLError) -> DatabaseError:
+def classify(error: Exception) -> DatabaseError:
     """The error in the program's own words, by its number."""
     number = error.args[0] if error.args and isinstance(error.args[0], int) else -1
     text = str(error)

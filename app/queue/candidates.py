@@ -7,7 +7,7 @@ however many tasks wait. A filter by type walks once for each wanted type and me
 
 from __future__ import annotations
 
-from app.db.connection import id_list, text_list
+from app.db.connection import text_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,17 +17,21 @@ if TYPE_CHECKING:
     from app.db.connection import Connection, Dialect, Row, Statement
 
 ATTEMPTS_WINDOW = 1000
-"""Ordering by attempts looks at this many of the most urgent tasks: no index serves it."""
-
-RUNNING_TYPES = (
-    "SELECT id, name, is_paused, max_running, CASE WHEN max_running IS NULL THEN 0 ELSE "
-    "(SELECT COUNT(*) FROM tasks "
-    "WHERE tasks.status = 'claimed' AND tasks.type_id = task_types.id) END AS running "
-    "FROM task_types"
-)
+"""Ordering by attempts looks at this many of the most urgent tasks, shared among the wanted
+types: no index serves it."""
 
 SORT_KEYS = ("priority", "created_at", "id", "attempts")
 SORT_ORDERS = ("asc", "desc")
+
+
+def types_with_running(sql: Dialect, condition: str) -> str:
+    """Finds types, with how many tasks of a limited one run now."""
+    return (
+        "SELECT id, name, is_paused, max_running, CASE WHEN max_running IS NULL THEN 0 ELSE "
+        f"(SELECT COUNT(*) FROM tasks {sql.by_index('tasks_claim_type')} "
+        "WHERE tasks.status = 'claimed' AND tasks.type_id = task_types.id) END AS running "
+        f"FROM task_types WHERE {condition}"
+    )
 
 
 class Filter:
@@ -55,8 +59,8 @@ class Filter:
             return []
         return sorted(set(self.task_types) - set(found))
 
-    def statement(self) -> Statement:
-        """Finds the wanted types, with how many tasks of a limited type run now."""
+    def statement(self, sql: Dialect) -> Statement:
+        """Finds the wanted types."""
         conditions = ["1 = 1"]
         values: dict[str, Any] = {}
         if self.type_pattern is not None:
@@ -69,7 +73,7 @@ class Filter:
         if self.task_type_id is not None:
             conditions.append("id = :type_id")
             values["type_id"] = self.task_type_id
-        return f"{RUNNING_TYPES} WHERE {' AND '.join(conditions)}", values
+        return types_with_running(sql, " AND ".join(conditions)), values
 
 
 class Wanted:
@@ -110,7 +114,7 @@ class Order:
 
     def find(self, connection: Connection, wanted: Wanted, count: int) -> list[Row]:
         """The first ``count`` pending tasks, as ``id, type_id`` and more, in one round trip."""
-        if not (wanted.open or wanted.everything):
+        if not wanted.open:
             return []
         statements = list(self.statements(connection.dialect, wanted, count))
         rows = [row for result in connection.send(statements) for row in result.rows]
@@ -120,7 +124,10 @@ class Order:
     def statements(self, sql: Dialect, wanted: Wanted, count: int) -> list[Statement]:
         """The walks that find the candidates: one, or one for each wanted type."""
         if self.sort_by in ("id", "created_at"):
-            return [self._by_creation(sql, wanted, count)]
+            return [self._by_creation(sql, each, count) for each in wanted.open]
+        walks = 1 if wanted.everything else len(wanted.open)
+        if self.sort_by == "attempts":
+            count = max(count, ATTEMPTS_WINDOW // max(1, walks))
         if wanted.everything:
             return [self._walk(sql, "tasks_claim", "", count)]
         return [
@@ -131,21 +138,19 @@ class Order:
     def _walk(self, sql: Dialect, index: str, condition: str, count: int) -> Statement:
         backwards = self.sort_by == "priority" and not self.descending
         order = "urgency DESC, id DESC" if backwards else "urgency, id"
-        limit = ATTEMPTS_WINDOW if self.sort_by == "attempts" else count
         attempts = ", attempts" if self.sort_by == "attempts" else ""
         return (
             f"SELECT id, type_id, urgency{attempts} FROM tasks {sql.by_index(index)} "
-            f"WHERE status = 'pending'{condition} ORDER BY {order} LIMIT {limit}",
+            f"WHERE status = 'pending'{condition} ORDER BY {order} LIMIT {count}",
             {},
         )
 
-    def _by_creation(self, sql: Dialect, wanted: Wanted, count: int) -> Statement:
+    def _by_creation(self, sql: Dialect, type_id: int, count: int) -> Statement:
         """Ids are given in the order of creation."""
-        types = "" if wanted.everything else f" AND type_id IN ({id_list(wanted.open)})"
         order = "id DESC" if self.descending else "id"
         return (
             f"SELECT id, type_id FROM tasks {sql.by_index('tasks_status')} "
-            f"WHERE status = 'pending'{types} ORDER BY {order} LIMIT {count}",
+            f"WHERE status = 'pending' AND type_id = {int(type_id)} ORDER BY {order} LIMIT {count}",
             {},
         )
 

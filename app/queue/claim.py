@@ -15,7 +15,7 @@ import time
 
 from app.db.connection import id_list
 from app.queue import history
-from app.queue.candidates import RUNNING_TYPES, Filter, Order, Wanted
+from app.queue.candidates import Filter, Order, Wanted, types_with_running
 from app.queue.changes import new_change_id
 from app.queue.reclaim import BATCH, due_tasks, reclaim
 
@@ -105,12 +105,13 @@ class _Claim:
 
     def _look(self) -> tuple[list[int], Wanted]:
         types = self.request.types
-        due, found = self.connection.send([due_tasks(self.connection.dialect), types.statement()])
+        sql = self.connection.dialect
+        due, found = self.connection.send([due_tasks(sql), types.statement(sql)])
         return [row["id"] for row in due.rows], Wanted(found.rows, types.wants_all)
 
     def _reclaim(self, due: list[int]) -> Wanted:
-        types = self.request.types
-        found = reclaim(self.connection, self.settings, due, and_then=types.statement())
+        types, sql = self.request.types, self.connection.dialect
+        found = reclaim(self.connection, self.settings, due, and_then=types.statement(sql))
         return Wanted(found.rows, types.wants_all)
 
     def _take_wanted(self, wanted: Wanted) -> list[Row]:
@@ -145,7 +146,7 @@ class _Claim:
         sql = self.connection.dialect
         condition = f"id IN ({id_list(limited)})"
         locked = f"SELECT id FROM task_types WHERE {condition} ORDER BY id {sql.lock}"
-        counted = f"{RUNNING_TYPES} WHERE {condition}"
+        counted = types_with_running(sql, condition)
         found = self.connection.begin([(locked, {}), (counted, {})])
         return Wanted(found[1].rows, False).within_room(rows)
 

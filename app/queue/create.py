@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.db.connection import text_list
-from app.db.errors import DatabaseBusy, Duplicate
+from app.db.errors import ConnectionLost, DatabaseBusy, DatabaseUnavailable, Duplicate
 from app.queue import dedupe, history
 from app.queue.drafts import Created, Draft, attach_types
 
@@ -27,13 +27,9 @@ def create(site: Site, tasks: Sequence[NewTask]) -> list[Created]:
     Raises Invalid with every violation of every task, UnknownType, TooLarge.
     """
     drafts = [Draft(site, task) for task in tasks]
-    # What a lost connection did is unknown, and only a key tells a task from its double.
-    repeatable = all(draft.key is not None for draft in drafts)
     for _ in range(MAX_RACES):
         try:
-            return site.db.run(
-                lambda connection: _create(connection, site, drafts), repeatable=repeatable
-            )
+            return site.db.run(lambda connection: _create(connection, site, drafts))
         except Duplicate:  # another made the same task first: now the look will find it
             continue
     raise DatabaseBusy("the same task is being made and removed by others all the time")
@@ -44,8 +40,18 @@ def _create(connection: Connection, site: Site, drafts: list[Draft]) -> list[Cre
     attach_types(site, drafts, types)
     plan = _Plan(drafts, existing)
     if plan.fresh:
-        plan.insert(connection, site)
+        _insert_once(connection, site, plan)
     return plan.created()
+
+
+def _insert_once(connection: Connection, site: Site, plan: _Plan) -> None:
+    """What a lost connection did is unknown, and only a key tells a task from its double."""
+    try:
+        plan.insert(connection, site)
+    except ConnectionLost as error:
+        if any(draft.unique_key is None for draft in plan.fresh):
+            raise DatabaseUnavailable(f"while tasks without a key were made: {error}") from error
+        raise
 
 
 def _look(connection: Connection, drafts: list[Draft]) -> tuple[list[Row], list[Row]]:

@@ -64,13 +64,14 @@ def without_root_powers() -> list[str]:
     return ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
 
 
-def programs_in(folder: Path) -> list[str]:
-    """The command lines of all processes that work in the folder."""
-    found = []
+def programs_in(folder: Path) -> dict[int, str]:
+    """The processes that work in the folder: their command lines by process id."""
+    found = {}
     for entry in Path("/proc").iterdir():
         try:
             if entry.name.isdecimal() and os.readlink(entry / "cwd") == str(folder.resolve()):
-                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
+                found[int(entry.name)] = command.decode()
         except OSError:
             continue  # it ended just now
     return found

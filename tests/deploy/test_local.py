@@ -24,7 +24,7 @@ class TestDemonstration:
     ) -> None:
         assert interrupted_run.code == 130
         assert "interrupted" in interrupted_run.err
-        assert programs_in(checkout) == []
+        assert not programs_in(checkout)
 
     def test_the_next_run_completes_every_task(self, first_run: Run) -> None:
         assert first_run.code == 0, first_run
@@ -47,7 +47,7 @@ class TestDemonstration:
         assert stat.S_IMODE((installed / "local" / "config.py").stat().st_mode) == 0o600
 
     def test_ends_its_processes(self, installed: Path) -> None:
-        assert programs_in(installed) == []
+        assert not programs_in(installed)
 
     def test_waits_for_a_task_that_is_to_be_tried_again(self, sibling: Path) -> None:
         write_handlers(sibling, "if job.attempt == 1: raise RuntimeError('not yet')")
@@ -93,7 +93,18 @@ class TestServing:
         assert "Stopping" in read_terminal(terminal, until="Stopping")
         assert ended_with(process) == 0
         assert not is_listening(port)
-        assert programs_in(installed) == []
+        assert not programs_in(installed)
+
+    def test_says_so_when_its_server_is_gone(self, installed: Path) -> None:
+        process = start_deploy(installed, "--local")
+        assert process.stdout
+        while b"until Ctrl-C" not in process.stdout.readline():
+            assert process.poll() is None
+        for server in programs_in(installed):
+            os.kill(server, signal.SIGKILL)
+        run = Run.of(process)
+        assert run.code == 4
+        assert "The server ended with exit code -9" in run.err
 
     def test_redraws_its_progress_on_a_terminal(self, installed: Path) -> None:
         process, terminal = start_in_terminal(installed, "--local", "--once")
@@ -195,7 +206,7 @@ class TestRealFiles:
         wait_until(lambda: is_claiming(sibling), 60, "a task claimed by the worker")
         process.send_signal(signal.SIGTERM)
         assert Run.of(process).code == 128 + signal.SIGTERM
-        assert programs_in(sibling) == []
+        assert not programs_in(sibling)
 
 
 def write_handlers(project: Path, statement: str) -> None:

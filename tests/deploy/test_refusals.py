@@ -172,7 +172,7 @@ class TestSteps:
         assert run.code == 4
         assert "server ended" in run.err
         assert "DATABASE_URL" in run.err
-        assert programs_in(sibling) == []
+        assert not programs_in(sibling)
 
     @pytest.mark.parametrize("text", ["DATABASE_URL = ''\n", "API_KEY = ''\n", "API_KEY =\n"])
     def test_a_config_without_a_key(self, sibling: Path, text: str) -> None:
@@ -187,7 +187,7 @@ class TestSteps:
         run = deploy(sibling, "--local", "--once")
         assert run.code == 4
         assert "broken on purpose" in run.err
-        assert programs_in(sibling) == []
+        assert not programs_in(sibling)
 
     def test_a_worker_that_fails_shows_its_log(self, sibling: Path) -> None:
         (sibling / "worker.py").write_text("raise SystemExit('broken on purpose')")
@@ -196,7 +196,7 @@ class TestSteps:
         assert run.code == 4
         assert "worker ended with exit code 1" in run.err
         assert "broken on purpose" in run.err
-        assert programs_in(sibling) == []
+        assert not programs_in(sibling)
 
 
 def make_config(project: Path, text: str) -> None:

@@ -19,9 +19,15 @@ need_packages() {
     fi
     command -v apt-get >/dev/null || fail "missing, and there is no apt-get to install it: $*"
     echo "Installing $*"
-    "${root[@]}" apt-get update --quiet=2
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes \
-        --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" >/dev/null
+    quietly "${root[@]}" apt-get update
+    quietly "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install --yes \
+        --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
+}
+
+# quietly COMMAND...: runs it and shows what it printed only if it fails.
+quietly() {
+    local output
+    output=$("$@" </dev/null 2>&1) || fail "this failed: $*"$'\n'"$output"
 }
 
 # packages_for COMMAND=PACKAGE...: prints the packages of the commands that are not there.
@@ -45,15 +51,16 @@ need_python() {
 
 # need_venv EXTRA: the virtual environment with what setup.cfg asks for and this extra of it.
 need_venv() {
-    local extra=$1 stamp=$venv/.installed-$1 version wanted
-    version=$("$python" -c 'import sys; print(sys.base_prefix, sys.version)')
-    if [ "$("$venv/bin/python" -c 'import pip, sys; print(sys.base_prefix, sys.version)' 2>&1)" != "$version" ]; then
-        "$python" -m venv --clear "$venv"
+    local extra=$1 stamp=$venv/.installed-$1 identity wanted
+    identity='import pip, sys; print(sys.base_prefix, sys.version)'
+    if [ "$("$venv/bin/python" -c "$identity" 2>&1)" != "$("$python" -c "${identity/pip, /}")" ]; then
+        quietly "$python" -m venv --clear "$venv"
     fi
     wanted=$(requirements "$extra")
     if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
         echo "Installing the Python packages of the extra '$extra' into $venv"
-        printf '%s\n' "$wanted" | "$venv/bin/python" -m pip install --quiet --requirement /dev/stdin
+        printf '%s\n' "$wanted" >"$venv/requirements.txt"
+        quietly "$venv/bin/python" -m pip install --requirement "$venv/requirements.txt"
         printf '%s\n' "$wanted" >"$stamp"
     fi
 }

@@ -1,0 +1,202 @@
+"""The user's whole way in a real browser: upload, browse, install, use, delete."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.deploy.webspace import PYTHON, WebSpace, archives
+from tests.support.mariadb import PASSWORD, USER, MariaDB
+from tests.support.net import HOST
+from tests.support.server import PROJECT
+
+IMAGES = PROJECT / "docs" / "images"
+SECONDS = 120_000  # milliseconds, as the browser counts
+DENIED = "tm_partial"  # a user who lacks a right
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium",
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=["cgi", "cgi-folder", "cgid-folder", "passenger", "passenger-folder"])
+def space(request: pytest.FixtureRequest) -> Iterator[WebSpace]:
+    kind, _, folder = str(request.param).partition("-")
+    with WebSpace(kind, "/queue" if folder else "") as space:
+        yield space
+
+
+def shot(page: Page, name: str) -> None:
+    """A picture for the documentation, of the first kind of hosting alone."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=IMAGES / f"{name}.png", full_page=True)
+
+
+def open_page(browser: Browser, url: str, javascript: bool = True) -> Page:
+    context = browser.new_context(
+        java_script_enabled=javascript, viewport={"width": 900, "height": 700}
+    )
+    context.set_default_timeout(SECONDS)
+    page = context.new_page()
+    page.goto(url)
+    return page
+
+
+def prove(page: Page, space: WebSpace) -> None:
+    name = page.inner_text("#proof")
+    page.get_by_role("button", name="The file is there").click()
+    assert "no file with this name" in page.inner_text(".error")
+    assert page.inner_text("#proof") == name
+    space.create(name)
+    page.get_by_role("button", name="The file is there").click()
+    page.get_by_role("button", name="Install").wait_for()
+    assert not (space.web_folder / name).exists()
+
+
+def fill(page: Page, **values: str) -> str:
+    """Fill in the form of the database and send it: the error that it brings."""
+    page.get_by_label("MySQL or MariaDB").check()
+    for name, value in values.items():
+        page.fill(f"#{name}", value)
+    page.get_by_role("button", name="Test and continue").click()
+    page.locator(".error").wait_for()
+    return page.inner_text(".error")
+
+
+def go_on_until(page: Page, selector: str) -> None:
+    """Press the button again and again, as one must without script."""
+    for _ in range(60):
+        if page.locator(selector).count():
+            return
+        page.get_by_role("button", name="Continue").click()
+    raise AssertionError(page.content())
+
+
+def use(page: Page, space: WebSpace) -> None:
+    """The printed lines, exactly as they are printed, and the task that comes of them."""
+    curl, cron = page.inner_text("#curl"), page.inner_text("#cron")
+    added = space.run(curl)
+    found = re.search(r'"id":(\d+)', added.stdout)
+    assert found, added
+    schedule, command = " ".join(cron.split()[:5]), " ".join(cron.split()[5:])
+    assert schedule == "* * * * *"
+    assert command.startswith(PYTHON)
+    done = space.run(command)
+    assert done.returncode == 0, done
+    status, answer = space.call("GET", f"/tasks/{found[1]}")
+    assert (status, answer["data"]["status"]) == (200, "completed")
+    assert answer["data"]["result"] == {"echoed": "hello"}, answer
+
+
+def finish(page: Page, space: WebSpace) -> None:
+    """Key once, lock, delete."""
+    key = page.inner_text("#key")
+    assert key == space.api_key()
+    use(page, space)
+    page.reload()
+    assert key not in page.content()
+    stranger = open_page(page.context.browser, space.page)  # type: ignore[arg-type]
+    assert "locked" in stranger.content()
+    assert space.url not in stranger.inner_text("body")
+    stranger.close()
+    page.get_by_role("button", name="Delete deploy.py").click()
+    assert "gone" in page.inner_text("main")
+    assert sorted(path.name for path in space.web_folder.glob("taskmanager-*")) == []
+    assert not (space.web_folder / "deploy.py").exists()
+    assert page.goto(space.page).status == 404  # type: ignore[union-attr]
+
+
+def test_mariadb_with_every_wrong_entry_first(
+    browser: Browser, space: WebSpace, mariadb: MariaDB
+) -> None:
+    mariadb.create_database("tm_browser")
+    limit_user(mariadb)
+    space.upload_installer()
+    space.upload(next(archives().glob("*.zip")))
+    page = open_page(browser, space.page)
+    is_first = space.apache._kind == "cgi" and not space.base
+    if is_first:
+        shot(page, "install-1-ownership")
+    prove(page, space)
+    if is_first:
+        shot(page, "install-2-checks")
+    page.get_by_role("button", name="Install").click()
+    page.locator("#host").wait_for()
+    if is_first:
+        shot(page, "install-3-database")
+
+    right = {"host": f"{HOST}:{mariadb.port}", "name": "tm_browser", "user": USER}
+    right["password"] = PASSWORD
+    wrong_password = fill(page, **{**right, "password": "wrong"})
+    assert "refuses this password" in wrong_password
+    if is_first:
+        shot(page, "install-4-wrong-password")
+    assert page.input_value("#name") == "tm_browser"
+    assert page.input_value("#password") == ""
+    assert "No database server answers" in fill(page, **{**right, "host": f"{HOST}:1"})
+    assert "No database server answers" in fill(page, **{**right, "host": "no-such-host.invalid"})
+    assert "has no database tm_missing" in fill(page, **{**right, "name": "tm_missing"})
+    assert "may not use the database other" in fill(page, **{**right, "name": "other"})
+    lacking = fill(page, **{**right, "user": DENIED})
+    assert "lacks the privilege ALTER, INDEX" in lacking
+    assert "fill in the database's name" in fill(page, **{**right, "name": ""})
+
+    for name, value in right.items():
+        page.fill(f"#{name}", value)
+    page.get_by_role("button", name="Test and continue").click()
+    page.locator("#key").wait_for()
+    if is_first:
+        shot(page, "install-5-ready")
+    assert mariadb.client("SHOW TABLES LIKE 'taskmanager_probe'", "tm_browser") == ""
+    finish(page, space)
+    assert "DB_NAME = 'tm_browser'" in (space.home / "config.py").read_text()
+
+
+def test_sqlite_without_javascript_on_a_phone(browser: Browser, space: WebSpace) -> None:
+    space.upload_installer("correct horse")
+    space.upload(next(archives().glob("*.zip")))
+    page = open_page(browser, space.page, javascript=False)
+    page.set_viewport_size({"width": 360, "height": 640})
+    page.fill("#password", "wrong horse")
+    page.get_by_role("button", name="Continue").click()
+    assert "not the password" in page.inner_text(".error")
+    page.fill("#password", "correct horse")
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Install").click()
+    go_on_until(page, "#host")
+    # Nothing sticks out of a phone's screen.
+    widths = [box["width"] for box in (page.locator("main").bounding_box(),) if box]
+    assert widths
+    assert max(widths) <= 360
+    page.get_by_label("SQLite").check()
+    page.get_by_role("button", name="Test and continue").click()
+    go_on_until(page, "#key")
+    finish(page, space)
+
+
+def limit_user(mariadb: MariaDB) -> None:
+    """A user who may do everything but alter tables and make indexes."""
+    rights = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP"
+    mariadb.client(
+        "".join(
+            f"CREATE OR REPLACE USER '{DENIED}'@'{host}' IDENTIFIED BY '{PASSWORD}';"
+            f"GRANT {rights} ON `tm_browser`.* TO '{DENIED}'@'{host}';"
+            for host in (HOST, "localhost")
+        )
+    )
+
+
+def test_the_pictures_are_there() -> None:
+    names = {path.name for path in Path(IMAGES).glob("install-*.png")}
+    assert {f"install-{word}.png" for word in ("1-ownership", "2-checks", "5-ready")} <= names

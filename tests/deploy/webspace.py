@@ -1,0 +1,307 @@
+"""A user's web space: a real Apache, an empty folder, and what the user uploads into it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from tests.support.apache import Apache
+from tests.support.checkout import copy_project
+from tests.support.server import PROJECT
+from tests.support.site import INTERPRETER, account
+
+PYTHON = os.environ.get("SITE_PYTHON", INTERPRETER)
+"""Runs the sites. The web server's user must be able to read it."""
+
+VERSION = re.search(r'^VERSION = "(.+)"$', (PROJECT / "app" / "version.py").read_text(), re.M)[1]  # type: ignore[index]
+
+# As a control panel's "Setup Python App" writes it for the startup file deploy.py.
+PANEL_STUB = """\
+import importlib.util
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(__file__))
+path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "deploy.py")
+spec = importlib.util.spec_from_file_location("wsgi", path)
+wsgi = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(wsgi)
+application = wsgi.application
+"""
+
+
+@functools.cache
+def archives() -> Path:
+    """A folder with the release's archive, packages included, made by deploy.py itself."""
+    folder = Path(tempfile.mkdtemp(prefix="tm-archives-"))
+    build(folder, "--with-vendor")
+    return folder
+
+
+def build(
+    folder: Path, *options: str, version: str = "", edit: Mapping[str, str] | None = None
+) -> Path:
+    """An archive of the working tree, perhaps as another version or with a file replaced."""
+    project = copy_project(folder / f"project-{version}")
+    if version:
+        change(project / "app" / "version.py", f'VERSION = "{VERSION}"', f'VERSION = "{version}"')
+    for name, text in (edit or {}).items():
+        (project / name).write_text(text, "utf-8")
+    archive = folder / f"taskmanager-{version or VERSION}.zip"
+    command = [PYTHON, str(project / "deploy.py"), "--build", "--output", str(archive), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree(project)
+    return archive
+
+
+def change(path: Path, old: str, new: str) -> None:
+    text = path.read_text("utf-8")
+    assert text.count(old) == 1, (path, old)
+    path.write_text(text.replace(old, new), "utf-8")
+
+
+class WebSpace:
+    """``kind`` is ``cgi``, ``cgid`` or ``passenger``; ``base`` the folder's address, or empty."""
+
+    def __init__(self, kind: str = "cgi", base: str = "") -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="tm-space-", dir="/tmp"))
+        self.base = base
+        self.is_passenger = kind == "passenger"
+        self.document_root = self.root / "public_html"
+        self.web_folder = self.document_root / base.strip("/")
+        extra = ""
+        if self.is_passenger:
+            self.web_folder = self.root / "app"
+            (self.web_folder / "public").mkdir(parents=True)
+            self.document_root.mkdir()
+            extra = self._panel(base)
+        self.web_folder.mkdir(parents=True, exist_ok=True)
+        root = self.web_folder / "public" if self.is_passenger and not base else self.document_root
+        self.apache = Apache(root, kind, base, extra=extra)
+        self.url = self.apache.url[: -len("/api")]
+
+    def __enter__(self) -> WebSpace:
+        self.own()
+        self.apache.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.apache.remove()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    @property
+    def home(self) -> Path:
+        """Where the installer puts everything that no address may reach."""
+        if self.is_passenger:
+            return self.web_folder / "taskmanager"
+        return self.root / ("taskmanager" + self.base.replace("/", "-"))
+
+    @property
+    def page(self) -> str:
+        return f"{self.url}/deploy.py"
+
+    def upload_installer(self, password: str = "") -> None:
+        """deploy.py, with the password set if there is one, and the line that names Python."""
+        path = self.web_folder / "deploy.py"
+        text = (PROJECT / "deploy.py").read_text("utf-8")
+        text = text.replace("#!/usr/bin/env python3", f"#!{PYTHON}", 1)
+        if password:
+            text = text.replace('ADMIN_PASSWORD = ""', f"ADMIN_PASSWORD = {password!r}", 1)
+        path.write_text(text, "utf-8")
+        path.chmod(0o755)
+        if self.is_passenger:
+            stub = self.web_folder / "passenger_wsgi.py"
+            if not stub.exists():
+                stub.write_text(PANEL_STUB, "utf-8")
+        self.own()
+
+    def upload(self, archive: Path) -> None:
+        """An archive with its checksum."""
+        shutil.copy(archive, self.web_folder)
+        checksum = archive.with_name(archive.name + ".sha256")
+        if checksum.exists():
+            shutil.copy(checksum, self.web_folder)
+        self.own()
+
+    def create(self, name: str) -> None:
+        """An empty file, as with an FTP program."""
+        (self.web_folder / name).touch()
+        self.own()
+
+    def own(self) -> None:
+        """Everything belongs to the user whom programs run as."""
+        self.root.chmod(0o755)
+        if os.geteuid() == 0:
+            subprocess.run(["chown", "-R", f"{account()}:", str(self.root)], check=True)
+
+    def journal(self) -> dict[str, Any]:
+        try:
+            content: dict[str, Any] = json.loads((self.home / "journal.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return content
+
+    def api_key(self) -> str:
+        found = re.search(r"^API_KEY = '(.+)'$", (self.home / "config.py").read_text(), re.M)
+        assert found
+        return found[1]
+
+    def call(self, method: str, path: str, body: Any = None) -> tuple[int, dict[str, Any]]:
+        """One call of the installed site's API."""
+        reply = self.apache.api(method, path, body, {"X-API-Key": self.api_key()})
+        return reply.status, reply.json
+
+    def run(self, command: str) -> subprocess.CompletedProcess[str]:
+        """A command line as cron runs it: a bare shell of the owner."""
+        return subprocess.run(
+            [
+                *as_owner(),
+                "env",
+                "-i",
+                "PATH=/usr/bin:/bin",
+                f"HOME={self.root}",
+                "sh",
+                "-c",
+                command,
+            ],
+            capture_output=True,
+            text=True,
+            cwd="/",
+            timeout=300,
+            check=False,
+        )
+
+    def install(
+        self, answers: Mapping[str, Any] | None = None, *options: str, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """deploy.py --install, unattended, as the owner."""
+        process = self.start_install(answers, *options, **env)
+        out, err = process.communicate(timeout=600)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def start_install(
+        self, answers: Mapping[str, Any] | None = None, *options: str, **env: str
+    ) -> subprocess.Popen[str]:
+        path = self.root / "answers.json"
+        kind = "passenger" if self.is_passenger else "cgi"
+        path.write_text(json.dumps({"url": self.url, "kind": kind, **(answers or {})}), "utf-8")
+        path.chmod(0o644)
+        command = [PYTHON, str(self.web_folder / "deploy.py"), "--install", "--config", str(path)]
+        return subprocess.Popen(
+            [*as_owner(), *command, *options],
+            cwd="/",
+            env={"PATH": "/usr/bin:/bin", "HOME": str(self.root), **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def kill_processes(self) -> int:
+        """SIGKILL to every process of this installation, as a host does: how many."""
+        found = 0
+        for entry in Path("/proc").iterdir():
+            try:
+                line = (entry / "cmdline").read_bytes().decode("utf-8", "replace")
+                folder = os.readlink(entry / "cwd")
+            except OSError:
+                continue
+            if entry.name.isdecimal() and (
+                f"{self.web_folder}/deploy.py" in line or folder.startswith(str(self.home))
+            ):
+                os.kill(int(entry.name), signal.SIGKILL)
+                found += 1
+        return found
+
+    def _panel(self, base: str) -> str:
+        """What a control panel writes into Apache's own configuration."""
+        lines = [
+            f"PassengerAppRoot {self.web_folder}",
+            "PassengerAppType wsgi",
+            f"PassengerPython {PYTHON}",
+            "PassengerStartupFile passenger_wsgi.py",
+        ]
+        if not base:
+            return "\n".join(lines)
+        public = self.web_folder / "public"
+        inside = [f"Alias {base} {public}", f"<Location {base}>", f"PassengerBaseURI {base}"]
+        outside = [f"<Directory {public}>", "Require all granted", "</Directory>"]
+        return "\n".join([*inside, *lines, "</Location>", *outside])
+
+
+def as_owner() -> list[str]:
+    """A command prefix: as the user whom programs run as."""
+    if os.geteuid():
+        return []
+    return ["setpriv", "--reuid", account(), "--regid", account(), "--clear-groups"]
+
+
+class Visitor:
+    """A browser without script or style: keeps its cookie, sends the forms of the page it saw."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.cookie = ""
+        self.status = 0
+        self.text = ""
+        self.headers: dict[str, str] = {}
+        self._opener = urllib.request.build_opener(NoRedirect, urllib.request.ProxyHandler({}))
+
+    def get(self, **headers: str) -> Visitor:
+        return self._send(urllib.request.Request(self.url, headers=self._headers(headers)))
+
+    def post(
+        self,
+        action: str,
+        follow: bool = True,
+        headers: Mapping[str, str] | None = None,
+        **fields: str,
+    ) -> Visitor:
+        """Send a form of this page, with the token that the page gave unless ``csrf`` is named."""
+        data = urlencode({"csrf": self.csrf(), "action": action, **fields}).encode()
+        request = urllib.request.Request(self.url, data, self._headers(headers or {}))
+        self._send(request)
+        return self.get() if follow and self.status == 303 else self
+
+    def csrf(self) -> str:
+        found = re.search(r'name="csrf" value="([0-9a-f]+)"', self.text)
+        return found[1] if found else ""
+
+    def proof(self) -> str:
+        found = re.search(r'id="proof">([^<]+)<', self.text)
+        return found[1] if found else ""
+
+    def _headers(self, more: Mapping[str, str]) -> dict[str, str]:
+        return {**({"Cookie": self.cookie} if self.cookie else {}), **more}
+
+    def _send(self, request: urllib.request.Request) -> Visitor:
+        try:
+            answer = self._opener.open(request, timeout=120)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            self.status = int(answer.status or 0)
+            self.headers = {name.lower(): value for name, value in answer.headers.items()}
+            self.text = answer.read().decode("utf-8", "replace")
+        if "set-cookie" in self.headers:
+            self.cookie = self.headers["set-cookie"].partition(";")[0]
+        return self
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
