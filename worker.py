@@ -497,7 +497,7 @@ class Worker:
         tasks = answer["data"]["tasks"]
         for claimed in tasks:
             job = Job(claimed, self.worker_id)
-            self._renew(job, answer, claimed["lease_expires_at"], sent_at)
+            self._renew(job, answer, claimed, sent_at)
             with self._lock:
                 self._held[job.id] = job
             # What this worker cannot do goes first: another one may be waiting for it.
@@ -664,13 +664,16 @@ class Worker:
             # Of a job that is finished the report decides: it may just have been taken.
             job._lost = job.cancelled = True
             return
-        self._renew(job, answer, answer["data"]["lease_expires_at"], sent_at)
+        self._renew(job, answer, answer["data"], sent_at)
         if answer["data"].get("cancel_requested"):
             job.cancelled = True
 
     @staticmethod
-    def _renew(job: Job, answer: Mapping[str, Any], expires_at: str, sent_at: float) -> None:
-        length = lease_length(answer, expires_at)
+    def _renew(
+        job: Job, answer: Mapping[str, Any], lease: Mapping[str, Any], sent_at: float
+    ) -> None:
+        # A server that does not say how long it is leaves it to be worked out.
+        length = lease.get("lease") or lease_length(answer, lease["lease_expires_at"])
         job._expires_at = sent_at + length
         job._beat_at = sent_at + min(max(length / 3, TICK), LONGEST_BEAT)
         job._news_at = sent_at + PROGRESS_EVERY

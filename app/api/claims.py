@@ -98,7 +98,7 @@ def release(call: Call) -> Answer:
 
 
 def _lease(row: Row) -> dict[str, Any]:
-    return {"id": row["id"], "lease_expires_at": to_iso(row["due_at"])}
+    return {"id": row["id"], "lease": row["lease"], "lease_expires_at": to_iso(row["due_at"])}
 
 
 def _shown(row: Row) -> dict[str, Any]:
@@ -109,6 +109,7 @@ def _shown(row: Row) -> dict[str, Any]:
         "attempts": row["attempts"],
         "max_attempts": row["max_attempts"],
         "priority": -row["urgency"],
+        "lease": row["lease"],
         "lease_expires_at": to_iso(row["due_at"]),
         "created_at": to_iso(row["created_at"]),
     }

@@ -45,7 +45,7 @@ LEASE = (
 )
 
 TAKEN_COLUMNS = (
-    "id, type_id, params_json, attempts, max_attempts, urgency, due_at, claimed_at, created_at"
+    "id, type_id, params_json, attempts, max_attempts, urgency, due_at, lease, created_at"
 )
 
 

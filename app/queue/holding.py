@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from app.db.connection import Dialect, Row, Statement
     from app.queue.errors import QueueError
 
-COLUMNS = "id, status, attempts, max_attempts, claimed_by, due_at, cancel_requested, progress"
+COLUMNS = (
+    "id, status, attempts, max_attempts, claimed_by, due_at, lease, cancel_requested, progress"
+)
 
 
 class Hold:

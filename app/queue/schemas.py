@@ -99,9 +99,10 @@ def _check_self_contained(schema: Any, root: str) -> None:
             if isinstance(target, str) and unquote(target) not in targets:
                 message = f"{target!r} leads to no schema inside this one, and others are not read"
                 faults.append({"path": f"{path}.{word}", "message": message})
-        if "$id" in part and path != root:
-            message = "stands inside the schema: only the whole may have one"
-            faults.append({"path": f"{path}.$id", "message": message})
+        for word in ("$id", "$schema"):
+            if word in part and path != root:
+                message = "stands inside the schema: only the whole may have one"
+                faults.append({"path": f"{path}.{word}", "message": message})
         draft = part.get("$schema")
         if isinstance(draft, str) and draft.rstrip("#") != DRAFT:
             message = f"{draft!r} is another draft; write for 2020-12 or leave $schema out"

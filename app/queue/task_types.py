@@ -52,6 +52,7 @@ def register(
 
 def get(site: Site, name: str) -> dict[str, Any]:
     """The type with its schema and settings. Raises UnknownType."""
+    _refuse_padding(name)
     rows = site.db.run(
         lambda connection: connection.query("SELECT * FROM task_types WHERE name = :n", {"n": name})
     )
@@ -108,7 +109,14 @@ def _register(connection: Connection, values: dict[str, Any]) -> dict[str, Any]:
     return {"id": connection.send([(insert, values)])[0].last_id, **answer, "created": True}
 
 
+def _refuse_padding(name: str) -> None:
+    """No type's name has white space around it, and MySQL takes ``'a '`` for ``'a'``."""
+    if name != name.strip():
+        raise unknown_type(name)
+
+
 def _set_flag(site: Site, name: str, column: str, value: bool) -> dict[str, Any]:
+    _refuse_padding(name)
     sql = (
         f"UPDATE task_types SET {column} = :value, updated_at = {site.db.dialect.now} "
         "WHERE name = :name"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 
 
@@ -13,26 +14,32 @@ def to_iso(stored: str | None) -> str | None:
     return f"{whole.replace(' ', 'T')}.{fraction[:3]:0<3}Z"
 
 
+ISO = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?"
+    r"\s?([Zz]|[+-]\d\d(?::?\d\d)?)?)?",
+    re.ASCII,
+)
+
+
 def from_iso(text: str) -> str:
     """A stored time from ISO 8601 text; without an offset it is UTC. Raises ValueError."""
-    normal = text.strip().replace("z", "Z")
-    if normal.endswith("Z"):
-        normal = normal[:-1] + "+00:00"
-    time = datetime.fromisoformat(_three_digits(normal))
-    if time.tzinfo is not None:
-        try:
-            time = time.astimezone(timezone.utc)
-        except OverflowError:
-            raise ValueError("is out of range") from None
+    match = ISO.fullmatch(text)
+    if match is None:
+        raise ValueError("is no ISO 8601 time")
+    date, clock, fraction, offset = match.groups()
+    time = datetime.fromisoformat(f"{date}T{clock or '00:00'}{_offset(offset)}")
+    try:
+        time = time.astimezone(timezone.utc)
+    except OverflowError:
+        raise ValueError("is out of range") from None
     if not 1970 <= time.year <= 9998:
         raise ValueError("is out of range")
-    return time.strftime("%Y-%m-%d %H:%M:%S.") + f"{time.microsecond // 1000:03d}"
+    return f"{time:%Y-%m-%d %H:%M:%S}.{(fraction or '')[:3]:0<3}"
 
 
-def _three_digits(text: str) -> str:
-    """Python before 3.11 reads fractions of exactly 3 or 6 digits only."""
-    whole, dot, rest = text.partition(".")
-    if not dot:
-        return text
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    return f"{whole}.{digits[:6]:0<6}{rest[len(digits) :]}"
+def _offset(text: str | None) -> str:
+    """As every Python reads it: ``+02:00``."""
+    if text is None or text in "Zz":
+        return "+00:00"
+    digits = text[1:].replace(":", "")
+    return f"{text[0]}{digits[:2]}:{digits[2:] or '00'}"

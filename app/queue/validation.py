@@ -65,7 +65,12 @@ class _Json:
 
 @lru_cache(maxsize=200)
 def _validator(schema_json: str, schema: _Json) -> Any:
-    return _Validator(schema.value, registry=Registry())
+    value = schema.value
+    if isinstance(value, dict):
+        # A part that names its draft is given to that draft's stock validator, and the whole is a
+        # part as well where a reference leads to it.
+        value = {word: each for word, each in value.items() if word != "$schema"}
+    return _Validator(value, registry=Registry())
 
 
 def _search(pattern: str, text: str) -> bool | None:

@@ -96,6 +96,10 @@ class Place:
     def __str__(self) -> str:
         return f"{self.route} {self.prefix}"
 
+    def rows(self) -> list[tuple[str, Any]]:
+        """Each field with each of its bad values."""
+        return [(field, value) for field, values in self.values.items() for value in values]
+
 
 def in_claim(fields: dict[str, Any]) -> dict[str, Any]:
     return {"worker_id": "w1", "claim": fields}
@@ -195,8 +199,6 @@ ROUTE_OF = {template(route): route for route in ROUTES}
 WITH_BODY = [name for name, route in ROUTE_OF.items() if route.method != "GET"]
 WITH_ID = [name for name in ROUTE_OF if "{id}" in name]
 WITH_NAME = [name for name in ROUTE_OF if "{name}" in name]
-ROWS = [(place, field) for place in BODIES for field in place.values]
-QUERY_ROWS = [(place, field) for place in QUERIES for field in place.values]
 
 
 @pytest.fixture
@@ -231,23 +233,22 @@ def test_every_known_field_has_its_rows(place: Place) -> None:
     assert set(place.values) == set(place.known.readers)
 
 
-@pytest.mark.parametrize(("place", "field"), ROWS, ids=[f"{place}{field}" for place, field in ROWS])
-def test_wrong_values(api: Api, task_id: int, place: Place, field: str) -> None:
+@pytest.mark.parametrize("place", [each for each in BODIES if each.values], ids=str)
+def test_wrong_values(api: Api, task_id: int, place: Place) -> None:
     with api.unchanged():
-        for value in place.values[field]:
+        for field, value in place.rows():
             body = place.wrap({**place.good, field: value})
             reply = send(api, place.route, task_id, body)
-            assert reply.code == "validation_failed", (short(value), reply)
+            assert reply.code == "validation_failed", (field, short(value), reply)
             at = f"{place.prefix}{field}"
             points_at = [path for path in reply.paths if path.startswith(at)]
-            assert points_at == reply.paths != [], (short(value), reply)
+            assert points_at == reply.paths != [], (field, short(value), reply)
 
 
-@pytest.mark.parametrize("place", BODIES, ids=str)
+@pytest.mark.parametrize("place", [each for each in BODIES if each.known.required], ids=str)
 def test_missing_fields(api: Api, task_id: int, place: Place) -> None:
-    required = sorted(place.known.required)
     with api.unchanged():
-        for field in required:
+        for field in place.known.required:
             without = {name: value for name, value in place.good.items() if name != field}
             for body in (without, {**place.good, field: None}):
                 if place.route == "POST /tasks" and field == "tasks" and "tasks" not in body:
@@ -257,15 +258,13 @@ def test_missing_fields(api: Api, task_id: int, place: Place) -> None:
                 assert reply.paths == [place.prefix + field]
 
 
-@pytest.mark.parametrize(
-    ("place", "field"), QUERY_ROWS, ids=[f"{place}{field}" for place, field in QUERY_ROWS]
-)
-def test_wrong_values_in_queries(api: Api, task_id: int, place: Place, field: str) -> None:
+@pytest.mark.parametrize("place", QUERIES, ids=str)
+def test_wrong_values_in_queries(api: Api, task_id: int, place: Place) -> None:
     with api.unchanged():
-        for value in place.values[field]:
+        for field, value in place.rows():
             method, path = address_of(ROUTE_OF[place.route])
             reply = api.call(method, path, query={field: value})
-            assert reply.code == "validation_failed", (short(value), reply)
+            assert reply.code == "validation_failed", (field, short(value), reply)
             assert reply.paths == [field]
 
 
@@ -415,21 +414,23 @@ def test_names_that_lead_nowhere(api: Api, task_id: int, route: str) -> None:
             assert reply.code in ("unknown_type", "not_found"), (each, reply)
 
 
-@pytest.mark.parametrize("name", [each for each in UNKNOWN_NAMES if each == each.strip()])
-def test_types_of_these_names_are_unknown(api: Api, task_id: int, name: str) -> None:
-    if "\x00" in name or len(name) > 255:
-        return
+POSSIBLE_NAMES = [
+    each for each in UNKNOWN_NAMES if each == each.strip() and "\x00" not in each and len(each) < 50
+]
+
+
+def test_types_of_these_names_are_unknown(api: Api, task_id: int) -> None:
     with api.unchanged():
-        reply = api.post("/tasks", {"type": name, "params": {}})
-        assert reply.code == "unknown_type"
-        assert api.claim(task_types=[name]) is None
-        assert api.claim(type_pattern=name.replace("%", r"\%").replace("_", r"\_")) is None
+        for name in POSSIBLE_NAMES:
+            pattern = name.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+            reply = api.post("/tasks", {"type": name, "params": {}})
+            assert reply.code == "unknown_type", (name, reply)
+            assert api.claim(task_types=[name]) is None, name
+            assert api.claim(type_pattern=pattern) is None, name
 
 
 def test_odd_names_in_queries_find_nothing(api: Api, task_id: int) -> None:
-    for each in UNKNOWN_NAMES:
-        if each != each.strip() or "\x00" in each or len(each) > 50 or "%" in each:
-            continue
+    for each in (name for name in POSSIBLE_NAMES if "%" not in name):
         for field in ("type", "tag", "worker_id"):
             reply = api.call("GET", "/tasks", query={field: each})
             assert reply.data["tasks"] == [], (field, each)
@@ -439,7 +440,7 @@ def test_very_many_faults_are_told_in_reasonable_length(api: Api, task_id: int) 
     with api.unchanged():
         reply = api.post("/tasks", {"tasks": [{"type": 1, "params": 2, "tags": 3}] * 1000})
     assert reply.code == "validation_failed"
-    assert 3 <= len(reply.paths) <= 1000
+    assert 3 <= len(reply.paths) <= 200
     assert len(reply.error) < 1000
 
 

@@ -69,6 +69,35 @@ def test_many_claims_of_one(
     assert "".join(names[task["id"]] for task in claims) == expected
 
 
+@pytest.mark.parametrize(
+    ("sort_by", "sort_order", "first"),
+    [
+        ("priority", "desc", 0),
+        ("priority", "asc", 199),
+        ("created_at", "asc", 0),
+        ("created_at", "desc", 199),
+        ("id", "asc", 0),
+        ("id", "desc", 199),
+        ("attempts", "asc", 199),
+        ("attempts", "desc", 0),
+    ],
+)
+@pytest.mark.parametrize("wishes", FILTERS, ids=["all", "filtered"])
+def test_the_first_of_a_long_queue(
+    api: Api, sort_by: str, sort_order: str, first: int, wishes: dict[str, Any]
+) -> None:
+    """Longer than what a claim looks at; each later task has less priority and fewer attempts."""
+    api.register("job.one")
+    tasks = [{"type": "job.one", "params": {"n": n}, "priority": -n} for n in range(200)]
+    api.post("/tasks", {"tasks": tasks})
+    api.sql("UPDATE tasks SET attempts = 500 - urgency")
+    claim = {"sort_by": sort_by, "sort_order": sort_order, **wishes}
+    step = 1 if first == 0 else -1
+    assert api.claim(**claim)["params"]["n"] == first
+    following = [task["params"]["n"] for task in api.claim(limit=3, **claim)]
+    assert following == [first + step, first + 2 * step, first + 3 * step]
+
+
 def test_the_oldest_first_among_equals(api: Api) -> None:
     api.register("job")
     ids = [api.create("job", priority=4)["id"] for _ in range(30)]

@@ -212,7 +212,7 @@ def test_every_fault_is_told_at_once(api: Api) -> None:
 def test_null_is_the_same_as_not_given(api: Api) -> None:
     api.register("job", priority=4)
     options = ("priority", "run_at", "delay", "max_attempts", "timeout", "dedupe", "dedupe_key")
-    body = {"type": "job", "params": {}, **dict.fromkeys(options), "tags": None}
+    body: dict[str, Any] = {"type": "job", "params": {}, **dict.fromkeys(options), "tags": None}
     reply = api.post("/tasks", body)
     assert reply.status == 201
     assert reply.data["priority"] == 4

@@ -238,6 +238,13 @@ def test_the_task_overrides_its_type(api: Api) -> None:
     assert create(api, dedupe=False).status == 201
 
 
+def test_own_key_counts_where_the_type_does_without(api: Api) -> None:
+    api.register("job", dedupe=False)
+    first = create(api, {"n": 1}, dedupe_key="k").data
+    assert create(api, {"n": 2}, dedupe_key="k").data["id"] == first["id"]
+    assert create(api, {"n": 1}).status == create(api, {"n": 1}).status == 201
+
+
 def test_a_deleted_task_is_no_original(api: Api) -> None:
     api.register("job")
     first = create(api).data

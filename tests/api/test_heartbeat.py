@@ -13,7 +13,7 @@ def test_the_answer(api: Api) -> None:
     task = api.claimed()
     reply = api.post(f"/tasks/{task['id']}/heartbeat", HOLDER)
     assert reply.status == 200
-    assert set(reply.data) == {"id", "lease_expires_at", "cancel_requested"}
+    assert set(reply.data) == {"id", "lease", "lease_expires_at", "cancel_requested"}
     assert reply.data["id"] == task["id"]
     assert TIME.fullmatch(reply.data["lease_expires_at"])
     assert reply.data["cancel_requested"] is False

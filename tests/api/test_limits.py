@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.api.caller import Api
@@ -52,7 +54,7 @@ def test_no_more_than_may_run(api: Api) -> None:
 def test_no_more_than_may_run_in_one_claim(api: Api, filtered: bool) -> None:
     api.register("job", max_running=2)
     ids = tasks(api, "job", 5)
-    wishes = {"task_types": ["job"]} if filtered else {}
+    wishes: dict[str, Any] = {"task_types": ["job"]} if filtered else {}
     assert [task["id"] for task in api.claim(limit=10, **wishes)] == ids[:2]
 
 

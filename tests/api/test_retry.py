@@ -37,17 +37,27 @@ def test_there_are_attempts_again(api: Api) -> None:
     assert api.post(f"/tasks/{task_id}/fail", {"error": "y"}).data["will_retry"] is True
 
 
+def test_there_are_attempts_again_after_very_many(api: Api) -> None:
+    task_id = failed(api, max_attempts=50)
+    api.sql("UPDATE tasks SET attempts = 50")
+    api.post(f"/tasks/{task_id}/retry")
+    task = api.claim()
+    assert task["attempts"] == 51
+    assert task["max_attempts"] > 51
+
+
 def test_an_earlier_life_cannot_settle(api: Api) -> None:
     """The fencing token goes on counting."""
     task_id = failed(api)
     api.post(f"/tasks/{task_id}/retry")
+    holder = {"worker_id": "w1", "attempt": 1}
     with api.unchanged():
-        late = api.post(f"/tasks/{task_id}/complete", {"worker_id": "w1", "attempt": 1})
-    assert late.code == "not_claimed"
+        for call in ("complete", "fail", "heartbeat", "release"):
+            assert api.post(f"/tasks/{task_id}/{call}", holder).code == "not_claimed"
     assert api.claim("w1")["attempts"] == 2
     with api.unchanged():
-        late = api.post(f"/tasks/{task_id}/complete", {"worker_id": "w1", "attempt": 1})
-    assert late.code == "lease_lost"
+        for call in ("complete", "fail", "heartbeat", "release"):
+            assert api.post(f"/tasks/{task_id}/{call}", holder).code == "lease_lost"
 
 
 def test_a_cancelled_task(api: Api) -> None:

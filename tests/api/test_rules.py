@@ -96,14 +96,19 @@ def test_a_task_id_is_a_positive_integer(api: Api, task_id: str) -> None:
     assert {reply.code for reply in replies} == {"not_found"}
 
 
-@pytest.mark.parametrize("method", METHODS)
-@each_route
-def test_methods(api: Api, route: Any, method: str) -> None:
-    """Each address takes the methods of the table, HEAD wherever GET, and no others."""
-    path = address_of(route)[1]
-    known = {each.method for each in ROUTES if each.expression.match(path)}
-    if method in known or (method == "HEAD" and "GET" in known):
-        return
+def wrong_methods() -> list[tuple[str, str]]:
+    """Every address with each method that it does not take; it takes HEAD wherever GET."""
+    found = set()
+    for path in {address_of(route)[1] for route in ROUTES}:
+        known = {route.method for route in ROUTES if route.expression.match(path)}
+        taken = known | ({"HEAD"} if "GET" in known else set())
+        found |= {(method, path) for method in METHODS if method not in taken}
+    return sorted(found)
+
+
+@pytest.mark.parametrize(("method", "path"), wrong_methods())
+def test_methods(api: Api, method: str, path: str) -> None:
+    known = {route.method for route in ROUTES if route.expression.match(path)}
     with api.unchanged():
         reply = api.call(method, path, {})
     assert reply.status == 405
@@ -187,14 +192,10 @@ def test_brackets_in_texts_are_no_nesting(api: Api) -> None:
     assert api.task(api.create("job", params)["id"])["params"] == params
 
 
-WRITES = [route for route in ROUTES if route.method != "GET"]
-
-
-@pytest.mark.parametrize("route", WRITES, ids=template)
-def test_everything_that_changes_something_is_reachable_by_post(route: Any) -> None:
-    if route.method == "POST":
-        return
-    assert any(each.method == "POST" and each.target == route.target for each in ROUTES)
+def test_everything_that_changes_something_is_reachable_by_post() -> None:
+    """Firewalls of cheap hosts block PUT, PATCH and DELETE."""
+    others = {route.target for route in ROUTES if route.method not in ("GET", "POST")}
+    assert others <= {route.target for route in ROUTES if route.method == "POST"}
 
 
 @pytest.mark.parametrize(
