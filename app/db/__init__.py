@@ -102,6 +102,13 @@ class Database:
                 "run the upgrade, with deploy.py or flask --app passenger_wsgi upgrade-db"
             )
 
+    def prepare(self) -> None:
+        """Make the file and the tables of a SQLite queue that is not there yet: other ways to the
+        database than this one would find it empty.
+        """
+        if self.url.engine == "sqlite":
+            self._give_back(self._borrow())
+
     def close(self) -> None:
         """Close the connections that are not in use."""
         while self._idle:

@@ -41,7 +41,8 @@ SESSION = (
     " sql_mode='STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'"
 )
 
-TRY_AGAIN = {1020, 1205, 1213}
+# The last three: a statement that was killed, by hand or by the host's limit of time.
+TRY_AGAIN = {1020, 1205, 1213, 1317, 1969, 3024}
 LOST = {1053, 1158, 1159, 1160, 1161, 1927, 2006, 2013, 2014, 2055, 0}
 DUPLICATE = {1062, 1586}
 TOO_LARGE = {1153}
@@ -157,7 +158,7 @@ def open_connection(url: DatabaseUrl) -> MySQLConnection:
 
 
 def _connect(url: DatabaseUrl, ssl_disabled: bool) -> Any:
-    return pymysql.connect(
+    raw: Any = pymysql.connect(
         host=url.host,
         port=url.port,
         unix_socket=url.socket or None,
@@ -174,6 +175,10 @@ def _connect(url: DatabaseUrl, ssl_disabled: bool) -> Any:
         conv={**conversions, FIELD_TYPE.DATETIME: str},
         ssl_disabled=ssl_disabled,
     )
+    if url.tls and not raw._secure:
+        raw.close()
+        raise DatabaseUnavailable("the database offers no TLS, and DATABASE_URL insists on it")
+    return raw
 
 
 def _wants_tls(error: Exception) -> bool:

@@ -85,6 +85,7 @@ def open_connection(url: DatabaseUrl) -> SQLiteConnection:
     """Open the file, making it, its folder and its tables when they are not there yet."""
     try:
         os.makedirs(os.path.dirname(url.path), mode=0o700, exist_ok=True)
+        _make_private(url.path)
         raw = sqlite3.connect(
             url.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
@@ -101,6 +102,20 @@ def open_connection(url: DatabaseUrl) -> SQLiteConnection:
     return SQLiteConnection(raw)
 
 
+def _make_private(path: str) -> None:
+    """Make the file, or take an empty one over, for its owner alone. SQLite gives its journals
+    the mode of the file.
+
+    A file that exists is never opened here: closing it would end the locks that other
+    connections of this process hold on it (POSIX has it so).
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if os.stat(path).st_size == 0:
+            os.chmod(path, 0o600)
+
+
 def _prepare(raw: sqlite3.Connection) -> None:
     # WAL lets readers and a writer work at once; on file systems that cannot do it (NFS) SQLite
     # keeps its older journal, which is slower and as safe.
@@ -115,7 +130,6 @@ def create_tables(raw: sqlite3.Connection) -> None:
     """Make the tables that are missing, all or none, also when several processes try at once."""
     with open(TABLES_FILE, encoding="utf-8") as file:
         script = file.read()
-    os.chmod(raw.execute("PRAGMA database_list").fetchone()[2], 0o600)
     raw.executescript(f"BEGIN IMMEDIATE;\n{script}\nCOMMIT;")
 
 

@@ -74,8 +74,12 @@ def from_parts(host: str, name: str, user: str, password: str) -> DatabaseUrl:
     url = DatabaseUrl()
     url.engine = "mysql"
     url.database, url.user, url.password = name, user, password
-    address, colon, rest = host.partition(":")
-    url.host = host
+    if host.startswith("["):  # IPv6
+        address, _, rest = host[1:].partition("]")
+        colon, rest = rest[:1], rest[1:]
+    else:
+        address, colon, rest = host.partition(":")
+    url.host = address if not colon or host.startswith("[") else host
     if colon and rest.startswith("/"):
         url.host, url.socket = address or "localhost", rest
     elif colon and rest.isdigit():
@@ -117,9 +121,18 @@ def _mysql(text: str) -> DatabaseUrl:
     url.user, url.password = unquote(parts.username or ""), unquote(parts.password or "")
     url.database = unquote(parts.path.lstrip("/"))
     url.socket = options.get("unix_socket", [""])[0]
-    url.tls = any(name.startswith("ssl") for name in options)
+    url.tls = _wants_tls({name: values[0] for name, values in options.items()})
     if not url.database:
         raise ValueError("names no database: it ends in /name")
     if parts.fragment:
         raise ValueError("has a # in it: write it as %23")
     return url
+
+
+def _wants_tls(options: dict[str, str]) -> bool:
+    """Any option of TLS asks for it, but for those that say no."""
+    if options.get("ssl_disabled", "").lower() in ("true", "1"):
+        return False
+    wanted = {name: value for name, value in options.items() if name.startswith("ssl")}
+    wanted.pop("ssl_disabled", None)
+    return any(value.lower() not in ("false", "0", "") for value in wanted.values())

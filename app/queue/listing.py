@@ -41,6 +41,7 @@ def find(
 
     Raises a DatabaseError.
     """
+    site.db.prepare()
     try:
         return _find(filters, limit, offset)
     except DBAPIError as error:
