@@ -17,7 +17,7 @@ def create_app(site: Site | None = None) -> Flask:
     from flask import Flask
 
     from app.api.blueprint import blueprint
-    from app.cli import init_db, write_schema
+    from app.cli import COMMANDS
     from app.errors import register_errors
     from app.models import db
     from app.site import load
@@ -31,6 +31,6 @@ def create_app(site: Site | None = None) -> Flask:
     db.init_app(app)
     app.register_blueprint(blueprint)
     register_errors(app)
-    app.cli.add_command(init_db)
-    app.cli.add_command(write_schema)
+    for command in COMMANDS:
+        app.cli.add_command(command)
     return app

@@ -1,0 +1,30 @@
+"""How the tables of a site that runs become those of a newer release, every row kept.
+
+``settings.schema_version`` says of which version a database is; 0 stands for no tables. Each
+version lists the steps that lead to it from the one before. A step only names what is to be
+added: its SQL comes from :mod:`app.models`, for either engine, so that an upgraded database and
+a new one cannot differ.
+
+Two rules make an upgrade safe while the site is in use:
+
+- Migrations only add: tables, indexes, and columns that may be NULL or have a default. The
+  release before goes on working on the new tables, until the new one has taken over and after
+  a return to the old. What was NULL before the upgrade means what it meant without the column.
+- Every step looks first whether it is done. MySQL has no transactions around changes of tables,
+  so an upgrade that was killed is simply run again, and two at a time do no harm.
+
+Alembic was weighed. Its marks live in a table of its own, which the databases made from
+schema.sql or by an earlier release do not have. On MySQL, a migration of it that was cut off
+stops at "duplicate column" when run again. And what it offers beyond, branches and downgrades,
+is what the first rule makes needless.
+"""
+
+from __future__ import annotations
+
+from app.migrations.steps import AddTable, Step
+
+MIGRATIONS: dict[int, list[Step]] = {
+    1: [AddTable("settings"), AddTable("task_history"), AddTable("task_types"), AddTable("tasks")],
+}
+"""The steps to each version, which is one more than the one before. The last one is
+:data:`app.version.SCHEMA_VERSION`."""
