@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl
-
 from app.api.dispatch import answer
 from app.api.errors import ApiError, answer_to
 from app.api.http import REASONS, Request
@@ -58,12 +56,12 @@ def request_of(environ: Environ, max_bytes: int) -> Request:
         if name.startswith("HTTP_")
     }
     redirected = environ.get("REDIRECT_HTTP_AUTHORIZATION")
-    if redirected and "authorization" not in headers:
+    if redirected and not headers.get("authorization"):
         headers["authorization"] = redirected
     return Request(
         environ["REQUEST_METHOD"],
         path_of(environ)[len(PREFIX) :],
-        dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)),
+        _query(environ.get("QUERY_STRING", "")),
         headers,
         _body(environ, max_bytes),
     )
@@ -73,6 +71,15 @@ def path_of(environ: Environ) -> str:
     """The path below the application. WSGI hands bytes over as Latin-1 text (PEP 3333)."""
     raw: str = environ.get("PATH_INFO", "")
     return raw.encode("latin-1").decode("utf-8", "replace")
+
+
+def _query(text: str) -> dict[str, str]:
+    if not text:
+        return {}
+    # Loaded when needed: the calls of workers have no query.
+    from urllib.parse import parse_qsl
+
+    return dict(parse_qsl(text, keep_blank_values=True))
 
 
 def _body(environ: Environ, max_bytes: int) -> bytes:

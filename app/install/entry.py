@@ -1,0 +1,261 @@
+"""The files in a site's web folder through which every request comes in.
+
+They are few lines that read which release serves and hand over to it, so that replacing one small
+file, ``current``, replaces the whole program.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+CGI = "cgi"
+PASSENGER = "passenger"
+KINDS = (CGI, PASSENGER)
+
+BEGIN = "# BEGIN TaskManager"
+END = "# END TaskManager"
+
+MAX_SHEBANG = 120
+"""Older Linux kernels cut a longer first line."""
+
+_FIND_RELEASE = """\
+HOME = {home}
+os.environ.setdefault("TASKMANAGER_CONFIG", HOME + "/config.py")
+os.environ.setdefault("TASKMANAGER_LOG_FILE", HOME + "/logs/taskmanager.log")
+"""
+
+_INDEX_CGI = (
+    """\
+{shebang}
+# TaskManager's entry, written by its installer: serves the release that HOME/current names.
+import gc
+
+gc.disable()  # a process lives for one request: collecting garbage would only make it longer
+
+import os
+import sys
+
+"""
+    + _FIND_RELEASE
+    + """
+try:
+    with open(HOME + "/current") as file:
+        release = HOME + "/releases/" + file.read().strip()
+    sys.path[:1] = [release, release + "/vendor"]
+    from app.entry import run_cgi
+
+    run_cgi()
+except Exception as error:
+    sys.stderr.write("taskmanager: no release can be served: %r\\n" % error)
+    sys.stdout.write(
+        "Status: 503 Service Unavailable\\r\\n"
+        "Content-Type: application/json; charset=utf-8\\r\\n"
+        "Cache-Control: no-store\\r\\n"
+        "Retry-After: 5\\r\\n\\r\\n"
+        '{{"success":false,"error":"TaskManager is being changed: try again shortly",'
+        '"message":"TaskManager is being changed: try again shortly","code":"unavailable"}}'
+    )
+    sys.stdout.flush()
+    if os.environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in os.environ:
+        while sys.stdin.buffer.read(65536):
+            pass  # some servers cut the answer of a program that leaves its input unread
+"""
+)
+
+_PASSENGER_WSGI = (
+    """\
+# TaskManager's entry, written by its installer: serves the release that HOME/current names.
+# After a change of that file, or of this one, touch tmp/restart.txt.
+import importlib.util
+import os
+import sys
+
+"""
+    + _FIND_RELEASE
+    + """
+# Nothing but the application reaches the installer here, as long as it lies beside this file.
+INSTALLER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "deploy.py")
+BODY = (
+    b'{{"success":false,"error":"TaskManager is being changed: try again shortly",'
+    b'"message":"TaskManager is being changed: try again shortly","code":"unavailable"}}'
+)
+HEADERS = [
+    ("Content-Type", "application/json; charset=utf-8"),
+    ("Cache-Control", "no-store"),
+    ("Retry-After", "5"),
+]
+loaded = []
+
+
+def load():
+    with open(HOME + "/current") as file:
+        release = HOME + "/releases/" + file.read().strip()
+    sys.path[:0] = [release, release + "/vendor"]
+    from app import entry
+
+    entry.keep_log()
+    return entry.application
+
+
+def installer():
+    # Anew for each request: whoever upgrades has uploaded another one.
+    spec = importlib.util.spec_from_file_location("taskmanager_installer", INSTALLER)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.application
+
+
+def application(environ, start_response):
+    if environ.get("PATH_INFO") == "/deploy.py" and os.path.isfile(INSTALLER):
+        return installer()(environ, start_response)
+    try:
+        if not loaded:
+            loaded.append(load())
+    except Exception as error:
+        sys.stderr.write("taskmanager: no release can be served: %r\\n" % error)
+        start_response("503 Service Unavailable", HEADERS)
+        return [BODY]
+    return loaded[0](environ, start_response)
+"""
+)
+
+# Every address goes to index.cgi, without the usual question whether a file has that name: files
+# are not for the web. The path is not handed over in the new address, where Apache would decode
+# it a second time; index.cgi takes it from REQUEST_URI. ENTRY_BASE is the address of this folder,
+# found in each request, because one folder may be reached by several. CGIPassAuth is left out: it
+# needs AllowOverride AuthConfig, and the two other ways to pass Authorization on need nothing
+# that the rewriting does not need itself. The files in .well-known are how hosts renew a domain's
+# certificate.
+_FRONT_CONTROLLER = """\
+Options +ExecCGI -Indexes
+DirectoryIndex index.cgi
+<FilesMatch "^(index\\.cgi|deploy\\.(py|cgi))$">
+    SetHandler cgi-script
+</FilesMatch>
+<IfModule mod_setenvif.c>
+    SetEnvIf Authorization "(.+)" HTTP_AUTHORIZATION=$1
+</IfModule>
+RewriteEngine On
+RewriteCond %{HTTP:Authorization} .
+RewriteRule ^ - [E=HTTP_AUTHORIZATION:%{HTTP:Authorization}]
+RewriteRule ^index\\.cgi(/|$) - [L]
+RewriteRule ^\\.well-known/(acme-challenge|pki-validation)/[\\w.-]+$ - [L]
+RewriteCond %{REQUEST_FILENAME} -f
+RewriteRule ^deploy\\.(py|cgi)$ - [L]
+RewriteCond "%{REQUEST_URI}::$1" "(?s)^(.*?/)(.*)::\\2$"
+RewriteRule "(?s)^(.*)$" - [E=ENTRY_BASE:%1]
+RewriteRule ^ %{ENV:ENTRY_BASE}index.cgi [L]
+"""
+
+# For Apache 2.4 and 2.2. Where a host does not allow one of these lines, Apache answers 500 for
+# everything in the folder, which is as good.
+_DENY_ALL = """\
+<IfModule mod_authz_core.c>
+    Require all denied
+</IfModule>
+<IfModule !mod_authz_core.c>
+    Order deny,allow
+    Deny from all
+</IfModule>
+"""
+
+
+def index_cgi(home: Path, interpreter: str) -> str:
+    """The CGI program, run by ``interpreter`` (an absolute path)."""
+    return _INDEX_CGI.format(shebang=shebang(interpreter), home=_literal(home))
+
+
+def passenger_wsgi(home: Path) -> str:
+    """Passenger's startup file; the interpreter is the host's affair."""
+    return _PASSENGER_WSGI.format(home=_literal(home))
+
+
+def front_controller() -> str:
+    """The ``.htaccess`` of the web folder, the same for a document root and a folder below it.
+
+    Needs ``AllowOverride FileInfo Indexes Options`` and mod_rewrite.
+    """
+    return _FRONT_CONTROLLER
+
+
+def deny_all() -> str:
+    """The ``.htaccess`` of a folder out of which nothing may be read."""
+    return _DENY_ALL
+
+
+def write_entry(web_folder: Path, home: Path, interpreter: str, kind: str) -> None:
+    """Put the entry of ``kind`` (``cgi`` or ``passenger``) into the web folder, and close
+    ``home`` to web servers. May be repeated. Each file is replaced as a whole, and what else an
+    ``.htaccess`` in the web folder says stays in it.
+
+    Raises OSError when a folder cannot be written to, ValueError for another kind.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, and is {kind!r}")
+    (home / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
+    _replace(home / ".htaccess", deny_all(), 0o644)
+    if kind == CGI:
+        _replace(web_folder / "index.cgi", index_cgi(home, interpreter), 0o755)
+        _replace(web_folder / ".htaccess", _merged(web_folder / ".htaccess"), 0o644)
+    else:
+        (web_folder / "tmp").mkdir(mode=0o755, exist_ok=True)
+        _replace(web_folder / "passenger_wsgi.py", passenger_wsgi(home), 0o644)
+        ask_for_restart(web_folder)
+
+
+def ask_for_restart(web_folder: Path) -> None:
+    """Have Passenger start new processes, which read ``current`` anew. Does nothing elsewhere.
+
+    Passenger looks at the whole seconds of the file's time: asked twice within a second, it
+    would hear once, so the time is made later than it was. Raises OSError.
+    """
+    if not (web_folder / "tmp").is_dir():
+        return
+    path = web_folder / "tmp" / "restart.txt"
+    before = path.stat().st_mtime if path.exists() else 0.0
+    path.touch()
+    moment = max(time.time(), before + 1)
+    os.utime(path, (moment, moment))
+
+
+def shebang(interpreter: str) -> str:
+    """The first line of a program: through the shell where the kernel would not understand."""
+    line = f"#!{interpreter}"
+    if len(os.fsencode(line)) <= MAX_SHEBANG and not set(line) & set(" \t"):
+        return line
+    quoted = "'" + interpreter.replace("'", "'\"'\"'") + "'"
+    return f"#!/bin/sh\n'''exec' {quoted} \"$0\" \"$@\"\n' '''"
+
+
+def _literal(home: Path) -> str:
+    """A path as Python text in ASCII: a file system's names need not be UTF-8."""
+    return ascii(str(home))
+
+
+def _merged(path: Path) -> str:
+    """Our lines, and after them those of the file that are not ours."""
+    try:
+        before = path.read_text("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        before = ""
+    head, begin, rest = before.partition(BEGIN + "\n")
+    if begin:
+        before = head + rest.partition(END + "\n")[2]
+    return f"{BEGIN}\n{front_controller()}{END}\n{before}"
+
+
+def _replace(path: Path, text: str, mode: int) -> None:
+    handle, temporary = tempfile.mkstemp(prefix=path.name + ".", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode("utf-8", "surrogateescape"))
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, mode)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

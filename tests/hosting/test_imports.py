@@ -1,0 +1,179 @@
+"""What a call of the worker path loads through the WSGI entry, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from app.config import from_values
+from app.queue import task_types
+from app.queue.claim import ClaimRequest, claim
+from app.queue.create import create
+from app.queue.drafts import NewTask
+from app.site import Site
+from tests.support.server import API_KEY, PROJECT
+
+NEVER = {"sqlalchemy", "flask_sqlalchemy", "flask", "werkzeug", "requests", "click", "jinja2"}
+
+PROGRAM = """
+import io, json, sys
+call = json.loads(sys.stdin.read())
+body = json.dumps(call["body"]).encode() if call["body"] is not None else b""
+environ = {
+    "REQUEST_METHOD": call["method"],
+    "SCRIPT_NAME": "",
+    "PATH_INFO": "/api" + call["path"],
+    "QUERY_STRING": "",
+    "CONTENT_TYPE": "application/json",
+    "CONTENT_LENGTH": str(len(body)),
+    "SERVER_NAME": "localhost",
+    "SERVER_PORT": "80",
+    "SERVER_PROTOCOL": "HTTP/1.1",
+    "HTTP_X_API_KEY": call["api_key"],
+    "wsgi.version": (1, 0),
+    "wsgi.url_scheme": "http",
+    "wsgi.input": io.BytesIO(body),
+    "wsgi.errors": sys.stderr,
+    "wsgi.multithread": False,
+    "wsgi.multiprocess": True,
+    "wsgi.run_once": False,
+}
+started = []
+import passenger_wsgi
+answer = b"".join(passenger_wsgi.application(environ, lambda *args: started.append(args)))
+status = int(started[0][0].split()[0])
+print(json.dumps([status, json.loads(answer), sorted(sys.modules)]))
+"""
+
+
+class Called(NamedTuple):
+    status: int
+    data: Any
+    modules: set[str]
+
+
+class Entry:
+    """The entry on one database, with a config file that says nothing else."""
+
+    def __init__(self, database_url: str, folder: Path) -> None:
+        config = folder / "config.py"
+        config.write_text(f"DATABASE_URL = {database_url!r}\nAPI_KEY = {API_KEY!r}\n", "utf-8")
+        own = {k: v for k, v in os.environ.items() if not k.startswith("TASKMANAGER_")}
+        self._environment = {**own, "TASKMANAGER_CONFIG": str(config)}
+
+    def call(self, method: str, path: str, body: Any = None) -> Called:
+        call = {"method": method, "path": path, "body": body, "api_key": API_KEY}
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            cwd=PROJECT,
+            env=self._environment,
+            input=json.dumps(call),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        status, answer, modules = json.loads(done.stdout)
+        return Called(status, answer.get("data"), {name.partition(".")[0] for name in modules})
+
+
+@pytest.fixture
+def entry(database_url: str, tmp_path: Path) -> Entry:
+    return Entry(database_url, tmp_path)
+
+
+@pytest.fixture
+def unwanted(engine: str) -> set[str]:
+    """jsonschema is wanted by a single kind of call, PyMySQL by a single engine."""
+    return NEVER | {"jsonschema"} | ({"pymysql"} if engine == "sqlite" else {"sqlite3"})
+
+
+def prepare(database_url: str) -> int:
+    """Two types, a task that is claimed by ``w``, and one that waits; the claimed one's id."""
+    site = Site(from_values({"DATABASE_URL": database_url}))
+    shape = {"type": "object", "required": ["n"]}
+    task_types.register(site, "plain", "1", {"type": "object"}, {})
+    task_types.register(site, "shaped", "1", shape, {})
+    create(site, [NewTask("plain", {"first": True})])
+    (claimed,) = claim(site, ClaimRequest("w", lease=600)).tasks
+    create(site, [NewTask("plain", {"second": True})])
+    site.db.close()
+    return int(claimed["id"])
+
+
+CALLS: dict[str, tuple[str, str, Any]] = {
+    "health": ("GET", "/health", None),
+    "claim": ("POST", "/tasks/claim", {"worker_id": "w"}),
+    "claim by pattern": ("POST", "/tasks/claim", {"worker_id": "w", "type_pattern": "pl%"}),
+    "create": ("POST", "/tasks", {"type": "plain", "params": {"new": True}}),
+    "create many": ("POST", "/tasks", {"tasks": [{"type": "plain", "params": {"new": True}}]}),
+    "heartbeat": ("POST", "/tasks/{id}/heartbeat", {"worker_id": "w"}),
+    "progress": ("POST", "/tasks/{id}/progress", {"worker_id": "w", "progress": 5}),
+    "release": ("POST", "/tasks/{id}/release", {"worker_id": "w"}),
+    "complete": ("POST", "/tasks/{id}/complete", {"worker_id": "w", "attempt": 1, "claim": {}}),
+    "fail": ("POST", "/tasks/{id}/fail", {"worker_id": "w", "error": "e"}),
+    "settle": (
+        "POST",
+        "/tasks/settle",
+        {"worker_id": "w", "outcomes": [{"id": 1, "attempt": 1}], "claim": {"limit": 5}},
+    ),
+    "get": ("GET", "/tasks/{id}", None),
+    "history": ("GET", "/tasks/{id}/history", None),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_on_a_database_that_is_there(
+    entry: Entry, unwanted: set[str], name: str, database_url: str
+) -> None:
+    task_id = prepare(database_url)
+    method, path, body = CALLS[name]
+    called = entry.call(method, path.format(id=task_id), body)
+    assert called.status in (200, 201)
+    assert called.modules & unwanted == set()
+
+
+STATUS_WITHOUT_TASKS = {"health": 200, "settle": 200}
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("name", CALLS)
+def test_on_a_file_that_appears(
+    entry: Entry, unwanted: set[str], name: str, tmp_path: Path
+) -> None:
+    """Making the file and its tables takes none of the heavy modules either."""
+    method, path, body = CALLS[name]
+    called = entry.call(method, path.format(id=1), body)
+    assert (tmp_path / "queue.sqlite3").exists()
+    assert called.status == STATUS_WITHOUT_TASKS.get(name, 404)
+    assert called.modules & unwanted == set()
+
+
+def test_a_create_that_validates_loads_its_validator(
+    entry: Entry, unwanted: set[str], database_url: str
+) -> None:
+    prepare(database_url)
+    called = entry.call("POST", "/tasks", {"type": "shaped", "params": {"n": 1}})
+    assert called.status == 201
+    assert called.modules & unwanted == {"jsonschema"}
+
+
+def test_the_operator_path_loads_the_rest(entry: Entry, database_url: str) -> None:
+    """Else the look for them would find nothing anywhere."""
+    prepare(database_url)
+    called = entry.call("GET", "/tasks")
+    assert (called.status, called.data["count"]) == (200, 2)
+    assert {"flask", "sqlalchemy", "flask_sqlalchemy"} <= called.modules
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_the_operator_path_on_a_file_that_appears(entry: Entry) -> None:
+    called = entry.call("GET", "/tasks")
+    assert (called.status, called.data["count"]) == (200, 0)
