@@ -1,0 +1,110 @@
+"""SIGKILL in the middle, of workers and of the web server's processes: the books balance."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from typing import Any
+
+import sqlalchemy
+
+from app.queue.reclaim import LEASE_EXPIRED
+from tests.faults.calls import create_plain, history, ids_with_status, task
+from tests.faults.crowd import Crowd, Event
+from tests.faults.processes import kill_a_worker
+from tests.support.server import Server
+
+
+def test_tasks_of_killed_workers_are_done_by_others(farm: Server, crowd: Crowd) -> None:
+    created = create_plain(farm, 300)
+    start_workers(crowd, 8, seconds=(0.05, 0.5), late=0.05)
+    for _ in range(30):
+        time.sleep(0.1)
+        crowd.kill_one("work_under_fire")
+        start_workers(crowd, 1, seconds=(0.05, 0.5), late=0.05)
+    finish(farm, crowd)
+
+    assert ids_with_status(farm, "completed") == set(created)
+    check_books(farm, crowd, created)
+    expired = sum(len(expiries(farm, each)) for each in created)
+    assert expired >= 15, "the kills hit too few claims to show much"
+    refused = {event["code"] for event in crowd.events("settled") if event["status"] != 200}
+    assert refused <= {"lease_lost", "not_claimed", "not_owner"}
+    assert "lease_lost" in refused, "no worker was late, so no late result was refused"
+
+
+def test_killed_web_processes_lose_nothing_that_was_acknowledged(
+    farm: Server, crowd: Crowd
+) -> None:
+    start_workers(crowd, 4, seconds=(0.0, 0.02), late=0)
+    crowd.start(["produce_under_fire"] * 4, count=60)
+    killed = set()
+    for _ in range(25):
+        killed.add(kill_a_worker(farm))
+        time.sleep(0.2)
+    crowd.wait_until(lambda: len(crowd.events("created")) == 240, "all tasks to be created")
+    finish(farm, crowd)
+
+    assert len(killed) >= 15
+    assert crowd.events("trouble"), "no kill hit a call"
+    acknowledged = {event["id"]: event["params"] for event in crowd.events("created")}
+    assert len(acknowledged) == 240
+    assert {event["status"] for event in crowd.events("created")} <= {200, 201}
+    assert {event["status"] for event in crowd.events("settled")} <= {200, 409}
+    for task_id, params in acknowledged.items():
+        assert task(farm, task_id)["params"] == params
+    assert ids_with_status(farm, "completed") == set(acknowledged)
+    check_books(farm, crowd, sorted(acknowledged))
+
+
+def start_workers(crowd: Crowd, count: int, seconds: tuple[float, float], late: float) -> None:
+    crowd.start(["work_under_fire"] * count, lease=1.0, seconds=seconds, late=late)
+
+
+def finish(farm: Server, crowd: Crowd) -> None:
+    crowd.wait_until(
+        lambda: not (ids_with_status(farm, "pending") | ids_with_status(farm, "claimed")),
+        "every task to be completed",
+    )
+    crowd.tell_to_stop()
+    crowd.join()
+
+
+def check_file(farm: Server) -> None:
+    """On SQLite: every page of the file is in order."""
+    engine = sqlalchemy.create_engine(farm.database_url)
+    if engine.name == "sqlite":
+        with engine.connect() as connection:
+            found = connection.execute(sqlalchemy.text("PRAGMA integrity_check")).scalars().all()
+        assert found == ["ok"]
+    engine.dispose()
+
+
+def check_books(farm: Server, crowd: Crowd, task_ids: list[int]) -> None:
+    """Each task was completed once, its acknowledged result stands, and every attempt but the
+    completed one ended with its lease.
+    """
+    check_file(farm)
+    acknowledged: dict[int, list[Event]] = defaultdict(list)
+    for event in crowd.events("completed"):
+        acknowledged[event["id"]].append(event)
+    for task_id in task_ids:
+        found = task(farm, task_id)
+        trail = history(farm, task_id)
+        assert [change["status"] for change in trail].count("completed") == 1, trail
+        assert trail[-1]["status"] == "completed", trail
+        assert attempts_of(trail, "claimed") == list(range(1, found["attempts"] + 1)), trail
+        assert found["attempts"] == 1 + len(expiries(farm, task_id)), trail
+        assert trail[-1]["attempt"] == found["attempts"], trail
+        # A task may have none: its worker or its server died between the commit and the answer.
+        assert len(acknowledged[task_id]) <= 1, acknowledged[task_id]
+        for event in acknowledged[task_id]:
+            assert (event["result"], event["attempt"]) == (found["result"], found["attempts"])
+
+
+def attempts_of(trail: list[dict[str, Any]], status: str) -> list[int]:
+    return [change["attempt"] for change in trail if change["status"] == status]
+
+
+def expiries(farm: Server, task_id: int) -> list[dict[str, Any]]:
+    return [change for change in history(farm, task_id) if change["message"] == LEASE_EXPIRED]

@@ -1,0 +1,46 @@
+"""A type with ``max_running``: never more of its tasks are claimed at a time."""
+
+from __future__ import annotations
+
+from tests.faults.calls import create, ids_with_status, register
+from tests.faults.crowd import Crowd, Event
+from tests.support.server import Server
+
+LIMIT = 3
+
+
+def test_twelve_claimers_keep_to_the_limit(farm: Server, crowd: Crowd) -> None:
+    register(farm, "limited", max_running=LIMIT)
+    limited = set(create(farm, [{"type": "limited", "params": {"n": n}} for n in range(120)]))
+    free = set(create(farm, [{"type": "plain", "params": {"n": n}} for n in range(60)]))
+    crowd.start(["claim_limited"] * 12)
+    crowd.wait_until(
+        lambda: ids_with_status(farm, "completed") == limited | free, "every task to be completed"
+    )
+    crowd.tell_to_stop()
+    crowd.join()
+
+    most, left = running(crowd, limited)
+    assert (most, left) == (LIMIT, 0)
+    assert running(crowd, free)[0] > LIMIT, "the claimers were too few at once to show anything"
+    claims = [event["id"] for event in crowd.events("claimed")]
+    assert sorted(claims) == sorted(limited | free)
+    assert {event["status"] for event in crowd.events("reply")} == {200}
+
+
+def running(crowd: Crowd, ids: set[int]) -> tuple[int, int]:
+    """How many of these tasks were surely claimed at the same time, at most, and how many still
+    are: from the acknowledgement of the claim to the call that settles it.
+    """
+    steps = [(event, 1) for event in crowd.events("claimed")]
+    steps += [(event, -1) for event in crowd.events("settling")]
+    now = most = 0
+    for event, step in sorted(steps, key=_time):
+        if event["id"] in ids:
+            now += step
+            most = max(most, now)
+    return most, now
+
+
+def _time(step: tuple[Event, int]) -> float:
+    return float(step[0]["at"])

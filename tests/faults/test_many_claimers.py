@@ -1,0 +1,77 @@
+"""Many claimers at once: each task to exactly one, none left, no error."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from app.queue.claim import CONTENTION_SECONDS
+from tests.faults.calls import create, create_plain, ids_with_status, post, register
+from tests.faults.crowd import Crowd
+from tests.support.server import Server
+
+EVERY_WAY = [
+    "claim_singly",
+    "claim_in_batches",
+    "claim_while_completing",
+    "claim_while_settling",
+]
+
+
+def test_sixteen_claimers_share_two_thousand_tasks(farm: Server, crowd: Crowd) -> None:
+    created = create_plain(farm, 2000)
+    crowd.start(EVERY_WAY * 4)
+    crowd.join()
+
+    claimed = Counter(event["id"] for event in crowd.events("claimed"))
+    assert sorted(claimed) == sorted(created)
+    assert set(claimed.values()) == {1}
+    assert {event["attempt"] for event in crowd.events("claimed")} == {1}
+    assert sorted(event["id"] for event in crowd.events("completed")) == sorted(created)
+    assert ids_with_status(farm, "completed") == set(created)
+    # 404 is how a single claim hears that nothing is left.
+    assert {event["status"] for event in crowd.events("reply")} <= {200, 404}
+
+
+def test_every_claimer_gets_its_share(farm: Server, crowd: Crowd) -> None:
+    created = create_plain(farm, 400)
+    crowd.start(["claim_singly"] * 8)
+    crowd.join()
+
+    claims = crowd.events("claimed")
+    assert sorted(event["id"] for event in claims) == sorted(created)
+    shares = Counter(event["by"] for event in claims)
+    assert len(shares) == 8
+    assert min(shares.values()) >= 400 / 8 / 5, shares
+    assert {event["status"] for event in crowd.events("reply")} <= {200, 404}
+
+
+@pytest.mark.parametrize("wishes", [{}, {"task_types": ["red", "green"]}, {"limit": 7}], ids=str)
+def test_a_lone_claimer_gets_the_exact_order(farm: Server, wishes: dict[str, Any]) -> None:
+    names = ["red", "green", "blue"]
+    for name in names:
+        register(farm, name)
+    chance = random.Random(300)
+    tasks: list[dict[str, Any]] = [
+        {"type": chance.choice(names), "params": {"n": n}, "priority": chance.randint(-9, 9)}
+        for n in range(300)
+    ]
+    wanted = wishes.get("task_types", names)
+    ordered = sorted(
+        (-task["priority"], task_id)
+        for task_id, task in zip(create(farm, tasks), tasks)
+        if task["type"] in wanted
+    )
+    time.sleep(CONTENTION_SECONDS)  # whoever claimed before is forgotten
+
+    got: list[int] = []
+    while len(got) < len(ordered):
+        data = post(farm, "/tasks/claim", {"worker_id": "alone", **wishes})
+        got += [each["id"] for each in (data["tasks"] if "limit" in wishes else [data])]
+    assert got == [task_id for _, task_id in ordered]
+    status, answer = farm.call("POST", "/tasks/claim", {"worker_id": "alone", **wishes, "limit": 1})
+    assert (status, answer["data"]["tasks"]) == (200, [])

@@ -1,0 +1,424 @@
+"""How the database finds what the worker path asks for, in a table of a busy year: by the index
+made for it, in that index's order, reading few rows. Never a sort, never a scan.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from app.db.connection import Connection
+from app.db.mysql import MySQLConnection
+from app.db.sqlite import SQLiteConnection
+from app.queue import claim as claiming
+from app.queue import create as creating
+from app.queue import keep, operate, read, release, task_types
+from app.queue.candidates import SORT_KEYS, SORT_ORDERS, Filter, Order
+from app.queue.claim import ClaimRequest
+from app.queue.drafts import NewTask
+from app.queue.holding import Hold
+from app.queue.settle import Completion, Failure, settle
+from app.site import Site
+from tests.queue.conftest import register, site_at
+from tests.support.database import mariadb_with_tables
+from tests.support.mariadb import MariaDB
+
+if TYPE_CHECKING:
+    from app.db.connection import Statement
+
+TYPES = 20
+PAUSED, LIMITED, EMPTY = 3, 4, 5
+"""Positions of the types that are paused, have ``max_running``, and have no task."""
+
+MOST_ROWS = 4000
+"""No call may read more rows than this: some hundred for the widest claim, 1,000 to order by
+attempts; a scan would read 50 times as many."""
+
+
+class Seen(NamedTuple):
+    sql: str
+    plan: list[dict[str, Any]]
+
+
+class Recorder:
+    """Asks for the plan of each statement just before it is sent, on the same connection: on
+    another one, EXPLAIN may wait for the locks of this one.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch, kind: type[Connection], explain: str) -> None:
+        self.is_on = False
+        self.seen: list[Seen] = []
+        send = kind.send
+
+        def recorded(connection: Any, statements: list[Statement]) -> Any:
+            for sql, values in statements if self.is_on else []:
+                if sql.startswith(("SELECT", "UPDATE", "INSERT", "DELETE")):
+                    plan = send(connection, [(f"{explain} {sql}", values)])[0].rows
+                    self.seen.append(Seen(sql, plan))
+            return send(connection, statements)
+
+        patch.setattr(kind, "send", recorded)
+
+    @contextlib.contextmanager
+    def recording(self) -> Iterator[list[Seen]]:
+        self.seen, self.is_on = [], True
+        yield self.seen
+        self.is_on = False
+
+
+FILL = """
+INSERT INTO tasks (id, type_id, status, urgency, due_at, attempts, max_attempts, lease, claimed_by,
+    cancel_requested, dedupe_key, created_at, params_json)
+SELECT n,
+    CASE WHEN n MOD {types} = {empty} THEN {first} ELSE {first} + n MOD {types} END,
+    CASE WHEN n <= {pending} THEN 'pending' WHEN n <= {pending} + {done} THEN 'completed'
+        WHEN n <= {pending} + {done} + {claimed} THEN 'claimed' ELSE 'scheduled' END,
+    -(n * 7919 MOD 11),
+    CASE WHEN n > {pending} + {done} THEN {later} END,
+    CASE WHEN n <= {pending} THEN n MOD 3 ELSE 1 END, 9, 3600,
+    CASE WHEN n > {pending} + {done} THEN 'somebody' END,
+    0, {key}, {now}, '{{"some": "params"}}'
+FROM {numbers}
+"""
+
+
+def fill_statement(pending: int, done: int, first_type: int, **words: str) -> str:
+    return FILL.format(
+        types=TYPES, empty=EMPTY, first=first_type, pending=pending, done=done, claimed=500, **words
+    )
+
+
+def prepare(site: Site) -> int:
+    """The types; the first one's id."""
+    ids = [register(site, f"kind-{position}") for position in range(TYPES)]
+    task_types.set_paused(site, f"kind-{PAUSED}", True)
+    register(site, f"kind-{LIMITED}", max_running=100_000)
+    return ids[0]
+
+
+@pytest.fixture(scope="module")
+def big_url(mariadb: MariaDB) -> str:
+    """200,000 pending tasks, 50,000 completed, 500 claimed, 500 scheduled."""
+    url = mariadb_with_tables(mariadb, "tm_big")
+    site = site_at(url)
+    fill = fill_statement(
+        200_000,
+        50_000,
+        prepare(site),
+        later="UTC_TIMESTAMP(3) + INTERVAL 1 DAY",
+        now="UTC_TIMESTAMP(3)",
+        key="SHA2(n, 256)",
+        numbers="(SELECT seq AS n FROM seq_1_to_251000) AS numbers",
+    )
+    site.db.close()
+    history = (
+        "INSERT INTO task_history (task_id, status, attempt, created_at) "
+        "SELECT id, 'pending', 0, created_at FROM tasks"
+    )
+    mariadb.client(f"{fill}; {history}; ANALYZE TABLE tasks, task_history, task_types", "tm_big")
+    return url
+
+
+@pytest.fixture(scope="module")
+def big_site(big_url: str) -> Iterator[Site]:
+    site = site_at(big_url)
+    yield site
+    site.db.close()
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    return Recorder(monkeypatch, MySQLConnection, "EXPLAIN")
+
+
+Call = Callable[[Site], Any]
+
+
+def claiming_with(limit: int = 1, **wishes: Any) -> Call:
+    return lambda site: claiming.claim(site, ClaimRequest("w", limit, 3600, **wishes)).tasks
+
+
+class Wish(NamedTuple):
+    """A filter, and the positions of the types that it lets through."""
+
+    types: Filter
+    positions: list[int]
+
+
+def named(positions: list[int]) -> Filter:
+    return Filter(task_types=[f"kind-{each}" for each in positions])
+
+
+EVERY = [each for each in range(TYPES) if each != PAUSED]
+TEN = list(range(10))
+
+WISHES = {
+    "all": Wish(Filter(), EVERY),
+    "one type": Wish(named([7]), [7]),
+    "ten types": Wish(named(TEN), [each for each in TEN if each != PAUSED]),
+    "a pattern": Wish(Filter(type_pattern="kind-1%"), [1, *range(10, 20)]),
+    "a paused type": Wish(named([PAUSED]), []),
+    "a limited type": Wish(named([LIMITED]), [LIMITED]),
+    "a type without tasks": Wish(named([EMPTY]), []),
+}
+
+CLAIMS = {
+    f"{limit} of {name} by {sort_by} {sort_order}": (limit, wish, Order(sort_by, sort_order))
+    for name, wish in WISHES.items()
+    for sort_by in SORT_KEYS
+    for sort_order in SORT_ORDERS
+    for limit in ((1, 50) if name in ("all", "ten types") else (1,))
+}
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_claim(big_site: Site, recorder: Recorder, name: str) -> None:
+    limit, wish, order = CLAIMS[name]
+    right = expected(big_site, limit, wish.positions, order)
+    with few_rows(big_site), recorder.recording() as seen:
+        tasks = claiming_with(limit, types=wish.types, order=order)(big_site)
+    assert [task["id"] for task in tasks] == right
+    check_mariadb(seen)
+
+
+def expected(site: Site, limit: int, positions: list[int], order: Order) -> list[int]:
+    """What the claim must get, found the long way. (Ordering by attempts looks at the most urgent
+    tasks alone; here the tasks with the fewest and with the most attempts are among those.)
+    """
+    direction = "DESC" if order.descending else "ASC"
+    opposite = "ASC" if order.descending else "DESC"
+    by = {
+        "priority": f"urgency {opposite}, id {opposite}",
+        "created_at": f"id {direction}",
+        "id": f"id {direction}",
+        "attempts": f"attempts {direction}, urgency, id",
+    }[order.sort_by]
+    names = ",".join(f"'kind-{each}'" for each in positions) or "NULL"
+    sql = (
+        "SELECT id FROM tasks WHERE status = 'pending' AND type_id IN "
+        f"(SELECT id FROM task_types WHERE name IN ({names})) ORDER BY {by} LIMIT {limit}"
+    )
+    return [row["id"] for row in site.db.run(lambda connection: connection.query(sql, {}))]
+
+
+@contextlib.contextmanager
+def few_rows(site: Site) -> Iterator[None]:
+    """Asserts that what happens inside reads few rows of the database, by the server's count."""
+    before = rows_read(site)
+    yield
+    assert rows_read(site) - before <= MOST_ROWS
+
+
+def rows_read(site: Site) -> int:
+    # A process that calls one after the other has one connection, so the session's count is it.
+    sql = "SHOW SESSION STATUS LIKE 'Handler_read%'"
+    rows = site.db.run(lambda connection: connection.query(sql, {}))
+    return sum(int(row["Value"]) for row in rows)
+
+
+def expire(site: Site, count: int) -> list[int]:
+    """Claim some and let their leases end."""
+    taken = claiming.claim(site, ClaimRequest("dead", count, 3600)).tasks
+    ids = [task["id"] for task in taken]
+    listed = ",".join(map(str, ids))
+    sql = f"UPDATE tasks SET due_at = '2020-01-01' WHERE id IN ({listed})"
+    site.db.run(lambda connection: connection.send([(sql, {})]))
+    return ids
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_reclaim(big_site: Site, recorder: Recorder, count: int) -> None:
+    due = expire(big_site, count)
+    with few_rows(big_site), recorder.recording() as seen:
+        tasks = claiming_with(1)(big_site)
+    assert tasks[0]["id"] == due[0]
+    assert any(statement.sql.endswith("FOR UPDATE") for statement in seen)
+    check_mariadb(seen)
+
+
+def take(site: Site, count: int = 1) -> list[Hold]:
+    tasks = claiming.claim(site, ClaimRequest("w", count, 3600)).tasks
+    return [Hold(task["id"], "w", task["attempts"]) for task in tasks]
+
+
+def new_tasks(site: Site, count: int, **options: Any) -> list[NewTask]:
+    """Tasks that nobody made before."""
+    new_tasks_made.append(count)
+    start = sum(new_tasks_made)
+    return [NewTask("kind-1", {"n": start + n}, **options) for n in range(count)]
+
+
+new_tasks_made: list[int] = []
+
+
+def change(prepared: Callable[[Site], Any], call: Callable[[Site, Any], Any]) -> Any:
+    return prepared, call
+
+
+def replace(site: Site, tasks: list[NewTask]) -> None:
+    """A finished task gives up its key to a new one."""
+    first = creating.create(site, tasks)[0].id
+    operate.cancel(site, first)
+    assert creating.create(site, tasks)[0].id > first
+
+
+def cancelled(site: Site) -> int:
+    task_id = creating.create(site, new_tasks(site, 1))[0].id
+    operate.cancel(site, task_id)
+    return task_id
+
+
+CHANGES: dict[str, Any] = {
+    "complete": change(take, lambda site, holds: settle(site, [Completion(holds[0], "1")])),
+    "fail": change(take, lambda site, holds: settle(site, [Failure(holds[0], "e")])),
+    "settle a hundred": change(
+        lambda site: take(site, 100),
+        lambda site, holds: settle(site, [Completion(each, "1") for each in holds]),
+    ),
+    "heartbeat": change(take, lambda site, holds: keep.heartbeat(site, holds[0])),
+    "progress": change(take, lambda site, holds: keep.report_progress(site, holds[0], 50, "half")),
+    "release": change(take, lambda site, holds: release.release(site, holds[0])),
+    "release for later": change(take, lambda site, holds: release.release(site, holds[0], 9.0)),
+    "create": change(lambda site: new_tasks(site, 1), creating.create),
+    "create fifty": change(lambda site: new_tasks(site, 50), creating.create),
+    "create undeduplicated": change(lambda site: new_tasks(site, 1, dedupe=False), creating.create),
+    "create what exists": change(
+        lambda site: new_tasks(site, 1) * 2,
+        lambda site, tasks: [creating.create(site, [each]) for each in tasks],
+    ),
+    "replace": change(
+        lambda site: new_tasks(site, 1, dedupe="active"),
+        replace,
+    ),
+    "cancel": change(
+        lambda site: creating.create(site, new_tasks(site, 1)),
+        lambda site, made: operate.cancel(site, made[0].id),
+    ),
+    "retry": change(cancelled, operate.retry),
+    "delete": change(cancelled, operate.delete),
+    "get": change(lambda site: 77, read.get),
+    "history": change(lambda site: 77, read.trail),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_change(big_site: Site, recorder: Recorder, name: str) -> None:
+    prepared, call = CHANGES[name]
+    subject = prepared(big_site)
+    with few_rows(big_site), recorder.recording() as seen:
+        call(big_site, subject)
+    check_mariadb(seen)
+
+
+def check_mariadb(seen: list[Seen]) -> None:
+    assert seen, "nothing was sent"
+    for sql, plan in seen:
+        for step in plan:
+            extra = step["Extra"] or ""
+            assert "filesort" not in extra, (sql, step)
+            assert "temporary" not in extra, (sql, step)
+            if step["table"] in ("tasks", "task_history") and not is_plain_insert(sql):
+                assert step["type"] in ("const", "eq_ref", "ref", "range"), (sql, step)
+                assert step["key"] == designed_index(sql, step["table"]), (sql, step)
+            elif step["table"] is None:
+                # Found nothing by a unique key while planning, or has no table at all.
+                assert "const table" in extra or "No tables used" in extra, (sql, step)
+
+
+def is_plain_insert(sql: str) -> bool:
+    return sql.startswith("INSERT") and "SELECT" not in sql.partition("VALUES")[0]
+
+
+DESIGNED = (
+    ("tasks_due", ("due_at <=", "ORDER BY due_at")),
+    ("tasks_dedupe", ("dedupe_key IN",)),
+    ("tasks_claim_type", ("COUNT(*)",)),
+    ("tasks_claim_type", ("type_id =", "ORDER BY urgency")),
+    ("tasks_claim", ("ORDER BY urgency",)),
+    ("tasks_status", ("status = 'pending'", "ORDER BY id")),
+    ("PRIMARY", ()),
+)
+"""The index that a statement on tasks was made for: the first whose words are all in it."""
+
+
+def designed_index(sql: str, table: str) -> str:
+    if table == "task_history":
+        return "task_history_task"
+    return next(index for index, words in DESIGNED if all(word in sql for word in words))
+
+
+@pytest.fixture(scope="module")
+def big_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20,000 pending tasks, 5,000 completed, 500 claimed, 500 scheduled."""
+    path = tmp_path_factory.mktemp("plans") / "queue.sqlite3"
+    site = site_at(f"sqlite:///{path}")
+    fill = fill_statement(
+        20_000,
+        5_000,
+        prepare(site),
+        later="strftime('%Y-%m-%d %H:%M:%f','now','+1 day')",
+        now="strftime('%Y-%m-%d %H:%M:%f','now')",
+        key="'key-' || n",
+        numbers=(
+            "(WITH RECURSIVE count(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM count "
+            "WHERE n < 26000) SELECT n FROM count)"
+        ),
+    ).replace(" MOD ", " % ")
+    site.db.run(lambda connection: connection.send([(fill, {})]))
+    site.db.close()
+    return path
+
+
+@pytest.fixture
+def sqlite_site(big_file: Path) -> Iterator[Site]:
+    site = site_at(f"sqlite:///{big_file}")
+    yield site
+    site.db.close()
+
+
+@pytest.fixture
+def sqlite_recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    return Recorder(monkeypatch, SQLiteConnection, "EXPLAIN QUERY PLAN")
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_claim_on_sqlite(sqlite_site: Site, sqlite_recorder: Recorder, name: str) -> None:
+    limit, wish, order = CLAIMS[name]
+    right = expected(sqlite_site, limit, wish.positions, order)
+    with sqlite_recorder.recording() as seen:
+        tasks = claiming_with(limit, types=wish.types, order=order)(sqlite_site)
+    assert [task["id"] for task in tasks] == right
+    check_sqlite(seen)
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_reclaim_on_sqlite(sqlite_site: Site, sqlite_recorder: Recorder, count: int) -> None:
+    due = expire(sqlite_site, count)
+    with sqlite_recorder.recording() as seen:
+        tasks = claiming_with(1)(sqlite_site)
+    assert tasks[0]["id"] == due[0]
+    check_sqlite(seen)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_change_on_sqlite(sqlite_site: Site, sqlite_recorder: Recorder, name: str) -> None:
+    prepared, call = CHANGES[name]
+    subject = prepared(sqlite_site)
+    with sqlite_recorder.recording() as seen:
+        call(sqlite_site, subject)
+    check_sqlite(seen)
+
+
+def check_sqlite(seen: list[Seen]) -> None:
+    assert seen, "nothing was sent"
+    for sql, plan in seen:
+        for step in plan:
+            detail = step["detail"]
+            assert "SCAN tasks" not in detail, (sql, detail)
+            assert "SCAN task_history" not in detail, (sql, detail)
+            # To sort the few tasks that a statement names itself is no harm.
+            assert "TEMP B-TREE" not in detail or "WHERE id IN (" in sql, (sql, detail)

@@ -1,0 +1,229 @@
+"""Round trips to the database: where it is across a network, they are what a request costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pymysql.connections
+import pytest
+
+from app.queue import claim as claiming
+from app.queue import create as creating
+from app.queue import keep, read, release, task_types
+from app.queue.candidates import Filter, Order
+from app.queue.claim import ClaimRequest
+from app.queue.drafts import NewTask
+from app.queue.holding import Hold
+from app.queue.reclaim import BATCH
+from app.queue.settle import Completion, Failure, Outcome, settle
+from app.site import Site
+from tests.queue.conftest import register
+
+
+class Wire:
+    """Counts the commands that PyMySQL sends; each is one packet and one wait for its answer."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.commands = 0
+        kind: Any = pymysql.connections.Connection
+        execute = kind._execute_command
+
+        def counted(connection: Any, command: int, sql: Any) -> None:
+            self.commands += 1
+            execute(connection, command, sql)
+
+        monkeypatch.setattr(kind, "_execute_command", counted)
+
+    def count(self, work: Callable[[], Any]) -> tuple[int, Any]:
+        """How many round trips the work took, and what it returned."""
+        before = self.commands
+        result = work()
+        return self.commands - before, result
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch, mariadb_site: Site) -> Wire:
+    """On a warm connection, with two task types, of which one is paused."""
+    register(mariadb_site, "plain")
+    register(mariadb_site, "paused")
+    task_types.set_paused(mariadb_site, "paused", True)
+    return Wire(monkeypatch)
+
+
+def fill(site: Site, count: int) -> list[int]:
+    tasks = [NewTask("plain", {"n": n}) for n in range(count)]
+    return [each.id for each in creating.create(site, tasks)]
+
+
+def claim(site: Site, limit: int = 1, lease: float = 60, **wishes: Any) -> list[int]:
+    request = ClaimRequest("w", limit, lease, **wishes)
+    return [task["id"] for task in claiming.claim(site, request).tasks]
+
+
+def test_the_count_counts(mariadb_site: Site, wire: Wire) -> None:
+    count, _ = wire.count(lambda: mariadb_site.db.run(lambda c: [c.query("SELECT 1", {})] * 3))
+    assert count == 1
+    count, _ = wire.count(
+        lambda: mariadb_site.db.run(lambda c: [c.query("SELECT 1", {}), c.query("SELECT 2", {})])
+    )
+    assert count == 2
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {},
+        {"limit": 50},
+        {"types": Filter(type_pattern="pl%")},
+        {"types": Filter(task_types=["plain", "paused", "unknown"])},
+        {"order": Order("created_at", "desc")},
+        {"order": Order("attempts"), "limit": 10},
+    ],
+    ids=["single", "fifty", "pattern", "list", "newest", "attempts"],
+)
+def test_claim(mariadb_site: Site, wire: Wire, wishes: dict[str, Any]) -> None:
+    fill(mariadb_site, 100)
+    count, claimed = wire.count(lambda: claim(mariadb_site, **wishes))
+    assert len(claimed) == wishes.get("limit", 1)
+    assert count <= 3
+
+
+def test_claim_of_many_types(mariadb_site: Site, wire: Wire) -> None:
+    for number in range(40):
+        register(mariadb_site, f"type-{number}")
+    tasks = [NewTask(f"type-{number}", {}) for number in range(40)]
+    creating.create(mariadb_site, tasks)
+    wanted = Filter(task_types=[f"type-{number}" for number in range(40)])
+    count, claimed = wire.count(lambda: claim(mariadb_site, 10, types=wanted))
+    assert len(claimed) == 10
+    assert count <= 3
+
+
+def test_claim_of_a_limited_type(mariadb_site: Site, wire: Wire) -> None:
+    """Locking the type to count what runs of it takes one more."""
+    register(mariadb_site, "plain", max_running=5)
+    fill(mariadb_site, 10)
+    count, claimed = wire.count(lambda: claim(mariadb_site, 10))
+    assert len(claimed) == 5
+    assert count <= 4
+
+
+def test_claim_from_an_empty_queue(mariadb_site: Site, wire: Wire) -> None:
+    count, claimed = wire.count(lambda: claim(mariadb_site))
+    assert claimed == []
+    assert count <= 2
+
+
+@pytest.mark.parametrize("due", [1, BATCH - 1])
+def test_claim_that_reclaims(mariadb_site: Site, wire: Wire, due: int) -> None:
+    tasks = fill(mariadb_site, due)
+    assert claim(mariadb_site, due) == tasks
+    expire = "UPDATE tasks SET due_at = UTC_TIMESTAMP(3) - INTERVAL 1 SECOND"
+    mariadb_site.db.run(lambda connection: connection.send([(expire, {})]))
+    count, claimed = wire.count(lambda: claim(mariadb_site))
+    assert claimed == tasks[:1]
+    assert count <= 5
+
+
+def own(task_id: int) -> Hold:
+    return Hold(task_id, "w", 1)
+
+
+def complete(task_id: int) -> Outcome:
+    return Completion(own(task_id), '{"x":1}')
+
+
+def fail(task_id: int) -> Outcome:
+    return Failure(own(task_id), "it broke", "at line 1")
+
+
+def complete_as_another(task_id: int) -> Outcome:
+    return Completion(Hold(task_id, "other", 1), None)
+
+
+def complete_stale(task_id: int) -> Outcome:
+    return Completion(Hold(task_id, "w", 7), None)
+
+
+@pytest.mark.parametrize("size", [1, 100])
+@pytest.mark.parametrize("outcome", [complete, fail, complete_as_another, complete_stale])
+def test_settle(
+    mariadb_site: Site, wire: Wire, outcome: Callable[[int], Outcome], size: int
+) -> None:
+    tasks = fill(mariadb_site, size)
+    assert claim(mariadb_site, size) == tasks
+    outcomes = [outcome(task_id) for task_id in tasks]
+    count, settled = wire.count(lambda: settle(mariadb_site, outcomes))
+    stands = outcome in (complete, fail)
+    assert [each.refusal is None for each in settled] == [stands] * size
+    assert count <= 2
+
+
+def test_settle_twice(mariadb_site: Site, wire: Wire) -> None:
+    fill(mariadb_site, 1)
+    (task_id,) = claim(mariadb_site)
+    settle(mariadb_site, [complete(task_id)])
+    count, settled = wire.count(lambda: settle(mariadb_site, [complete(task_id)]))
+    assert settled[0].refusal is None
+    assert count <= 2
+
+
+def new(**options: Any) -> NewTask:
+    return NewTask("plain", {"n": 1}, **options)
+
+
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        [new()],
+        [new(dedupe=False)],
+        [new(delay=60.0, priority=3, tags=["a"])],
+        [NewTask("plain", {"n": n}) for n in range(50)],
+    ],
+    ids=["single", "undeduplicated", "delayed", "batch"],
+)
+def test_create(mariadb_site: Site, wire: Wire, tasks: list[NewTask]) -> None:
+    count, created = wire.count(lambda: creating.create(mariadb_site, tasks))
+    assert [each.deduplicated for each in created] == [False] * len(tasks)
+    assert count <= 3
+
+
+@pytest.mark.parametrize("size", [1, 50])
+def test_create_of_what_exists(mariadb_site: Site, wire: Wire, size: int) -> None:
+    fill(mariadb_site, size)
+    tasks = [NewTask("plain", {"n": n}) for n in range(size)]
+    count, created = wire.count(lambda: creating.create(mariadb_site, tasks))
+    assert [each.deduplicated for each in created] == [True] * size
+    assert count <= 3
+
+
+def test_create_that_replaces_a_finished_task(mariadb_site: Site, wire: Wire) -> None:
+    before = creating.create(mariadb_site, [new(dedupe="active")])
+    settle(mariadb_site, [complete(claim(mariadb_site)[0])])
+    count, after = wire.count(lambda: creating.create(mariadb_site, [new(dedupe="active")]))
+    assert after[0].id > before[0].id
+    assert not after[0].deduplicated
+    assert count <= 3
+
+
+def test_keeping_and_giving_back(mariadb_site: Site, wire: Wire) -> None:
+    fill(mariadb_site, 1)
+    (task_id,) = claim(mariadb_site)
+    count, row = wire.count(lambda: keep.heartbeat(mariadb_site, own(task_id)))
+    assert row["id"] == task_id
+    assert count <= 2
+    count, row = wire.count(lambda: keep.report_progress(mariadb_site, own(task_id), 50, "half"))
+    assert row["progress"] == 50
+    assert count <= 2
+    count, row = wire.count(lambda: release.release(mariadb_site, own(task_id)))
+    assert row["status"] == "pending"
+    assert count <= 2
+
+
+def test_reading(mariadb_site: Site, wire: Wire) -> None:
+    (task_id,) = fill(mariadb_site, 1)
+    count, found = wire.count(lambda: read.get(mariadb_site, task_id))
+    assert (found["id"], count) == (task_id, 1)
+    count, trail = wire.count(lambda: read.trail(mariadb_site, task_id))
+    assert (len(trail), count) == (1, 1)
