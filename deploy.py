@@ -2,14 +2,20 @@
 # TaskManager's installer.
 #
 # If a browser shows you this text, the web server handed the file out instead of running it:
-# nothing was installed and nothing was changed. To try TaskManager on a computer of your own,
-# open a terminal in the project's folder and type
+# nothing was installed and nothing was changed. Three things to try, in this order:
+#   1. Give the file the mode 755 (in FTP programs: "file permissions", 7-5-5).
+#   2. Rename it to deploy.cgi, or move it into the folder cgi-bin.
+#   3. Ask your host how Python programs are run: as CGI, or by the control panel's
+#      "Setup Python App" (docs/hosting.md explains both).
+#
+# To try TaskManager on a computer of your own, open a terminal in the project's folder and type
 #
 #     python3 deploy.py --local
 #
 # It needs Python 3.9 or newer, and no other thing. What follows is the program itself.
-"""Install TaskManager. `python3 deploy.py --help` tells how.
+"""Install TaskManager, or upgrade it. `python3 deploy.py --help` tells how.
 
+Runs as a CGI program, as a Passenger startup file (`application`), and from the command line.
 Standard library only. Old Pythons must be able to parse this file far enough to be told that
 they are too old: no syntax younger than 3.6.
 """
@@ -18,1030 +24,2211 @@ they are too old: no syntax younger than 3.6.
 
 import sys
 
+# --- What you may set before you upload this file ----------------------------------------------
+
+# The password that the page asks for: at least 8 characters between the quotes. Left empty, the
+# page asks you to create a file with a random name instead.
+ADMIN_PASSWORD = ""
+
+# Where to fetch the release when no taskmanager-….zip lies beside this file, and its SHA-256.
+RELEASE_URL = ""
+RELEASE_SHA256 = ""
+
+# ------------------------------------------------------------------------------------------------
+
 OLDEST_PYTHON = (3, 9)
 
 if sys.version_info[:2] < OLDEST_PYTHON:
-    sys.stderr.write(
-        "TaskManager needs Python {}.{} or newer, and this is Python {}.{}. Install a newer one "
-        "and run deploy.py with it, for example: python3.11 deploy.py --local\n".format(
-            *(OLDEST_PYTHON + sys.version_info[:2])
+    import os
+
+    OLD = (
+        "TaskManager needs Python {}.{} or newer, and this one is older. Write the path of a "
+        "newer one into the first line of this file (for example #!/usr/bin/python3.11), or "
+        "choose it in the control panel, and try again."
+    ).format(*OLDEST_PYTHON)
+    if "GATEWAY_INTERFACE" in os.environ:
+        sys.stdout.write("Status: 500 Old Python\r\nContent-Type: text/plain\r\n\r\n" + OLD + "\n")
+    else:
+        sys.stderr.write(
+            "TaskManager needs Python {}.{} or newer, and this is Python {}.{}. Install a newer "
+            "one and run deploy.py with it, for example: python3.11 deploy.py --local\n".format(
+                *(OLDEST_PYTHON + sys.version_info[:2])
+            )
         )
-    )
     sys.exit(3)
 
+# Nothing of this program's own may lie about as bytecode in a web folder.
+sys.dont_write_bytecode = True
+
 import argparse
-import base64
-import configparser
 import contextlib
 import dataclasses
-import datetime
 import errno
+import fcntl
 import hashlib
-import http.client
+import hmac
+import html
 import importlib
 import json
 import os
-import runpy
+import py_compile
+import re
 import secrets
-import shlex
 import shutil
-import signal
-import socket
+import stat
 import subprocess
+import sysconfig
 import tempfile
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
-from typing import IO, Any, Optional, Union
+from typing import IO, Any, Optional
 
-PROJECT = Path(__file__).resolve().parent
-
-PROJECT_FILES = ("setup.cfg", "passenger_wsgi.py", "worker.py", "examples/handlers.py")
-FOLDER_ADVICE = "Copy the project into a folder that you may write to, and run it there."
+SCRIPT = Path(__file__).resolve()
+PROJECT = SCRIPT.parent
+OLDEST_PYTHON_NAME = "{}.{}".format(*OLDEST_PYTHON)
 
 EXIT_DONE = 0
-EXIT_INCOMPLETE = 1
 EXIT_USAGE = 2
 EXIT_MISSING = 3
 EXIT_FAILED = 4
 
 EXIT_CODES = """\
 exit codes:
-  0  done: every task completed (--once), or the server was ended by Ctrl-C
+  0  done: installed or upgraded, built, every task completed (--once), or ended by Ctrl-C
   1  --once: some tasks did not complete
-  2  wrong usage, or a PATH that cannot be used
+  2  wrong usage, an answer that cannot be used, or a PATH that cannot be used
   3  something is missing on this machine; the message says what brings it
-  4  a step failed; the message says which and why
+  4  a step failed; the message says which and why; run it again to go on from there
   128 + N  ended by signal N before it was done (130 is Ctrl-C)
 """
 
-HOST = "127.0.0.1"
-START_PATIENCE = 60.0  # seconds for the server's first answer
-STOP_PATIENCE = 10.0  # seconds for a process to end by itself
-RETRY_PATIENCE = 600.0  # seconds, all waiting for retries together
+INSTALL_HELP = """\
+unattended installation:
+  python3 deploy.py --install --config answers.json [--json]
 
-TASKS_PER_CALL = 500
-BYTES_PER_CALL = 500_000  # the server takes 1 MiB
-TASKS_PER_PAGE = 100
-FINISHED = ("completed", "failed", "cancelled")
+  answers.json is an object with
+    url            the site's address, https://example.com/queue (needed)
+    kind           "cgi" (default) or "passenger"
+    web_folder     where the entry goes; default: the folder of deploy.py
+    home           where everything else goes; default: beside the document root
+    document_root  the web root, when web_folder is a sub-folder of it
+    archive        the release; default: the newest taskmanager-*.zip beside deploy.py
+    database       {"engine": "sqlite"} (default), or
+                   {"engine": "mysql", "host": …, "name": …, "user": …}
+  and secrets come from the environment: DEPLOY_DB_PASS, DEPLOY_ADMIN_PASSWORD (when the file
+  sets ADMIN_PASSWORD), DEPLOY_API_KEY (default: a random one).
 
-Task = dict[str, Any]
+  --json prints one object a step, {"step", "status", "detail"}, and at the end one with
+  "status": "installed", "upgraded" or "failed". Run again, it goes on where it was; with a newer
+  archive it upgrades.
+"""
+
+STEP_SECONDS = 12.0  # of work in one request; many hosts end a request after 30
+NEEDED_BYTES = 100_000_000
+WEB_ROOT_NAMES = {"public_html", "www", "htdocs", "html", "httpdocs", "web", "public", "wwwroot"}
+
+ARCHIVE_BYTES = 100_000_000
+UNPACKED_BYTES = 250_000_000
+ARCHIVE_FILES = 20_000
+MANIFEST = "MANIFEST.json"
+MANIFEST_BYTES = 5_000_000
+
+DENY_ALL = """\
+<IfModule mod_authz_core.c>
+    Require all denied
+</IfModule>
+<IfModule !mod_authz_core.c>
+    Order deny,allow
+    Deny from all
+</IfModule>
+"""
 
 
 class Failure(Exception):
     """A step cannot be done. The message tells a person why and what to do about it."""
 
-    def __init__(self, message: str, exit_code: int = EXIT_FAILED) -> None:
+    def __init__(self, message: str, exit_code: int = EXIT_FAILED, field: str = "") -> None:
         super().__init__(message)
         self.exit_code = exit_code
+        self.field = field
 
 
-class Interrupted(KeyboardInterrupt):
-    """A signal asked for the end."""
+class Again(Exception):
+    """A step did a part of its work and wants to be called again. The message says how far."""
 
-    def __init__(self, signum: int) -> None:
-        super().__init__(signum)
-        self.signum = signum
+    def __init__(self, message: str, part: float = 0.0) -> None:
+        super().__init__(message)
+        self.part = part
 
 
-# --- Words for people -------------------------------------------------------------------------
+class Busy(Exception):
+    """Another process is at work on this installation."""
 
 
-class Console:
-    """Numbered steps and a progress line. Redraws on a terminal, writes plain lines elsewhere."""
+# --- Files --------------------------------------------------------------------------------------
 
-    SECONDS_BETWEEN_LINES = 5.0
-    INDENT = "      "
 
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
-        self._is_terminal = stream.isatty()
-        self._title_is_open = False
-        self._progress_is_open = False
-        self._last_progress = 0.0
-
-    @property
-    def width(self) -> int:
-        return shutil.get_terminal_size((100, 24)).columns
-
-    def line(self, text: str = "") -> None:
-        """One whole line, on a line of its own."""
-        self.close()
-        self._write(text + "\n")
-
-    def begin(self, title: str) -> None:
-        """The title of a step, whose line `end` completes."""
-        self.close()
-        self._write(title)
-        self._title_is_open = True
-
-    def end(self, detail: str) -> None:
-        """What the step did: on its title's line if that is still the last one."""
-        if self._title_is_open:
-            self._title_is_open = False
-            self._write(f" {detail}\n")
-        else:
-            self.line(self.INDENT + detail)
-
-    def progress(self, text: str, now: bool = False) -> None:
-        """Replace the progress line; without a terminal, add one `now` or when it is time."""
-        text = self.INDENT + text
-        if self._is_terminal:
-            self.close(keep_progress=True)
-            self._write("\r" + text[: self.width - 1].ljust(self.width - 1))
-            self._progress_is_open = True
-        elif now or time.monotonic() - self._last_progress >= self.SECONDS_BETWEEN_LINES:
-            self.line(text)
-            self._last_progress = time.monotonic()
-
-    def close(self, keep_progress: bool = False) -> None:
-        """End the line that is open, if one is."""
-        if self._title_is_open or (self._progress_is_open and not keep_progress):
-            self._write("\n")
-            self._progress_is_open = False
-        self._title_is_open = False
-
-    def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
-
-
-def printable(text: str) -> str:
-    """The text with everything escaped that could confuse a terminal."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def shortened(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 3] + "..."
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def shell_word(path: bytes) -> str:
-    """The path as one word for a POSIX shell; bytes that are no printable text as in $'\\ooo'."""
-    text = os.fsdecode(path)
-    if text.isprintable():
-        return shlex.quote(text)
-    octal = "".join(
-        chr(byte) if 32 < byte < 127 and byte not in b"'\\" else f"\\{byte:03o}" for byte in path
-    )
-    return f"$'{octal}'"
-
-
-def table(rows: list[list[str]], width: int) -> Iterator[str]:
-    """The rows as aligned lines, the last column cut at the width."""
-    columns = [max(len(cell) for cell in column) for column in zip(*rows)]
-    for row in rows:
-        cells = [cell.ljust(length) for cell, length in zip(row, columns)]
-        yield shortened("  ".join(cells).rstrip(), width)
-
-
-# --- Processes --------------------------------------------------------------------------------
-
-
-class Signals:
-    """Turns the first SIGINT, SIGTERM or SIGHUP into Interrupted, and hands on those after it."""
-
-    def __init__(self) -> None:
-        self._held = False
-        self._received: Optional[int] = None
-        self._again: Callable[[], None] = lambda: None
-
-    def install(self) -> None:
-        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # nohup has SIGHUP ignored, and means it.
-            if signum != signal.SIGHUP or signal.getsignal(signum) != signal.SIG_IGN:
-                signal.signal(signum, self._receive)
-
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """A signal that comes inside the block is raised at its end."""
-        before = self._received
-        self._held = True
-        try:
-            yield
-        finally:
-            self._held = False
-        if self._received is not None and before is None:
-            raise Interrupted(self._received)
-
-    def from_now(self, again: Callable[[], None]) -> None:
-        """Call `again` for a signal instead of raising: the end has begun."""
-        self._again = again
-        self._held = True
-
-    def _receive(self, signum: int, _frame: object) -> None:
-        first = self._received is None
-        self._received = signum
-        if first and not self._held:
-            raise Interrupted(signum)
-        self._again()
-
-
-class Children:
-    """The processes that deploy.py started. Leaving the `with` block ends every one of them."""
-
-    def __init__(self, signals: Signals) -> None:
-        self._signals = signals
-        self._running: list[subprocess.Popen[bytes]] = []
-
-    def __enter__(self) -> "Children":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._signals.from_now(self.kill)
-        for process in reversed(self._running[:]):
-            self.stop(process)
-
-    def start(
-        self, command: list[str], output: Union[int, IO[bytes]], env: dict[str, str]
-    ) -> "subprocess.Popen[bytes]":
-        """Start a command in the project's folder, standard error joined to its output."""
-        # A session of its own keeps a terminal's Ctrl-C away: deploy.py ends it in good order.
-        with self._signals.held():
-            process = subprocess.Popen(
-                command,
-                cwd=PROJECT,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            self._running.append(process)
-        return process
-
-    def run(self, command: list[str], env: dict[str, str]) -> tuple[int, str]:
-        """Run a command to its end: its exit code and what it printed."""
-        process = self.start(command, subprocess.PIPE, env)
-        output, _ = process.communicate()
-        self._running.remove(process)
-        return process.returncode, output.decode("utf-8", "replace")
-
-    def stop(self, process: "subprocess.Popen[bytes]") -> None:
-        """Ask a process to end, and end it if it does not."""
-        self._signal(process, signal.SIGTERM)
-        try:
-            process.wait(STOP_PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._signal(process, signal.SIGKILL)
-            process.wait()
-        if process.stdout:
-            process.stdout.close()
-        self._running.remove(process)
-
-    def kill(self) -> None:
-        for process in self._running:
-            self._signal(process, signal.SIGKILL)
-
-    @staticmethod
-    def _signal(process: "subprocess.Popen[bytes]", signum: int) -> None:
-        if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signum)
-
-
-def last_lines(text: str, count: int = 12) -> str:
-    lines = text.rstrip().splitlines()[-count:]
-    return "\n".join("    " + printable(line) for line in lines) or "    (it printed nothing)"
-
-
-def log_tail(path: Path) -> str:
-    try:
-        return last_lines(path.read_text("utf-8", "replace"))
-    except OSError:
-        return "    (no log)"
-
-
-FOREIGN_VARIABLES = {
-    *("PYTHONHOME", "PYTHONPATH"),
-    *("WORKER_ID", "TASK_TYPE_PATTERN", "TASK_TYPES", "POLL_INTERVAL", "MAX_RUNS"),
-    *("DEBUG", "HANDLERS", "BATCH"),
-}
-
-
-def child_environment(**variables: str) -> dict[str, str]:
-    """This process's environment without what would turn the children's settings around."""
-    env = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("TASKMANAGER_", "FLASK_")) and name not in FOREIGN_VARIABLES
-    }
-    # A run must not add bytecode files to a tree whose files it is just counting.
-    env["PYTHONDONTWRITEBYTECODE"] = "1"
-    env["PYTHONUNBUFFERED"] = "1"
-    for name in ("NO_PROXY", "no_proxy"):
-        env[name] = ",".join(filter(None, [env.get(name), HOST]))
-    env.update(variables)
-    return env
-
-
-# --- The server's API -------------------------------------------------------------------------
-
-
-class Refused(Exception):
-    """The server answered with an error, or not at all."""
-
-
-class Api:
-    """Calls to a TaskManager server. Repeats a call while the server says that it is busy."""
-
-    TRIES = 5
-    TIMEOUT = 30.0
-
-    def __init__(self, url: str, key: str) -> None:
-        self.url = url
-        self.key = key
-        # The server is on this machine; a proxy from the environment would be in the way.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-    def health(self) -> str:
-        """The server's own word for its state, `healthy` when all is well. Raises Refused."""
-        return str(self._request("GET", "/health", None).get("status"))
-
-    def get(self, path: str) -> dict[str, Any]:
-        """The `data` of a GET. Raises Refused."""
-        return self._data("GET", path, None)
-
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The `data` of a POST. Raises Refused."""
-        return self._data("POST", path, body)
-
-    def _data(self, method: str, path: str, body: Optional[dict[str, Any]]) -> dict[str, Any]:
-        data = self._request(method, path, body).get("data")
-        return data if isinstance(data, dict) else {}
-
-    def _request(self, method: str, path: str, body: Optional[dict[str, Any]]) -> dict[str, Any]:
-        tries_left = self.TRIES
-        while True:
-            tries_left -= 1
-            try:
-                return self._send(method, path, body)
-            except urllib.error.HTTPError as error:
-                with error:
-                    if error.code not in (429, 503) or not tries_left:
-                        raise Refused(f"{method} {path}: {self._sentence(error)}") from None
-                    pause = float(error.headers.get("Retry-After") or 1)
-            except (OSError, ValueError, http.client.HTTPException) as error:
-                raise Refused(f"{method} {path}: {error}") from None
-            time.sleep(min(pause, 10.0))
-
-    def _send(self, method: str, path: str, body: Optional[dict[str, Any]]) -> dict[str, Any]:
-        payload = None if body is None else json.dumps(body).encode()
-        headers = {"X-API-Key": self.key, "Content-Type": "application/json"}
-        request = urllib.request.Request(self.url + path, payload, headers, method=method)
-        with self._opener.open(request, timeout=self.TIMEOUT) as answer:
-            document = json.load(answer)
-        if not isinstance(document, dict):
-            raise ValueError("the answer is no JSON object")
-        return document
-
-    @staticmethod
-    def _sentence(error: urllib.error.HTTPError) -> str:
-        try:
-            document = json.load(error)
-            details = "".join(
-                f"; {detail.get('path')}: {detail.get('message')}"
-                for detail in document.get("details") or []
-            )
-            return f"{document['error']} (HTTP {error.code}{details})"
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return f"HTTP {error.code} {error.reason}"
-
-
-# --- What there is to do ----------------------------------------------------------------------
-
-
-class Demonstration:
-    """A handful of tasks of each example type."""
-
-    type_filter = "example.%"
-
-    def check(self) -> None:
-        """Nothing can be wrong with it."""
-
-    def tasks(self) -> Iterator[Task]:
-        for message in ("hello", "a queue on cheap hosting", "¡olé!", "naïve café", ""):
-            yield {"type": "example.echo", "params": {"message": message}}
-        for text in ("quiet", "louder", "straße", "ångström", "done"):
-            yield {"type": "example.uppercase", "params": {"text": text}}
-        for a, b in ((1, 2), (40, 2), (-5, 5), (0.5, 0.25), (10**9, 1)):
-            yield {"type": "example.math.add", "params": {"a": a, "b": b}}
-        for seconds in (0.2, 0.3, 0.5, 0.7):
-            yield {"type": "example.sleep", "params": {"seconds": seconds}}
-
-    def report(self, tasks: list[Task], console: Console) -> None:
-        """Print one line a task, as a table."""
-        rows = [["type", "params", "status", "result"]]
-        for task in tasks:
-            params = json.dumps(task["params"], ensure_ascii=False)
-            rows.append(
-                [task["type"], shortened(printable(params), 40), task["status"], outcome(task)]
-            )
-        for line in table(rows, console.width):
-            console.line(line)
-
-
-def outcome(task: Task) -> str:
-    """A task's result, or why there is none, on one line."""
-    if task["status"] == "completed":
-        return printable(json.dumps(task["result"], ensure_ascii=False))
-    return printable(str(task["error"] or ""))
-
-
-class FileDigests:
-    """One task for every regular file below a folder, as `find FOLDER -type f` sees it."""
-
-    type_filter = "files.digest"
-    FAILURES_SHOWN = 10
-
-    def __init__(self, folder: str, workplace: Path) -> None:
-        self._given = os.fsencode(folder)
-        self._folder = os.path.realpath(self._given)
-        self._shown = printable(folder)
-        self._workplace = os.path.realpath(os.fsencode(workplace))
-        self._files: list[bytes] = []
-        self._unreadable: list[OSError] = []
-
-    def check(self) -> None:
-        """Raises Failure for a path that cannot be walked, or holds nothing to do."""
-        if not os.path.exists(self._given):
-            raise Failure(f"--real {self._shown}: there is no such path", EXIT_USAGE)
-        if not os.path.isdir(self._folder):
-            raise Failure(f"--real {self._shown} is a file; name the folder around it", EXIT_USAGE)
-        if is_inside(self._workplace, self._folder) or is_inside(self._folder, self._workplace):
-            raise Failure(
-                f"--real {self._shown} holds {os.fsdecode(self._workplace)}, which changes while "
-                "the tasks run: choose another folder",
-                EXIT_USAGE,
-            )
-        if next(self._walk(), None) is None:
-            raise Failure(f"--real {self._shown}: no regular file in it to read", EXIT_USAGE)
-
-    def tasks(self) -> Iterator[Task]:
-        self._unreadable.clear()
-        self._files = sorted(self._walk())
-        for path in self._files:
-            yield {"type": "files.digest", "params": path_params(path)}
-
-    def report(self, tasks: list[Task], console: Console) -> None:
-        """Print the totals and how to verify them, and write the checksums to SHA256SUMS."""
-        done = [(p, t["result"]) for p, t in zip(self._files, tasks) if t["status"] == "completed"]
-        for name, total in (
-            ("files", len(done)),
-            ("bytes", sum(result["size"] for _, result in done)),
-            ("lines", sum(result["lines"] for _, result in done)),
-            ("failed", len(tasks) - len(done)),
-        ):
-            console.line(f"  {name:<8}{total:>16}")
-        self._report_failures(tasks, console)
-        sums = os.path.join(self._workplace, b"SHA256SUMS")
-        write_whole(sums, b"".join(sum_line(path, result["sha256"]) for path, result in done))
-        console.line("Anyone can check that:")
-        for command in self._verification(sums):
-            console.line("  " + command)
-
-    def _walk(self) -> Iterator[bytes]:
-        for folder, _, names in os.walk(self._folder, onerror=self._unreadable.append):
-            for name in names:
-                path = os.path.join(folder, name)
-                if is_regular_file(path):
-                    yield path
-
-    def _report_failures(self, tasks: list[Task], console: Console) -> None:
-        failed = [(p, t) for p, t in zip(self._files, tasks) if t["status"] != "completed"]
-        for path, task in failed[: self.FAILURES_SHOWN]:
-            name = printable(os.fsdecode(path))
-            console.line(f"    {task['status']}: {name}: {outcome(task)}")
-        if len(failed) > self.FAILURES_SHOWN:
-            console.line(f"    ... and {len(failed) - self.FAILURES_SHOWN} more")
-        for error in self._unreadable[: self.FAILURES_SHOWN]:
-            console.line(f"    not looked into: {printable(str(error))}")
-
-    def _verification(self, sums: bytes) -> list[str]:
-        folder = shell_word(self._folder)
-        # A name with a newline in it would count as two lines.
-        odd = any(b"\n" in path for path in self._files)
-        count = "-printf . | wc -c" if odd else "| wc -l"
-        return [
-            f"find {folder} -type f {count}",
-            f"find {folder} -type f -print0 | xargs -0 cat | wc -lc",
-            f"sha256sum --check --quiet {shell_word(sums)}",
-        ]
-
-
-def is_inside(path: bytes, folder: bytes) -> bool:
-    return os.path.commonpath([path, folder]) == folder
-
-
-def is_regular_file(path: bytes) -> bool:
-    return os.path.isfile(path) and not os.path.islink(path)
-
-
-def path_params(path: bytes) -> dict[str, str]:
-    """A path as `files.digest` takes it: as text where it is UTF-8, else in Base64."""
-    try:
-        return {"path": path.decode("utf-8")}
-    except UnicodeDecodeError:
-        return {"path_base64": base64.b64encode(path).decode("ascii")}
-
-
-def sum_line(path: bytes, digest: str) -> bytes:
-    """A line of GNU sha256sum; a leading backslash marks a name that had to be escaped."""
-    escaped = path.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
-    return b"%s%s  %s\n" % (b"\\" if escaped != path else b"", digest.encode("ascii"), escaped)
-
-
-def write_whole(path: Union[bytes, Path], content: bytes) -> None:
-    """Write a file that only its owner can read, so that it is there whole or not at all."""
-    name = os.fsencode(path)
-    descriptor, draft = tempfile.mkstemp(prefix=b".draft-", dir=os.path.dirname(name))
+def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Write a file so that it is there whole or not at all, whatever happens meanwhile."""
+    descriptor, draft = tempfile.mkstemp(prefix=".ht-draft-", dir=str(path.parent))
     try:
         with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
             file.write(content)
-        os.replace(draft, name)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
     except BaseException:
         os.unlink(draft)
         raise
 
 
-def batches(tasks: Iterable[Task]) -> Iterator[list[Task]]:
-    """The tasks in lists that the server takes in one call, in order."""
-    batch: list[Task] = []
-    size = 0
-    for task in tasks:
-        length = len(json.dumps(task)) + 2
-        if batch and (len(batch) == TASKS_PER_CALL or size + length > BYTES_PER_CALL):
-            yield batch
-            batch, size = [], 0
-        batch.append(task)
-        size += length
-    if batch:
-        yield batch
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty when there is none, or none that can be read."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
-# --- Steps ------------------------------------------------------------------------------------
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    write_whole(path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def sentence_of(error: OSError) -> str:
+    """What a person can do about an error of the system."""
+    where = str(error.filename or "the folder")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return (
+            "The disk is full, or the account's quota is used up. Free at least "
+            f"{NEEDED_BYTES // 1_000_000} MB and go on; nothing half-made is left in use."
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return (
+            f"{where} cannot be written to. Let its folder belong to your account with the mode "
+            "755 (control panel, file manager, permissions), and go on."
+        )
+    return f"{error.strerror or error} ({where})"
+
+
+@contextlib.contextmanager
+def locked(path: Path, wait: bool) -> Iterator[int]:
+    """Hold a lock that ends with its holder, killed or not. Raises Busy unless told to wait."""
+    with path.open("ab") as file:
+        os.chmod(path, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy from None
+        yield file.fileno()
+
+
+def is_locked(path: Path) -> bool:
+    try:
+        with locked(path, wait=False):
+            return False
+    except Busy:
+        return True
+
+
+def sha256_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+# --- Where things are ---------------------------------------------------------------------------
 
 
 @dataclasses.dataclass
-class LocalInstallation:
-    """A queue in the project's own folder, with all that the steps find out on their way."""
+class Place:
+    """One installation: the folder that the web serves, the home of all else, the address."""
 
-    workload: Union[Demonstration, FileDigests]
-    port: int
-    console: Console
-    children: Children
-    api: Api
-    server: "Optional[subprocess.Popen[bytes]]" = None
-    task_ids: list[int] = dataclasses.field(default_factory=list)
-    tasks: dict[int, Task] = dataclasses.field(default_factory=dict)
-
-    venv = PROJECT / ".venv"
-    folder = PROJECT / "local"
+    web_folder: Path
+    home: Path
+    kind: str
+    url: str
+    document_root: Path
+    archive: Optional[Path] = None
+    server: str = ""
+    address: str = ""
 
     @property
-    def python(self) -> str:
-        return str(self.venv / "bin" / "python")
+    def releases(self) -> Path:
+        return self.home / "releases"
 
     @property
-    def config(self) -> Path:
-        return self.folder / "config.py"
+    def is_outside(self) -> bool:
+        """Whether no address of the web server can reach the home."""
+        return self.document_root not in [self.home, *self.home.parents]
 
-    def log(self, name: str) -> Path:
-        return self.folder / f"{name}.log"
-
-    def unfinished(self) -> list[Task]:
-        tasks = (self.tasks.get(task_id) for task_id in self.task_ids)
-        return [task for task in tasks if task and task["status"] not in FINISHED]
-
-    def all_completed(self) -> bool:
-        tasks = (self.tasks.get(task_id) for task_id in self.task_ids)
-        return all(task and task["status"] == "completed" for task in tasks)
-
-
-Step = Callable[[LocalInstallation], str]
-
-
-def check_machine(site: LocalInstallation) -> str:
-    """What can be told before anything is made: the port, the path, Python's own parts."""
-    check_project()
-    site.workload.check()
-    check_port(site.port)
-    for module in ("venv", "ensurepip"):
+    def current(self) -> str:
+        """The release that serves; empty before the first."""
         try:
-            importlib.import_module(module)
-        except ImportError:
-            raise Failure(venv_advice(module), EXIT_MISSING) from None
-    return f"Python {sys.version.split()[0]}, port {site.port} is free"
+            return (self.home / "current").read_text("utf-8").strip()
+        except OSError:
+            return ""
+
+    def for_release(self, name: str) -> dict[str, str]:
+        """What the release's own part of the installer is told."""
+        return {
+            "web_folder": str(self.web_folder),
+            "home": str(self.home),
+            "release": name,
+            "interpreter": sys.executable,
+            "kind": self.kind,
+            "url": self.url,
+            "address": self.address,
+        }
 
 
-def check_project() -> None:
-    """Raises Failure unless the whole project is here, in a folder that can be written to."""
-    for name in PROJECT_FILES:
-        if not (PROJECT / name).is_file():
-            raise Failure(
-                f"{name} is missing in {PROJECT}: --local needs the whole project, not "
-                "deploy.py alone. Get it again and run the deploy.py in it.",
-                EXIT_MISSING,
-            )
-    if not os.access(PROJECT, os.W_OK):
-        raise Failure(f"{PROJECT} cannot be written to. {FOLDER_ADVICE}")
+def choose_home(web_folder: Path, document_root: Path) -> Path:
+    """A folder that no address reaches where the account has one, else one in the web folder."""
+    name = "taskmanager" + "".join(f"-{part}" for part in _parts_below(web_folder, document_root))
+    inside = web_folder / "taskmanager"
+    if document_root not in [web_folder, *web_folder.parents]:
+        return inside  # the app's folder of a control panel lies outside the web root
+    parents = [folder.parent for folder in _web_roots(document_root)]
+    for parent in parents:
+        if (parent / name / ".htinstaller").is_file():
+            return parent / name
+    for parent in parents:
+        if parent != Path("/") and _is_own(parent):
+            return parent / name
+    return inside
 
 
-def check_port(port: int) -> None:
-    """Raises Failure when the server could not listen there."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise Failure(port_advice(port, error)) from None
-
-
-def port_advice(port: int, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        why = "is in use by another program"
-    elif error.errno == errno.EACCES:
-        why = "is reserved for the system's administrator"
-    else:
-        why = f"cannot be used ({error.strerror})"
-    other = port + 1 if 1024 <= port < 65535 else 8000
-    return (
-        f"Port {port} on {HOST} {why}. Choose another one with --port, for example: "
-        f"python3 deploy.py --local --port {other}"
-    )
-
-
-def venv_advice(module: str) -> str:
-    package = debian_venv_package()
-    sudo = "" if os.geteuid() == 0 else "sudo "
-    install = f"{sudo}apt install {package}"
-    if not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
-        install = f"{sudo}apt update && {install}"
-    return (
-        f"This Python comes without its {module} module, which makes virtual environments. "
-        f"On Debian and Ubuntu this line brings it:\n\n    {install}\n\n"
-        "Then run deploy.py again."
-    )
-
-
-def debian_venv_package() -> str:
-    """The package of the venv module; only the system's own version has one without a number."""
-    own = "python{}.{}".format(*sys.version_info[:2])
-    system = os.path.basename(os.path.realpath("/usr/bin/python3"))
-    return "python3-venv" if own == system else f"{own}-venv"
-
-
-def make_environment(site: LocalInstallation) -> str:
-    """A virtual environment in .venv; one that is broken or of an older Python is made anew."""
-    probe = f"import sys, pip; sys.exit(sys.version_info[:2] < {OLDEST_PYTHON})"
-    if os.path.exists(site.python):
-        code, _ = site.children.run([site.python, "-c", probe], child_environment())
-        if code == 0:
-            return "kept"
-    command = [sys.executable, "-m", "venv", "--clear", str(site.venv)]
-    code, output = site.children.run(command, child_environment())
-    if code:
-        raise Failure(f"{shlex.join(command)} failed:\n{last_lines(output)}")
-    return "made"
-
-
-def install_dependencies(site: LocalInstallation) -> str:
-    """What setup.cfg names, by pip; nothing when the same list was installed before."""
-    requirements = read_requirements()
-    stamp = site.venv / ".installed"
-    digest = hashlib.sha256("\n".join(requirements).encode()).hexdigest()
-    if stamp.exists() and stamp.read_text("ascii", "replace") == digest:
-        return "kept"
-    command = [site.python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    site.console.progress("pip is fetching them; the first time this takes a while", now=True)
-    env = child_environment(PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0")
-    code, output = site.children.run([*command, *requirements], env)
-    if code:
-        raise Failure(
-            f"pip could not install {', '.join(requirements)}. It said:\n{last_lines(output)}\n"
-            "Check the network (a proxy is named by HTTPS_PROXY) and run deploy.py again."
-        )
-    write_whole(stamp, digest.encode())
-    return f"installed {counted(len(requirements), 'package')} and what they need"
-
-
-def read_requirements() -> list[str]:
-    parser = configparser.ConfigParser(interpolation=None)
+def _parts_below(web_folder: Path, document_root: Path) -> list[str]:
+    """What tells this installation's home from those of other sites of the same account."""
+    own = [] if document_root.name in WEB_ROOT_NAMES else [document_root.name]
     try:
-        parser.read(PROJECT / "setup.cfg", encoding="utf-8")
-        lines = parser.get("options", "install_requires").splitlines()
-    except configparser.Error as error:
-        raise Failure(f"setup.cfg is damaged ({error}): get the project again") from None
-    return [line.strip() for line in lines if line.strip()]
-
-
-def make_config(site: LocalInstallation) -> str:
-    """The folder local/ and the settings in it, with a random API key; kept if they exist."""
-    site.folder.mkdir(mode=0o700, exist_ok=True)
-    for name in ("server", "worker"):
-        site.log(name).write_bytes(b"")
-    known = site.config.exists()
-    if not known:
-        write_whole(site.config, CONFIG.format(key=secrets.token_urlsafe(24)).encode())
-    site.api.key = read_api_key(site.config)
-    return "kept local/config.py" if known else "made local/config.py with a new API key"
-
-
-CONFIG = '''\
-"""Settings of the queue that `deploy.py --local` made. config.example.py explains all."""
-
-DATABASE_URL = "sqlite:///queue.sqlite3"  # beside this file
-API_KEY = "{key}"
-RETRY_DELAY = 2  # seconds: somebody is watching
-'''
-
-
-def read_api_key(config: Path) -> str:
-    advice = "Mend it, or delete it and run deploy.py again for a new one."
-    try:
-        key = runpy.run_path(str(config)).get("API_KEY")
-    except Exception as error:
-        raise Failure(f"{config} cannot be read as Python: {error}. {advice}") from None
-    if not isinstance(key, str) or not key:
-        raise Failure(f"{config} sets no API_KEY. {advice}")
-    return key
-
-
-def start_server(site: LocalInstallation) -> str:
-    """Flask's own server in the background, until it answers a health check."""
-    check_port(site.port)
-    flask = [site.python, "-m", "flask", "--app", "passenger_wsgi", "run"]
-    address = ["--host", HOST, "--port", str(site.port)]
-    env = child_environment(TASKMANAGER_CONFIG=str(site.config))
-    with site.log("server").open("ab") as log:
-        site.server = site.children.start([*flask, *address], log, env)
-    wait_for_health(site)
-    return f"answers at {site.api.url}/health, log in local/server.log"
-
-
-def wait_for_health(site: LocalInstallation) -> None:
-    deadline = time.monotonic() + START_PATIENCE
-    while True:
-        check_server(site)
-        try:
-            if site.api.health() == "healthy":
-                return
-            said = "unhealthy"
-        except Refused as refusal:
-            said = str(refusal)
-        if time.monotonic() > deadline:
-            tail = log_tail(site.log("server"))
-            raise Failure(f"The server started but is not healthy ({said}). Its log ends:\n{tail}")
-        time.sleep(0.1)
-
-
-def check_server(site: LocalInstallation) -> None:
-    """Raises Failure when the server is gone."""
-    if site.server and site.server.poll() is not None:
-        raise Failure(
-            f"The server ended with exit code {site.server.returncode}. "
-            f"Its log (local/server.log) ends:\n{log_tail(site.log('server'))}\n"
-            "If a module is missing there, delete the folder .venv and run deploy.py again."
-        )
-
-
-def register_types(site: LocalInstallation) -> str:
-    """The task types that examples/handlers.py can work on."""
-    types = example_types(site)
-    for task_type in types:
-        site.api.post("/task-types/register", task_type)
-    return ", ".join(task_type["name"] for task_type in types)
-
-
-def example_types(site: LocalInstallation) -> list[dict[str, Any]]:
-    # Read by the environment's Python, since the handlers may import what is installed there.
-    program = (
-        "import json, runpy; "
-        "print(json.dumps(runpy.run_path('examples/handlers.py')['TASK_TYPES']))"
-    )
-    code, output = site.children.run([site.python, "-c", program], child_environment())
-    try:
-        types: list[dict[str, Any]] = json.loads(output)
+        below = list(web_folder.relative_to(document_root).parts)
     except ValueError:
-        code = code or 1
-    if code:
-        raise Failure(f"The task types of examples/handlers.py: \n{last_lines(output)}")
-    return types
+        below = []
+    return [re.sub(r"[^0-9A-Za-z._-]", "_", part) for part in own + below]
 
 
-def add_tasks(site: LocalInstallation) -> str:
-    """Every task of the workload, many a call."""
-    # A task left from an interrupted run is taken up, one that was done is done again.
-    for batch in batches({**task, "dedupe": "active"} for task in site.workload.tasks()):
-        answer = site.api.post("/tasks", {"tasks": batch})
-        site.task_ids += [task["id"] for task in answer["tasks"]]
-    return f"added {counted(len(site.task_ids), 'task')}"
+def _web_roots(document_root: Path) -> list[Path]:
+    """The outermost folder that is a web root by its name: it may hold other domains' roots."""
+    named = [
+        folder
+        for folder in [document_root, *document_root.parents]
+        if folder.name in WEB_ROOT_NAMES
+    ]
+    return named[-1:] or [document_root]
 
 
-def run_worker(site: LocalInstallation) -> str:
-    """Workers, one after another, until no task is left that may still be done."""
-    waited = 0.0
-    started = time.monotonic()
-    while True:
-        work_until_empty(site, started)
-        collect_tasks(site)
-        pause = seconds_to_wait(site)
-        if pause is None or waited + pause > RETRY_PATIENCE:
-            break
-        wait_for_retries(site, pause)
-        waited += pause
-    return f"ended after {time.monotonic() - started:.1f} s, log in local/worker.log"
+def _is_own(folder: Path) -> bool:
+    try:
+        return folder.stat().st_uid == os.geteuid() and os.access(folder, os.W_OK | os.X_OK)
+    except OSError:
+        return False
 
 
-def work_until_empty(site: LocalInstallation, started: float) -> None:
-    status_file = site.folder / "worker-status.json"
-    status_file.unlink(missing_ok=True)
-    with site.log("worker").open("ab") as log:
-        command = worker_command(site, status_file)
-        worker = site.children.start(command, log, child_environment(**worker_variables(site)))
-    while worker.poll() is None:
-        show_progress(site, status_file, started)
-        check_server(site)
-        time.sleep(0.1)
-    site.children.stop(worker)
-    show_progress(site, status_file, started, last=True)
-    if worker.returncode:
+def prepare_home(home: Path) -> None:
+    """The home, closed to others; the refusal for Apache comes before anything worth reading."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (home / ".htaccess").is_file():
+        write_whole(home / ".htaccess", DENY_ALL.encode(), 0o644)
+    (home / "logs").mkdir(mode=0o700, exist_ok=True)
+
+
+# --- The journal --------------------------------------------------------------------------------
+
+
+class Journal:
+    """Which steps are done, on disk. A process that is killed leaves the last whole state."""
+
+    def __init__(self, home: Path) -> None:
+        self.path = home / "journal.json"
+        self._content = read_json(self.path)
+
+    @property
+    def plan(self) -> str:
+        return str(self._content.get("plan", ""))
+
+    @property
+    def release(self) -> str:
+        return str(self._content.get("release", ""))
+
+    @property
+    def before(self) -> str:
+        """The release that served when the plan was begun."""
+        return str(self._content.get("before", ""))
+
+    @property
+    def failure(self) -> dict[str, str]:
+        failure = self._content.get("failure")
+        return failure if isinstance(failure, dict) else {}
+
+    @property
+    def is_finished(self) -> bool:
+        return bool(self.plan) and self.next() is None
+
+    def begin(self, plan: str, before: str) -> None:
+        self._content = {"plan": plan, "before": before, "began": int(time.time()), "steps": {}}
+        self._write()
+
+    def note(self, name: str, value: str) -> None:
+        self._content[name] = value
+        self._write()
+
+    def done(self, step: str, detail: str) -> None:
+        self._content["steps"][step] = {"detail": detail, "at": int(time.time())}
+        self._content.pop("failure", None)
+        self._content.pop("part", None)
+        self._write()
+
+    def failed(self, step: str, failure: Failure) -> None:
+        self._content["failure"] = {"step": step, "sentence": str(failure)}
+        self._write()
+
+    def part(self, step: str, again: Again) -> None:
+        self._content["part"] = {"step": step, "detail": str(again), "part": again.part}
+        self._content.pop("failure", None)
+        self._write()
+
+    def undo(self, step: str) -> None:
+        self._content["steps"].pop(step, None)
+        self._content.pop("failure", None)
+        self._write()
+
+    def detail(self, step: str) -> str:
+        """What a step that is done has said; empty when it is not done."""
+        return str(self._content.get("steps", {}).get(step, {}).get("detail", ""))
+
+    def is_done(self, step: str) -> bool:
+        return step in self._content.get("steps", {})
+
+    def next(self) -> Optional[str]:
+        """The first step of the plan that is not done."""
+        return next((step for step in PLANS.get(self.plan, []) if not self.is_done(step)), None)
+
+    def progress(self) -> tuple[int, str]:
+        """How much is done, in percent, and what is being done."""
+        steps = PLANS.get(self.plan, [])
+        done = float(sum(self.is_done(step) for step in steps))
+        part = self._content.get("part") or {}
+        if part.get("step") == self.next():
+            done += min(float(part.get("part", 0)), 0.99)
+        return round(100 * done / max(len(steps), 1)), str(part.get("detail", ""))
+
+    def _write(self) -> None:
+        write_json(self.path, self._content)
+
+
+# --- The archive --------------------------------------------------------------------------------
+
+
+def version_key(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", text)[:4])
+
+
+def find_archive(place: Place) -> Optional[Path]:
+    """The archive that was named, or the newest one beside deploy.py."""
+    if place.archive:
+        return place.archive
+    found = [path for path in place.web_folder.glob("taskmanager-*.zip") if path.is_file()]
+    found.sort(key=lambda path: (version_key(path.name), path.stat().st_mtime))
+    downloaded = place.home / "download" / "taskmanager.zip"
+    return found[-1] if found else downloaded if downloaded.is_file() else None
+
+
+class Archive:
+    """A release archive whose list of files has been checked. Raises Failure for a bad one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        check_sum(path)
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except zipfile.BadZipFile:
+            raise Failure(damaged(path, "it is no zip archive")) from None
+        except NotImplementedError as error:
+            raise Failure(damaged(path, str(error))) from None
+        self._members = {entry.filename: checked(entry, path) for entry in self._zip.infolist()}
+        self._check_whole()
+        content = self.read(MANIFEST, MANIFEST_BYTES)
+        self.manifest = self._manifest(content)
+        self.name = f"{self.manifest['version']}-{hashlib.sha256(content).hexdigest()[:12]}"
+        self.content = content
+
+    def close(self) -> None:
+        self._zip.close()
+
+    def __enter__(self) -> "Archive":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def version(self) -> str:
+        return str(self.manifest["version"])
+
+    @property
+    def vendor_fits(self) -> bool:
+        """Whether the packages in the archive were made for this Python."""
+        vendor = self.manifest.get("vendor")
+        if not isinstance(vendor, dict):
+            return False
+        python = "{}.{}".format(*sys.version_info[:2])
+        platform = vendor.get("platform")
+        return vendor.get("python") == python and platform in ("any", sysconfig.get_platform())
+
+    def files(self) -> dict[str, str]:
+        """The SHA-256 of each file that is to be unpacked."""
+        files: dict[str, str] = self.manifest["files"]
+        if self.vendor_fits:
+            return files
+        return {name: digest for name, digest in files.items() if not name.startswith("vendor/")}
+
+    def read(self, name: str, limit: int = UNPACKED_BYTES) -> bytes:
+        """One file's content. Raises Failure when it is damaged."""
+        if name not in self._members:
+            raise Failure(damaged(self.path, f"{name} is missing in it"))
+        if self._members[name].file_size > limit:
+            raise Failure(damaged(self.path, f"{name} is too large"))
+        try:
+            return self._zip.read(self._members[name])
+        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as e:
+            raise Failure(damaged(self.path, str(e))) from None
+        except OSError as error:
+            raise Failure(damaged(self.path, str(error))) from None
+        except Exception as error:
+            if type(error).__module__ in ("zlib", "_lzma"):
+                raise Failure(damaged(self.path, str(error))) from None
+            raise
+
+    def _check_whole(self) -> None:
+        entries = self._zip.infolist()
+        lowered = {entry.filename.lower() for entry in entries}
+        if len(lowered) != len(entries):
+            raise Failure(unsafe(self.path, "a name is in it twice"))
+        if len(entries) > ARCHIVE_FILES:
+            raise Failure(unsafe(self.path, "it holds too many files"))
+        if sum(entry.file_size for entry in entries) > UNPACKED_BYTES:
+            raise Failure(unsafe(self.path, "unpacked it would fill the disk"))
+
+    def _manifest(self, content: bytes) -> dict[str, Any]:
+        try:
+            manifest = json.loads(content)
+            files = manifest["files"]
+            good = (
+                manifest["name"] == "taskmanager"
+                and re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,39}", manifest["version"])
+                and all(re.fullmatch("[0-9a-f]{64}", digest) for digest in files.values())
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            good = False
+        if not good:
+            raise Failure(damaged(self.path, f"{MANIFEST} in it is not TaskManager's"))
+        if set(files) != set(self._members) - {MANIFEST}:
+            raise Failure(damaged(self.path, f"its files are not those that {MANIFEST} lists"))
+        if "app/install/__main__.py" not in files:
+            raise Failure(damaged(self.path, "it holds no installer (app/install)"))
+        return dict(manifest)
+
+
+def check_sum(path: Path) -> None:
+    """Compare with the SHA-256 set in this file or lying beside. Raises Failure."""
+    try:
+        if path.stat().st_size > ARCHIVE_BYTES:
+            raise Failure(unsafe(path, "it is too large"))
+        wanted = RELEASE_SHA256.strip().lower()
+        beside = path.with_name(path.name + ".sha256")
+        if not wanted and beside.is_file():
+            wanted = beside.read_text("ascii", "replace")[:64].lower()
+        if wanted and not hmac.compare_digest(sha256_of(path).encode(), wanted.encode()):
+            raise Failure(damaged(path, "its SHA-256 is not the one that it should have"))
+    except FileNotFoundError:
+        raise Failure(f"{path.name} is not there. Upload it beside deploy.py.") from None
+
+
+def checked(entry: zipfile.ZipInfo, path: Path) -> zipfile.ZipInfo:
+    """An entry of an archive that can do no harm when it is unpacked. Raises Failure."""
+    name = entry.filename
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if entry.create_system == 3 and kind not in (0, stat.S_IFREG):
+        raise Failure(unsafe(path, "it holds a link or another thing that is no file"))
+    parts = name.split("/")
+    plain = re.fullmatch(r"[^\x00-\x1f\\:]{1,400}", name)
+    if not plain or any(part in ("", ".", "..") for part in parts) or entry.flag_bits & 1:
+        raise Failure(unsafe(path, "a name in it leads out of the release's folder"))
+    return entry
+
+
+def damaged(path: Path, why: str) -> str:
+    return (
+        f"{path.name} is damaged: {why}. Download it again and upload it again, in binary mode. "
+        "Nothing of it was installed."
+    )
+
+
+def unsafe(path: Path, why: str) -> str:
+    return (
+        f"{path.name} was refused: {why}. It is not an archive as the project makes them; get it "
+        "from the project itself. Nothing of it was installed."
+    )
+
+
+def unpack(archive: Archive, releases: Path, deadline: float) -> Path:
+    """The release's folder, whole. May raise Again, and goes on where it was. Raises Failure."""
+    target = releases / archive.name
+    files = archive.files()
+    if target.is_dir() and is_whole(target, archive):
+        return target
+    draft = releases / f".unpacking-{archive.name}"
+    remove_drafts(releases, draft.name)
+    draft.mkdir(mode=0o755, parents=True, exist_ok=True)
+    try:
+        for number, (name, digest) in enumerate(sorted(files.items())):
+            unpack_file(archive, name, digest, draft)
+            if time.monotonic() > deadline:
+                raise Again(f"{number + 1} of {len(files)} files", (number + 1) / len(files))
+        (draft / MANIFEST).write_bytes(archive.content)
+    except (OSError, Failure):
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    if target.is_dir():
+        os.rename(target, releases / f".damaged-{archive.name}-{secrets.token_hex(4)}")
+    os.rename(draft, target)
+    return target
+
+
+def unpack_file(archive: Archive, name: str, digest: str, folder: Path) -> None:
+    path = folder / name
+    if path.is_file() and sha256_of(path) == digest:
+        return
+    content = archive.read(name)
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise Failure(damaged(archive.path, f"{name} in it is not the file that {MANIFEST} lists"))
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(0o644)
+
+
+def is_whole(folder: Path, archive: Archive) -> bool:
+    """Whether every file of the archive is in the folder as it was made."""
+    return all(
+        (folder / name).is_file() and sha256_of(folder / name) == digest
+        for name, digest in archive.files().items()
+    )
+
+
+def remove_drafts(releases: Path, keep: str) -> None:
+    for pattern in (".unpacking-*", ".damaged-*"):
+        for path in releases.glob(pattern):
+            if path.name != keep:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def download(place: Place, deadline: float) -> Path:
+    """The release of RELEASE_URL. May raise Again, and goes on where it was. Raises Failure."""
+    if not RELEASE_URL:
         raise Failure(
-            f"The worker ended with exit code {worker.returncode}. "
-            f"Its log (local/worker.log) ends:\n{log_tail(site.log('worker'))}"
+            "There is no release to install. Upload taskmanager-….zip into the folder of "
+            f"{SCRIPT.name}, and go on.",
+            EXIT_MISSING,
+        )
+    if not RELEASE_URL.startswith("https://") and not RELEASE_SHA256:
+        raise Failure("RELEASE_URL must begin with https://, or RELEASE_SHA256 must be set.")
+    folder = place.home / "download"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    draft, target = folder / "taskmanager.part", folder / "taskmanager.zip"
+    have = draft.stat().st_size if draft.exists() else 0
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    request = urllib.request.Request(RELEASE_URL, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            copy_download(answer, draft, have if answer.status == 206 else 0, deadline)
+    except urllib.error.HTTPError as error:
+        if error.code != 416:
+            raise Failure(f"{RELEASE_URL} answers {error.code} {error.reason}.") from None
+    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        raise Failure(
+            f"{RELEASE_URL} cannot be reached from here ({error}). Download the release with "
+            f"your browser and upload it beside {SCRIPT.name}."
+        ) from None
+    os.replace(draft, target)
+    return target
+
+
+def copy_download(answer: Any, draft: Path, have: int, deadline: float) -> None:
+    length = have + int(answer.headers.get("Content-Length") or 0)
+    with draft.open("ab") as file:
+        file.truncate(have)
+        for block in iter(lambda: answer.read(1 << 16), b""):
+            file.write(block)
+            have += len(block)
+            if have > ARCHIVE_BYTES:
+                raise Failure("The release that is offered there is too large to be one.")
+            if time.monotonic() > deadline:
+                raise Again(f"{have // 1000} of {length // 1000} kB", have / max(length, have))
+
+
+# --- Work that outlives a request ---------------------------------------------------------------
+
+
+def outsource(
+    home: Path,
+    name: str,
+    command: list[str],
+    request: dict[str, Any],
+    deadline: float,
+    folder: Path,
+) -> dict[str, Any]:
+    """What a process of its own answers. It goes on when the host ends this request.
+
+    It reads its request as JSON and leaves its answer in the file that the request names. Raises
+    Again while it is at work, and Failure when it was ended without an answer.
+    """
+    answer, lock = home / f".htanswer-{name}", home / f".htlock-{name}"
+    log = home / "logs" / f"{name}.log"
+    began = is_locked(lock) or answer.exists()
+    if not began:
+        start_process(command, {**request, "answer": str(answer)}, lock, log, folder)
+    while is_locked(lock):
+        if time.monotonic() > deadline:
+            raise Again(last_line(log), 0.5)
+        time.sleep(0.05)
+    content = read_json(answer)
+    answer.unlink(missing_ok=True)
+    if not content:
+        raise Failure(
+            f"The process of this step was ended before it was done. {log} ends:\n{tail(log)}\n"
+            "Try again; if it happens again, ask your host about limits of memory and time."
+        )
+    return content
+
+
+KEPT_VARIABLES = {
+    *("PATH", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_FILE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+}
+
+
+def start_process(
+    command: list[str], request: dict[str, Any], lock: Path, log: Path, folder: Path
+) -> None:
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if name in KEPT_VARIABLES or name.startswith(("PIP_", "LC_"))
+    }
+    env.update(PYTHONDONTWRITEBYTECODE="1", PYTHONUTF8="1", PYTHONUNBUFFERED="1")
+    env["HOME"] = os.environ.get("HOME") or str(lock.parent)
+    # It is free but for somebody who looks whether it is.
+    with locked(lock, wait=True) as descriptor, log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=str(folder),
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            pass_fds=(descriptor,),
+            start_new_session=True,
+        )
+    assert process.stdin
+    with contextlib.suppress(BrokenPipeError), process.stdin:
+        process.stdin.write(json.dumps(request).encode())
+
+
+def tail(path: Path, count: int = 12) -> str:
+    try:
+        return "\n".join(path.read_text("utf-8", "replace").rstrip().splitlines()[-count:])
+    except OSError:
+        return "(nothing)"
+
+
+def last_line(path: Path) -> str:
+    return tail(path, 1).strip()[:120]
+
+
+# --- Steps --------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Job:
+    """An installation at work: where, what is done, until when this request may work on."""
+
+    place: Place
+    journal: Journal
+    deadline: float
+    answers: Optional[dict[str, str]] = None
+
+    @property
+    def folder(self) -> Path:
+        return self.place.releases / self.journal.release
+
+
+def step_checks(job: Job) -> str:
+    """Everything that can be told before anything is made."""
+    failed = [check for check in checks(job.place) if check.state == FAILED]
+    if failed:
+        sentences = " ".join(f"{check.title}: {check.found} {check.advice}" for check in failed)
+        raise Failure(sentences, EXIT_MISSING)
+    return "everything that is needed is there"
+
+
+def step_files(job: Job) -> str:
+    """The release, unpacked and compared with its list of checksums."""
+    path = find_archive(job.place) or download(job.place, job.deadline)
+    job.place.releases.mkdir(mode=0o755, exist_ok=True)
+    try:
+        with Archive(path) as archive:
+            refuse_older(job, archive)
+            unpack(archive, job.place.releases, job.deadline)
+            job.journal.note("release", archive.name)
+            return f"{archive.version}: {len(archive.files())} files, each as {MANIFEST} has it"
+    except Failure:
+        # What was fetched and will not do is fetched anew the next time.
+        shutil.rmtree(job.place.home / "download", ignore_errors=True)
+        raise
+
+
+def refuse_older(job: Job, archive: Archive) -> None:
+    serving = job.place.current()
+    if serving and version_key(archive.version) < version_key(serving.partition("-")[0]):
+        raise Failure(
+            f"{archive.path.name} is older than what is installed ({serving.partition('-')[0]}). "
+            "Upload a newer archive, or delete the old one and go on.",
+            EXIT_USAGE,
         )
 
 
-def worker_command(site: LocalInstallation, status_file: Path) -> list[str]:
-    command = [site.python, "worker.py", "--handlers", "examples/handlers.py", "--until-empty"]
-    return [*command, "--batch", "50", "--status-file", str(status_file)]
+# Runs pip, then puts its result in place whole.
+PIP_PROGRAM = """
+import json, os, shutil, subprocess, sys
+request = json.load(sys.stdin)
+shutil.rmtree(request["draft"], ignore_errors=True)
+code = subprocess.call(request["command"], stdin=subprocess.DEVNULL)
+if code == 0:
+    os.rename(request["draft"], request["target"])
+with open(request["answer"] + ".draft", "w") as file:
+    json.dump({"code": code}, file)
+os.replace(request["answer"] + ".draft", request["answer"])
+"""
 
 
-def worker_variables(site: LocalInstallation) -> dict[str, str]:
-    return {"TASKMANAGER_API_URL": site.api.url, "TASKMANAGER_API_KEY": site.api.key}
+def step_dependencies(job: Job) -> str:
+    """The packages that the release needs, from its archive or by pip, in vendor/."""
+    vendor = job.folder / "vendor"
+    if vendor.is_dir():
+        return "came with the archive" if in_archive(job.folder) else "installed by pip"
+    draft = job.place.releases / f".unpacking-vendor-{job.journal.release}"
+    pip = [sys.executable, "-m", "pip", "install", "--target", str(draft), "--no-compile"]
+    pip += ["--no-input", "--disable-pip-version-check", "--no-warn-script-location"]
+    pip += ["--progress-bar", "off", "--cache-dir", str(job.place.home / ".pip-cache")]
+    request = {
+        "command": [*pip, *requirements(job.folder)],
+        "draft": str(draft),
+        "target": str(vendor),
+    }
+    command = [sys.executable, "-c", PIP_PROGRAM]
+    answer = outsource(job.place.home, "pip", command, request, job.deadline, job.place.home)
+    if answer.get("code") != 0 or not vendor.is_dir():
+        raise Failure(pip_sentence(tail(job.place.home / "logs" / "pip.log", 40)))
+    shutil.rmtree(job.place.home / ".pip-cache", ignore_errors=True)
+    return "installed by pip"
 
 
-def show_progress(
-    site: LocalInstallation, status_file: Path, started: float, last: bool = False
-) -> None:
-    try:
-        status = json.loads(status_file.read_bytes())
-        completed, failed = int(status["completed"]), int(status["failed"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    before = sum(task["status"] == "completed" for task in site.tasks.values())
-    # Tasks that an earlier run left in the queue are done as well.
-    done, total = before + completed, len(site.task_ids)
-    total = max(total, done)
-    rate = done / max(time.monotonic() - started, 0.001)
-    bar = ("#" * (30 * done // total)).ljust(30, ".")
-    text = f"[{bar}] {done}/{total} done, {failed} failed, {rate:.0f}/s"
-    site.console.progress(text, last)
+def in_archive(folder: Path) -> bool:
+    files = read_json(folder / MANIFEST).get("files", {})
+    return any(name.startswith("vendor/") for name in files)
 
 
-def collect_tasks(site: LocalInstallation) -> None:
-    """Read the tasks of this run, newest first, page by page."""
-    wanted = set(site.task_ids) - {i for i, t in site.tasks.items() if t["status"] in FINISHED}
-    before_id: Optional[int] = max(wanted, default=0) + 1
-    while wanted and before_id is not None:
-        query = {"type": site.workload.type_filter, "limit": TASKS_PER_PAGE, "before_id": before_id}
-        page = site.api.get("/tasks?" + urllib.parse.urlencode(query))
-        for task in page["tasks"]:
-            if task["id"] in wanted:
-                site.tasks[task["id"]] = essence(task)
-                wanted.remove(task["id"])
-        before_id = page["next_before_id"]
+def requirements(folder: Path) -> list[str]:
+    text = (folder / "setup.cfg").read_text("utf-8")
+    block = re.search(r"^install_requires =\n((?:[ \t]+.*\n)+)", text, re.MULTILINE)
+    return [line.strip() for line in block[1].splitlines()] if block else []
 
 
-def essence(task: Task) -> Task:
-    """What of a task is needed here: a large tree has many of them."""
-    kept = {name: task[name] for name in ("id", "type", "params", "status", "result")}
-    ready_at = task["lease_expires_at"] if task["status"] == "claimed" else task["run_at"]
-    return {**kept, "error": task["error_message"], "ready_at": ready_at}
-
-
-def seconds_to_wait(site: LocalInstallation) -> Optional[float]:
-    """How long until a task can be tried again; None when no waiting would help."""
-    times = [parse_time(task["ready_at"]) for task in site.unfinished() if task["ready_at"]]
-    if not times:
-        return None
-    return max(min(times) - time.time(), 0.0) + 0.5
-
-
-def parse_time(text: str) -> float:
-    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-
-
-def wait_for_retries(site: LocalInstallation, pause: float) -> None:
-    number = counted(len(site.unfinished()), "task")
-    end = time.monotonic() + pause
-    left = pause
-    while left > 0:
-        text = f"{number} waiting to be tried again, in {left:.0f} s"
-        site.console.progress(text, now=left == pause)
-        check_server(site)
-        time.sleep(min(left, 0.5))
-        left = end - time.monotonic()
-
-
-def print_results(site: LocalInstallation) -> str:
-    """What became of the tasks, in the order in which they were added."""
-    missing = {"status": "missing", "result": None, "error": "the server no longer lists it"}
-    site.console.close()
-    tasks = [site.tasks.get(task_id) or missing for task_id in site.task_ids]
-    site.workload.report(tasks, site.console)
-    completed = sum(task["status"] == "completed" for task in tasks)
-    return f"{completed} of {counted(len(tasks), 'task')} completed"
-
-
-LOCAL_STEPS: list[tuple[str, Step]] = [
-    ("Checks", check_machine),
-    ("Python environment (.venv)", make_environment),
-    ("Dependencies", install_dependencies),
-    ("Settings and database (local/)", make_config),
-    ("Server", start_server),
-    ("Task types", register_types),
-    ("Tasks", add_tasks),
-    ("Worker", run_worker),
-    ("Results", print_results),
+PIP_TROUBLE = [
+    (r"No module named pip", "This Python comes without pip."),
+    (
+        r"NewConnectionError|Temporary failure in name resolution|Network is unreachable"
+        r"|ConnectTimeout|Connection refused|ProxyError",
+        "pip cannot reach the Python package index from here.",
+    ),
+    (r"No space left|Disk quota exceeded|File too large", "The disk or the quota is full."),
+    (r"No matching distribution|Could not find a version", "A package has no fitting version."),
 ]
 
 
-def take_steps(steps: list[tuple[str, Step]], site: LocalInstallation) -> None:
-    """Take the steps one by one, each on a numbered line. Raises Failure naming the step."""
-    for number, (title, step) in enumerate(steps, 1):
-        site.console.begin(f"[{number}/{len(steps)}] {title}:")
-        try:
-            detail = step(site)
-        except Refused as refusal:
-            check_server(site)
-            raise Failure(f"The server refused a call. {refusal}") from None
-        except BrokenPipeError:
-            raise
-        except PermissionError as error:
-            raise Failure(f"{error}. {FOLDER_ADVICE}") from None
-        except OSError as error:
-            raise Failure(str(error)) from None
-        site.console.end(detail)
+def pip_sentence(output: str) -> str:
+    known = [sentence for pattern, sentence in PIP_TROUBLE if re.search(pattern, output)]
+    lines = "\n".join(output.splitlines()[-8:])
+    return (
+        f"{known[0] if known else 'pip failed.'} Use the archive that brings the packages along "
+        "(made on any machine with this Python's version by: python3 deploy.py --build "
+        f"--with-vendor): upload it beside {SCRIPT.name}, and go on. pip said:\n{lines}"
+    )
 
 
-# --- The command line -------------------------------------------------------------------------
+def step_compile(job: Job) -> str:
+    """Bytecode for every module, so that no request has to make it."""
+    modules = sorted(job.folder.rglob("*.py"))
+    for number, path in enumerate(modules):
+        compiled = path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.pyc"
+        if not compiled.is_file():
+            # Unchecked: files that a host moves or restores from a backup get other times.
+            py_compile.compile(
+                str(path),
+                str(compiled),
+                quiet=2,
+                invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+            )
+        if time.monotonic() > job.deadline and number + 1 < len(modules):
+            raise Again(f"{number + 1} of {len(modules)} modules", (number + 1) / len(modules))
+    return f"{len(modules)} modules"
 
 
-def deploy_locally(options: argparse.Namespace, console: Console) -> int:
-    """Set up a queue in the project's own folder, run tasks through it, and serve it."""
-    # As the children do: see child_environment.
-    sys.dont_write_bytecode = True
-    signals = Signals()
-    signals.install()
-    folder = LocalInstallation.folder
-    workload = FileDigests(options.real, folder) if options.real is not None else Demonstration()
-    with Children(signals) as children:
-        api = Api(f"http://{HOST}:{options.port}/api", "")
-        site = LocalInstallation(workload, options.port, console, children, api)
-        take_steps(LOCAL_STEPS, site)
-        if options.once:
-            return EXIT_DONE if site.all_completed() else EXIT_INCOMPLETE
-        return serve(site)
+def release_step(name: str) -> "Step":
+    """A step that the release itself knows how to take, in a process of its own."""
+
+    def take(job: Job) -> str:
+        request = {"step": name, "site": job.place.for_release(job.journal.release)}
+        request["form"] = job.answers or {}
+        request["before"] = job.journal.before
+        command = [sys.executable, "-s", "-m", "app.install"]
+        answer = outsource(job.place.home, name, command, request, job.deadline, job.folder)
+        if not answer.get("ok"):
+            sentence = str(answer.get("sentence") or "It failed without a word.")
+            raise Failure(sentence, field=str(answer.get("field", "")))
+        return str(answer.get("detail", ""))
+
+    return take
 
 
-def serve(site: LocalInstallation) -> int:
-    """Go on serving until a signal comes. Raises Failure when the server ends by itself."""
-    for line in serving_lines(site):
-        site.console.line(line)
+def step_database(job: Job) -> str:
+    """The settings of the database: those of an installed site are kept, others are tried."""
+    pending = (job.place.home / ".htanswer-database").exists()
+    config = job.place.home / "config.py"
+    if not pending and config.is_file() and (job.answers is None or job.journal.before):
+        return "kept config.py"
+    return take_database(job)
+
+
+Step = Callable[[Job], str]
+
+take_database = release_step("database")
+
+STEPS: dict[str, tuple[str, Step]] = {
+    "checks": ("Checks", step_checks),
+    "files": ("Files", step_files),
+    "dependencies": ("Dependencies", step_dependencies),
+    "compile": ("Bytecode", step_compile),
+    "database": ("Database", step_database),
+    "tables": ("Tables", release_step("tables")),
+    "entry": ("Entry", release_step("entry")),
+    "selftest": ("Self-test", release_step("selftest")),
+    "upgrade": ("Switch and self-test", release_step("upgrade")),
+    "finish": ("Finish", release_step("finish")),
+}
+
+PLANS: dict[str, list[str]] = {
+    "install": [
+        *("checks", "files", "dependencies", "compile", "database"),
+        *("tables", "entry", "selftest", "finish"),
+    ],
+    "upgrade": [
+        *("checks", "files", "dependencies", "compile"),
+        *("upgrade", "entry", "selftest", "finish"),
+    ],
+}
+
+
+def plan_for(place: Place) -> str:
+    """Whether there is a site to upgrade to another release. Raises Failure for a bad archive."""
+    shutil.rmtree(place.home / "download", ignore_errors=True)
+    serving = place.current()
+    path = find_archive(place)
+    if not serving or not (place.home / "config.py").is_file():
+        return "install"
+    if path is None:
+        return "upgrade" if RELEASE_URL else "install"
+    with Archive(path) as archive:
+        return "install" if archive.name == serving else "upgrade"
+
+
+def run_steps(job: Job, tell: Callable[[str, str, str], None] = lambda *_: None) -> None:
+    """Take the next steps until one needs answers, or the time is up. Raises Failure, Busy.
+
+    `tell` hears of each step, its status and what it says.
+    """
+    with locked(job.place.home / ".htlock-work", wait=False):
+        job.journal = Journal(job.place.home)
+        name = job.journal.next()
+        while name is not None:
+            if name == "database" and needs_answers(job):
+                return
+            try:
+                detail = STEPS[name][1](job)
+            except Again as again:
+                job.journal.part(name, again)
+                tell(name, "part", str(again))
+                return
+            except Failure as failure:
+                job.journal.failed(name, failure)
+                raise
+            except OSError as error:
+                trouble = Failure(sentence_of(error))
+                with contextlib.suppress(OSError):
+                    job.journal.failed(name, trouble)
+                raise trouble from None
+            job.journal.done(name, detail)
+            tell(name, "done", detail)
+            name = job.journal.next()
+            if time.monotonic() > job.deadline:
+                return
+
+
+def needs_answers(job: Job) -> bool:
+    home = job.place.home
+    known = (home / ".htanswer-database").exists() or is_locked(home / ".htlock-database")
+    return not (job.answers or known or (home / "config.py").is_file())
+
+
+# --- Checks -------------------------------------------------------------------------------------
+
+PASSED, WARNED, FAILED = "ok", "warning", "failed"
+
+
+@dataclasses.dataclass
+class Check:
+    """One thing about the host: what was found, and what to do about it."""
+
+    title: str
+    state: str
+    found: str
+    advice: str = ""
+
+
+def checks(place: Place) -> list[Check]:
+    """Everything about the host that can be told before anything is installed."""
+    found = [check_python(), check_processes(), check_web_folder(place), check_home(place)]
+    found += [check_disk(place), check_archive(place), check_packages(place), check_modules()]
+    return [*found, check_address(place)]
+
+
+def check_python() -> Check:
+    title, version = "Python", "{}.{}.{}".format(*sys.version_info[:3])
+    if not sys.executable or not os.access(sys.executable, os.X_OK):
+        return Check(
+            title,
+            FAILED,
+            f"{version}, but its path is unknown.",
+            "Write the path into the first line of deploy.py, for example #!/usr/bin/python3.",
+        )
+    return Check(title, PASSED, f"{version} ({sys.executable})")
+
+
+def check_processes() -> Check:
+    title = "Starting processes"
     try:
-        while True:
-            check_server(site)
-            time.sleep(0.5)
-    except Interrupted:
-        site.console.line()
-        site.console.line("Stopping.")
-        return EXIT_DONE
+        subprocess.run(
+            [sys.executable, "-c", "pass"], check=True, timeout=20, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        return Check(title, FAILED, f"not possible ({error}).", "Ask your host to allow it.")
+    return Check(title, PASSED, "possible")
 
 
-def serving_lines(site: LocalInstallation) -> list[str]:
-    url, key = site.api.url, site.api.key
-    body = json.dumps({"type": "example.echo", "params": {"message": "my first task"}})
-    variables = " ".join(f"{name}={value}" for name, value in worker_variables(site).items())
-    worker = f"{shell_word(os.fsencode(site.python))} worker.py --handlers examples/handlers.py"
-    return [
-        "",
-        f"Serving on http://{HOST}:{site.port} until Ctrl-C.",
-        f"API key (kept in local/config.py): {key}",
-        "",
-        "Is it well?",
-        f"  curl {url}/health",
-        "Add a task:",
-        f"  curl {url}/tasks -H 'X-API-Key: {key}' -d '{body}'",
-        "Do what is in the queue:",
-        f"  cd {shell_word(os.fsencode(PROJECT))} && {variables} {worker} --until-empty",
+def check_web_folder(place: Place) -> Check:
+    return check_folder("Web folder", place.web_folder)
+
+
+def check_home(place: Place) -> Check:
+    check = check_folder("Folder for everything else", place.home)
+    if check.state != PASSED or place.is_outside:
+        return check
+    found = f"{place.home}, inside the web folder"
+    if is_served(place):
+        return dataclasses.replace(
+            check,
+            state=FAILED,
+            found=f"{found}, and anybody could download what is in it.",
+            advice="The web server does not heed .htaccess files: ask your host to allow them "
+            "(AllowOverride All).",
+        )
+    advice = "It is closed by an .htaccess, and the self-test asks for each private file."
+    return dataclasses.replace(check, state=WARNED, found=found, advice=advice)
+
+
+def is_served(place: Place) -> bool:
+    """Whether the web server hands out a file in the home, as nobody may find out later."""
+    probe = place.home / f"probe-{secrets.token_hex(8)}.txt"
+    content = secrets.token_hex(16).encode()
+    try:
+        below = probe.relative_to(place.web_folder).as_posix()
+        probe.write_bytes(content)
+        with urllib.request.urlopen(f"{place.url}/{below}", timeout=5) as answer:
+            return bool(answer.read(len(content)) == content)
+    except (OSError, ValueError):
+        return False  # refused, or not to be reached from here
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()
+
+
+def check_folder(title: str, folder: Path) -> Check:
+    try:
+        with tempfile.TemporaryFile(dir=str(folder)):
+            pass
+    except OSError as error:
+        return Check(title, FAILED, f"{folder}.", sentence_of(error))
+    return Check(title, PASSED, f"{folder} can be written to")
+
+
+def check_disk(place: Place) -> Check:
+    title, needed = "Disk", f"{NEEDED_BYTES // 1_000_000} MB"
+    numbers = os.statvfs(place.home)
+    free = numbers.f_bavail * numbers.f_frsize
+    try:
+        # A quota shows only when something is written.
+        with tempfile.TemporaryFile(dir=str(place.home)) as probe:
+            for _ in range(8):
+                probe.write(b"\0" * (1 << 20))
+            probe.flush()
+    except OSError as error:
+        return Check(title, FAILED, "8 MB could not be written.", sentence_of(error))
+    if free < NEEDED_BYTES:
+        return Check(
+            title, FAILED, f"{free // 1_000_000} MB are free.", f"Free {needed}, and try again."
+        )
+    if numbers.f_files and numbers.f_favail < 5000:
+        return Check(title, WARNED, f"only {numbers.f_favail} more files may be made")
+    return Check(title, PASSED, f"{free // 1_000_000} MB free, {needed} needed")
+
+
+def check_archive(place: Place) -> Check:
+    title = "Release"
+    path = find_archive(place)
+    if path is None:
+        if not RELEASE_URL:
+            return Check(
+                title,
+                FAILED,
+                "There is none.",
+                f"Upload taskmanager-….zip into the folder of {SCRIPT.name}.",
+            )
+        return Check(title, PASSED, f"will be fetched from {RELEASE_URL}")
+    try:
+        with Archive(path) as archive:
+            return Check(title, PASSED, f"{path.name}, version {archive.version}")
+    except Failure as failure:
+        return Check(title, FAILED, "It cannot be used.", str(failure))
+
+
+def check_packages(place: Place) -> Check:
+    """Whether the archive brings the packages, or pip can."""
+    title = "Python packages"
+    advice = (
+        "Use the archive that brings the packages along (python3 deploy.py --build --with-vendor "
+        "on any machine with this version of Python)."
+    )
+    path = find_archive(place)
+    with contextlib.suppress(Failure):
+        if path is not None:
+            with Archive(path) as archive:
+                if archive.vendor_fits:
+                    return Check(title, PASSED, "come with the archive")
+                if archive.manifest.get("vendor"):
+                    made = archive.manifest["vendor"].get("python")
+                    advice = f"Those in the archive are for Python {made}. {advice}"
+    command = [sys.executable, "-m", "pip", "--version"]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return Check(title, FAILED, "pip cannot be started.", advice)
+    if done.returncode:
+        return Check(title, FAILED, "This Python comes without pip.", advice)
+    return Check(title, PASSED, "will be fetched by pip")
+
+
+def check_modules() -> Check:
+    missing = []
+    for name in ("sqlite3", "ssl", "zlib", "hashlib"):
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            missing.append(name)
+    if "zlib" in missing:
+        advice = "Choose another Python: this one cannot unpack archives."
+        return Check("Python's own parts", FAILED, f"lacks {', '.join(missing)}.", advice)
+    if missing:
+        return Check("Python's own parts", WARNED, f"lacks {', '.join(missing)}")
+    return Check("Python's own parts", PASSED, "all there")
+
+
+def check_address(place: Place) -> Check:
+    title = "Address"
+    if place.url.startswith("https://"):
+        return Check(title, PASSED, place.url)
+    return Check(
+        title,
+        WARNED,
+        f"{place.url} is not encrypted.",
+        "Keys and tasks can be read on their way. Most hosts give a certificate for nothing; "
+        "then browse to this page by https://.",
+    )
+
+
+def support_text(place: Place, found: list[Check]) -> str:
+    """What somebody who helps wants to know, without anything secret."""
+    lines = [
+        f"TaskManager's installer, {place.kind}, {place.server or 'unknown server'}",
+        f"system: {' '.join(os.uname()[i] for i in (0, 2, 4))}",
     ]
+    lines += [f"{check.title}: {check.state}: {check.found} {check.advice}" for check in found]
+    return "\n".join(line.strip() for line in lines)
+
+
+# --- Proof of ownership -------------------------------------------------------------------------
+
+COOKIE = "taskmanager_installer"
+VISITOR, OWNER = "visitor", "owner"
+VISITOR_SECONDS = 24 * 3600
+OWNER_SECONDS = 4 * 3600
+
+FREE_TRIES = 3
+LONGEST_DELAY = 300.0  # seconds between two tries of a password
+
+
+class Throttled(Exception):
+    """Too many wrong passwords: the next is not even looked at before `seconds` have passed."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = int(seconds) + 1
+
+
+class Vault:
+    """What the installer must remember about its visitors: on disk, and never shown."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / ".htinstaller"
+        self._lock = home / ".htlock-vault"
+        self._content = read_json(self._path)
+        if "secret" not in self._content:
+            with self._changing() as content:
+                content.setdefault("secret", secrets.token_hex(32))
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[dict[str, Any]]:
+        with locked(self._lock, wait=True):
+            self._content = read_json(self._path)
+            yield self._content
+            write_json(self._path, self._content)
+
+    def sign(self, *words: str) -> str:
+        key = bytes.fromhex(self._content["secret"])
+        return hmac.new(key, "|".join(words).encode(), hashlib.sha256).hexdigest()
+
+    def try_password(self, given: str, right: str, now: float) -> bool:
+        """Compare in constant time, slower and slower for the whole site. Raises Throttled."""
+        with self._changing() as content:
+            wait = min(float(content.get("next_try", 0.0)) - now, LONGEST_DELAY)
+            if wait > 0:
+                raise Throttled(wait)
+            is_right = hmac.compare_digest(digest_of(given), digest_of(right))
+            wrong = 0 if is_right else int(content.get("wrong", 0)) + 1
+            content["wrong"] = wrong
+            content["next_try"] = now + delay_after(wrong)
+            return is_right
+
+    @property
+    def finisher(self) -> str:
+        """The session that finished the installation and may still see how it went."""
+        return str(self._content.get("finisher", ""))
+
+    def is_locked(self, place: Place) -> bool:
+        """Whether an installation was finished and nothing was uploaded since."""
+        return self._content.get("locked") == fingerprint(place)
+
+    def lock(self, place: Place, finisher: str) -> None:
+        with self._changing() as content:
+            content.update(locked=fingerprint(place), finisher=finisher, shown=False)
+
+    def show_key_once(self) -> bool:
+        """Whether the API key has not been shown yet; from now on it has."""
+        with self._changing() as content:
+            first = not content.get("shown", True)
+            content["shown"] = True
+            return first
+
+
+def digest_of(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "replace")).digest()
+
+
+def delay_after(wrong: int) -> float:
+    """Seconds before the next try: the first few are free, then each waits twice as long."""
+    return 0.0 if wrong < FREE_TRIES else min(2.0 ** min(wrong - FREE_TRIES, 20), LONGEST_DELAY)
+
+
+def fingerprint(place: Place) -> str:
+    """Changes whenever the installer or an archive is uploaded: only an owner can do that."""
+    seen = []
+    for path in sorted([SCRIPT, *place.web_folder.glob("taskmanager-*.zip")]):
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            seen.append([path.name, status.st_size, status.st_mtime_ns])
+    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
+
+
+@dataclasses.dataclass
+class Session:
+    """Who a browser is: a visitor, or somebody who has proven to be the owner."""
+
+    level: str
+    nonce: str
+    expires: int
+    vault: Vault
+
+    @classmethod
+    def new(cls, level: str, vault: Vault) -> "Session":
+        seconds = OWNER_SECONDS if level == OWNER else VISITOR_SECONDS
+        return cls(level, secrets.token_hex(16), int(time.time()) + seconds, vault)
+
+    @classmethod
+    def read(cls, cookie: str, vault: Vault) -> "Optional[Session]":
+        """The session in a cookie; None for one that is not ours, or too old."""
+        try:
+            level, nonce, expires, signature = cookie.split(".")
+            session = cls(level, nonce, int(expires), vault)
+        except ValueError:
+            return None
+        if not hmac.compare_digest(signature.encode(), session._signature().encode()):
+            return None
+        return session if time.time() < session.expires else None
+
+    def cookie(self) -> str:
+        return f"{self.level}.{self.nonce}.{self.expires}.{self._signature()}"
+
+    def csrf(self) -> str:
+        return self.vault.sign("csrf", self.nonce)
+
+    def proof_name(self) -> str:
+        """The name of the file that proves that this visitor can write here."""
+        return f"taskmanager-{self.vault.sign('file', self.nonce)[:32]}.txt"
+
+    def _signature(self) -> str:
+        return self.vault.sign("session", self.level, self.nonce, str(self.expires))
+
+
+def admin_password() -> str:
+    return ADMIN_PASSWORD or os.environ.get("DEPLOY_ADMIN_PASSWORD", "")
+
+
+# --- Requests and answers -----------------------------------------------------------------------
+
+FORM_BYTES = 64 * 1024
+
+
+class Refused(Exception):
+    """A request that is not answered as it asks: its status and a sentence."""
+
+    def __init__(self, status: int, sentence: str, headers: Optional[dict[str, str]] = None):
+        super().__init__(sentence)
+        self.status = status
+        self.headers = headers or {}
+
+
+class Request:
+    """One request, as WSGI has it."""
+
+    def __init__(self, environ: dict[str, Any], kind: str) -> None:
+        self.environ = environ
+        self.kind = kind
+        self.method = str(environ["REQUEST_METHOD"])
+        script = str(environ.get("SCRIPT_NAME", ""))
+        self.base = script.rpartition("/")[0] if kind == "cgi" else script.rstrip("/")
+        self.own_path = script if kind == "cgi" else f"{self.base}/{SCRIPT.name}"
+        self.wants_json = "application/json" in str(environ.get("HTTP_ACCEPT", ""))
+        self._form: Optional[dict[str, str]] = None
+        length = str(environ.get("CONTENT_LENGTH") or "0")
+        self._unread = int(length) if length.isdigit() else 0
+
+    def read_rest(self) -> None:
+        """Some servers cut the answer of a program that leaves a body unread."""
+        if self._unread:
+            self.environ["wsgi.input"].read(min(self._unread, 1 << 20))
+
+    @property
+    def is_secure(self) -> bool:
+        https = str(self.environ.get("HTTPS", "")).lower() in ("on", "1")
+        scheme = self.environ.get("HTTP_X_FORWARDED_PROTO", self.environ.get("REQUEST_SCHEME"))
+        return https or scheme == "https" or self.environ.get("wsgi.url_scheme") == "https"
+
+    @property
+    def host(self) -> str:
+        host = self.environ.get("HTTP_HOST") or self.environ.get("SERVER_NAME", "localhost")
+        return re.sub(r"[^0-9A-Za-z.:\[\]_-]", "", str(host))
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.is_secure else 'http'}://{self.host}{self.base}"
+
+    def cookie(self) -> str:
+        try:
+            jar = SimpleCookie(str(self.environ.get("HTTP_COOKIE", "")))
+        except CookieError:
+            return ""
+        return jar[COOKIE].value if COOKIE in jar else ""
+
+    def form(self) -> dict[str, str]:
+        """The fields of a form. Raises Refused for what is none."""
+        if self._form is None:
+            kind = str(self.environ.get("CONTENT_TYPE", "")).partition(";")[0].strip().lower()
+            if kind != "application/x-www-form-urlencoded":
+                raise Refused(415, "This page takes forms alone.")
+            length = str(self.environ.get("CONTENT_LENGTH") or "0")
+            if not length.isdigit() or int(length) > FORM_BYTES:
+                raise Refused(413, "That is too much for a form.")
+            raw = self.environ["wsgi.input"].read(int(length))
+            self._unread = 0
+            fields = urllib.parse.parse_qs(raw.decode("utf-8", "replace"), keep_blank_values=True)
+            self._form = {name: values[0] for name, values in fields.items()}
+        return self._form
+
+    def refuse_cross_site(self) -> None:
+        """Raises Refused for a form that another site's page has sent."""
+        environ = self.environ
+        hosts = {self.host, str(environ.get("HTTP_X_FORWARDED_HOST", self.host))}
+        origin = environ.get("HTTP_ORIGIN") or environ.get("HTTP_REFERER")
+        other = environ.get("HTTP_SEC_FETCH_SITE", "same-origin") not in ("same-origin", "none")
+        if other or (origin and urllib.parse.urlsplit(str(origin)).netloc not in hosts):
+            raise Refused(403, "This form was sent by another site. Open this page anew.")
+
+    def place(self) -> Place:
+        """Where the installation is that this request is about."""
+        root = str(self.environ.get("DOCUMENT_ROOT") or "")
+        # Passenger may say nothing; what it serves as files is then the folder "public".
+        served = SCRIPT.parent if self.kind == "cgi" else SCRIPT.parent / "public"
+        document_root = Path(os.path.realpath(root)) if root else served
+        if self.kind == "cgi" and document_root not in SCRIPT.parents:
+            document_root = SCRIPT.parent  # an alias or a user's folder: what lies here is served
+        home = choose_home(SCRIPT.parent, document_root)
+        return Place(
+            web_folder=SCRIPT.parent,
+            home=home,
+            kind=self.kind,
+            url=self.url,
+            document_root=document_root,
+            server=str(self.environ.get("SERVER_SOFTWARE", "")),
+            address=server_address(self.environ),
+        )
+
+
+def server_address(environ: dict[str, Any]) -> str:
+    """Where this server can be reached when its name cannot be from here."""
+    host, port = str(environ.get("SERVER_ADDR", "")), str(environ.get("SERVER_PORT", ""))
+    return f"{f'[{host}]' if ':' in host else host}:{port}" if host and port.isdigit() else ""
+
+
+@dataclasses.dataclass
+class Answer:
+    """What is sent back. A page's script and style carry `nonce`, and nothing else may run."""
+
+    status: int
+    body: bytes
+    kind: str = "text/html; charset=utf-8"
+    nonce: str = ""
+    headers: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def all_headers(self) -> list[tuple[str, str]]:
+        allowed = f"'nonce-{self.nonce}'" if self.nonce else "'none'"
+        policy = (
+            f"default-src 'none'; script-src {allowed}; style-src {allowed}; "
+            "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        )
+        fixed = {
+            "Content-Type": self.kind,
+            "Content-Length": str(len(self.body)),
+            "Content-Security-Policy": policy,
+            "X-Frame-Options": "DENY",
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "same-origin",
+            "Cache-Control": "no-store",
+            "X-Robots-Tag": "noindex, nofollow",
+        }
+        return list({**fixed, **self.headers}.items())
+
+
+def see_other(path: str) -> Answer:
+    return Answer(303, b"", headers={"Location": path})
+
+
+# --- Pages --------------------------------------------------------------------------------------
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1d2733; --dim: #5b6875; --paper: #fff; --edge: #d9e0e7;
+  --back: #eef2f6; --main: #1f5fa8; --good: #1a7f47; --bad: #b3261e; --warn: #8a5a00; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6ebf0; --dim: #9fadba; --paper: #1b232c;
+  --edge: #35414d; --back: #11171d; --main: #6aa9ee; --good: #5ec48b; --bad: #ff8a80;
+  --warn: #e0b050; } }
+* { box-sizing: border-box; }
+body { margin: 0; padding: 1.5rem 1rem; background: var(--back); color: var(--ink);
+  font: 16px/1.55 system-ui, sans-serif; }
+main { max-width: 44rem; margin: 0 auto; background: var(--paper); border-radius: 12px;
+  border: 1px solid var(--edge); padding: 1.5rem; }
+h1 { font-size: 1.45rem; margin: 0 0 .75rem; } h2 { font-size: 1.1rem; margin: 1.5rem 0 .5rem; }
+p { margin: .6rem 0; } .dim { color: var(--dim); }
+label { display: block; margin: .9rem 0 .2rem; font-weight: 600; }
+input[type=text], input[type=password], textarea { width: 100%; font: inherit; padding: .55rem;
+  border: 1px solid var(--edge); border-radius: 8px; background: var(--paper); color: var(--ink); }
+input[aria-invalid] { border-color: var(--bad); }
+textarea { font: .85rem/1.4 ui-monospace, monospace; }
+label.choice { font-weight: 400; } label.choice input { margin-right: .5rem; }
+button { font: inherit; font-weight: 600; margin-top: 1.1rem; padding: .65rem 1.3rem; border: 0;
+  border-radius: 8px; background: var(--main); color: var(--paper); cursor: pointer; }
+button.quiet { background: none; color: var(--main); border: 1px solid var(--main); }
+pre, code { font: .88rem/1.45 ui-monospace, monospace; overflow-wrap: anywhere; }
+pre { background: var(--back); border: 1px solid var(--edge); border-radius: 8px; padding: .7rem;
+  white-space: pre-wrap; margin: .4rem 0; user-select: all; }
+.error { border-left: 4px solid var(--bad); padding: .5rem .8rem; background: var(--back);
+  border-radius: 4px; white-space: pre-wrap; overflow-wrap: anywhere; }
+ol.steps, ul.checks { list-style: none; margin: 1rem 0; padding: 0; }
+ol.steps li, ul.checks li { display: flex; gap: .7rem; padding: .45rem 0;
+  border-top: 1px solid var(--edge); }
+ol.steps li > span, ul.checks li > span { flex: 0 0 4.6rem; font-weight: 600; }
+li > div { min-width: 0; overflow-wrap: anywhere; }
+.ok { color: var(--good); } .failed { color: var(--bad); } .warning { color: var(--warn); }
+progress { width: 100%; height: 1rem; accent-color: var(--main); }
+"""
+
+# Presses the button of the form that is to be sent again and again, and moves the bar.
+SCRIPT_TEXT = """
+(function () {
+  var form = document.getElementById("work");
+  if (!form) return;
+  var bar = document.getElementById("bar"), text = document.getElementById("now");
+  var button = form.querySelector("button"), troubles = 0;
+  var here = form.getAttribute("action");
+  button.hidden = true;
+  function again(pause) { setTimeout(work, pause); }
+  function work() {
+    fetch(here, {method: "POST", headers: {Accept: "application/json"},
+      body: new URLSearchParams(new FormData(form))
+    }).then(function (answer) { return answer.json(); }).then(function (state) {
+      troubles = 0;
+      bar.value = state.percent;
+      text.textContent = state.text;
+      if (state.again) again(state.pause); else location.replace(here);
+    }).catch(function () {
+      troubles += 1;
+      if (troubles < 6) again(1000 * troubles); else button.hidden = false;
+    });
+  }
+  work();
+})();
+"""
+
+_ = html.escape
+
+
+def page(title: str, body: str, status: int = 200, script: bool = False) -> Answer:
+    nonce = secrets.token_urlsafe(16)
+    code = f'<script nonce="{nonce}">{SCRIPT_TEXT}</script>' if script else ""
+    text = (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<title>{_(title)}</title><style nonce="{nonce}">{STYLE}</style></head>'
+        f"<body><main><h1>{_(title)}</h1>\n{body}\n</main>{code}</body></html>\n"
+    )
+    return Answer(status, text.encode("utf-8", "replace"), nonce=nonce)
+
+
+def form(
+    request: Request, session: Session, action: str, inside: str, button: str, extra: str = ""
+) -> str:
+    return (
+        f'<form method="post" action="{_(request.own_path)}" autocomplete="off" {extra}>'
+        f'<input type="hidden" name="csrf" value="{session.csrf()}">'
+        f'<input type="hidden" name="action" value="{_(action)}">{inside}'
+        f"<button>{_(button)}</button></form>"
+    )
+
+
+def error_box(sentence: str) -> str:
+    return f'<p class="error" role="alert">{_(sentence)}</p>' if sentence else ""
+
+
+def page_password(
+    request: Request, session: Session, sentence: str = "", status: int = 200
+) -> Answer:
+    inside = (
+        '<label for="password">Password</label>'
+        '<input type="password" id="password" name="password" autofocus>'
+    )
+    body = (
+        "<p>Please enter the password that you set in this file before you uploaded it.</p>"
+        + error_box(sentence)
+        + form(request, session, "password", inside, "Continue")
+    )
+    return page("TaskManager: is this yours?", body, status)
+
+
+def page_proof(request: Request, session: Session, sentence: str = "", status: int = 200) -> Answer:
+    body = (
+        f"<p>Please show that this web space is yours: create an empty file with this name in the "
+        f"folder where {_(SCRIPT.name)} lies, with your FTP program or the control panel's file "
+        f'manager.</p><pre id="proof">{_(session.proof_name())}</pre>'
+        + error_box(sentence)
+        + form(request, session, "proof", "", "The file is there")
+        + '<p class="dim">The name is for your browser alone. The file is deleted afterwards.</p>'
+    )
+    return page("TaskManager: is this yours?", body, status)
+
+
+def page_locked() -> Answer:
+    body = (
+        "<p>This installer has done its work and is locked. Delete it from the web folder. To use "
+        "it again, upload it again, with the archive that it is to install.</p>"
+    )
+    return page("Locked", body, 403)
+
+
+def page_checks(request: Request, session: Session, place: Place, sentence: str) -> Answer:
+    found = checks(place)
+    rows = "".join(
+        f'<li><span class="{check.state}">{WORDS[check.state]}</span><div><b>{_(check.title)}</b>: '
+        f"{_(check.found)} {_(check.advice)}</div></li>"
+        for check in found
+    )
+    if any(check.state == FAILED for check in found):
+        button = form(request, session, "look", "", "Check again")
+    else:
+        word = "Upgrade" if place.current() else "Install"
+        button = form(request, session, "begin", "", word)
+    body = (
+        f'{error_box(sentence)}<ul class="checks">{rows}</ul>{button}'
+        "<h2>If you need help</h2><p>Send this to your host or to whoever helps you:</p>"
+        f'<textarea readonly rows="7">{_(support_text(place, found))}</textarea>'
+    )
+    return page("TaskManager: checks", body)
+
+
+def quiet(form_text: str) -> str:
+    return form_text.replace("<button>", '<button class="quiet">')
+
+
+def is_new_database(journal: Journal) -> bool:
+    """Whether the settings of the database were made by this very installation."""
+    return journal.plan == "install" and not journal.before and journal.is_done("database")
+
+
+WORDS = {PASSED: "fine", WARNED: "note", FAILED: "to do", "waiting": "", "now": "now"}
+
+
+def step_list(journal: Journal) -> str:
+    current = journal.next()
+    rows = []
+    for number, name in enumerate(PLANS.get(journal.plan, []), 1):
+        state = PASSED if journal.is_done(name) else "waiting"
+        if name == current:
+            state = FAILED if journal.failure else "now"
+        word = {PASSED: "done", FAILED: "failed"}.get(state, WORDS[state])
+        rows.append(
+            f'<li><span class="{state}">{word}</span>'
+            f"<div>{number}. <b>{_(STEPS[name][0])}</b> {_(journal.detail(name))}</div></li>"
+        )
+    return f'<ol class="steps">{"".join(rows)}</ol>'
+
+
+def page_work(request: Request, session: Session, journal: Journal, sentence: str = "") -> Answer:
+    percent, detail = journal.progress()
+    failure = sentence or journal.failure.get("sentence", "")
+    button = "Try again" if failure else "Continue"
+    # After a failure a person decides, not the script.
+    extra = "" if failure else 'id="work"'
+    body = (
+        f'<progress id="bar" max="100" value="{percent}">{percent} %</progress>'
+        f'<p id="now" class="dim" aria-live="polite">{_(detail)}</p>{error_box(failure)}'
+        + form(request, session, "work", "", button, extra)
+        + step_list(journal)
+    )
+    if failure:
+        body += quiet(form(request, session, "over", "", "Start over"))
+    if failure and is_new_database(journal):
+        body += quiet(form(request, session, "other", "", "Use another database"))
+    return page("TaskManager: at work", body, script=not failure)
+
+
+DATABASE_FIELDS = [
+    ("host", "Host", "text", "localhost", "Mostly localhost; with a port: localhost:3307"),
+    ("name", "Database name", "text", "", "Make the database in the control panel first"),
+    ("user", "User", "text", "", "A user who may do everything with it"),
+    ("password", "Password", "password", "", ""),
+]
+
+
+def page_database(
+    request: Request,
+    session: Session,
+    journal: Journal,
+    typed: Optional[dict[str, str]] = None,
+    failure: Optional[Failure] = None,
+) -> Answer:
+    typed = typed or {}
+    engine = typed.get("engine", "mysql")
+    fields = "".join(
+        f'<label for="{name}">{label}</label><input type="{kind}" id="{name}" name="{name}" '
+        f'value="{_(typed.get(name, default)) if kind == "text" else ""}" '
+        f"{'aria-invalid=true' if failure and failure.field == name else ''}>"
+        + (f'<p class="dim">{hint}</p>' if hint else "")
+        for name, label, kind, default, hint in DATABASE_FIELDS
+    )
+    choices = "".join(
+        f'<label class="choice"><input type="radio" name="engine" value="{value}"'
+        f"{' checked' if value == engine else ''}>{label}</label>"
+        for value, label in (
+            ("mysql", "MySQL or MariaDB, with the values below (better for many workers)"),
+            ("sqlite", "SQLite: a file, nothing to fill in"),
+        )
+    )
+    body = (
+        "<p>Where shall the tasks be kept?</p>"
+        + error_box(str(failure) if failure else "")
+        + form(request, session, "database", choices + fields, "Test and continue")
+        + step_list(journal)
+    )
+    return page("TaskManager: database", body, 422 if failure else 200)
+
+
+def page_finish(request: Request, session: Session, place: Place, show_key: bool) -> Answer:
+    journal = Journal(place.home)
+    result = read_json(place.home / ".htfinish")
+    url = str(result.get("url", place.url))
+    key = str(result.get("api_key", ""))
+    if journal.plan == "upgrade":
+        shown = "<p>Settings, key and tasks are as they were.</p>"
+    elif show_key and key:
+        forget_key(place, result)
+        shown = (
+            "<h2>Your API key</h2><p>It is shown this once; it also stands in config.py, in "
+            f'<code>{_(str(place.home))}</code>.</p><pre id="key">{_(key)}</pre>'
+        )
+    else:
+        shown = (
+            "<h2>Your API key</h2><p>It was shown once. It stands in config.py, in "
+            f"<code>{_(str(place.home))}</code>.</p>"
+        )
+        key = "YOUR_API_KEY"
+    curl = str(result.get("curl", "")).replace("{api_key}", key)
+    removal = "<p>Now delete the installer: nobody needs it any more.</p>" + form(
+        request, session, "delete", "", f"Delete {SCRIPT.name} and the archive"
+    )
+    body = (
+        f'<p>TaskManager {_(str(result.get("version", "")))} is at <a href="{_(url)}/">{_(url)}/'
+        f"</a>, and the self-test has passed.</p>{shown}"
+        f'<h2>Add a task</h2><pre id="curl">{_(curl)}</pre>'
+        "<h2>Let cron do the tasks</h2><p>In the control panel, under “Cron jobs”, every minute:"
+        f'</p><pre id="cron">{_(str(result.get("cron", "")))}</pre>'
+        f"{_note(result)}<h2>The end</h2><p>This installer is locked.</p>{removal}"
+    )
+    return page(
+        "TaskManager is upgraded" if journal.plan == "upgrade" else "TaskManager is ready", body
+    )
+
+
+def forget_key(place: Place, result: dict[str, Any]) -> None:
+    rest = {name: value for name, value in result.items() if name != "api_key"}
+    write_json(place.home / ".htfinish", rest)
+
+
+def _note(result: dict[str, Any]) -> str:
+    note = str(result.get("note", ""))
+    return f"<p>{_(note)}</p>" if note else ""
+
+
+def page_deleted(url: str) -> Answer:
+    body = (
+        "<p>The installer is gone, and so is the archive. To upgrade one day, upload both "
+        "again.</p>"
+        f'<p><a href="{_(url)}/">{_(url)}/</a></p>'
+    )
+    return page("Deleted", body)
+
+
+# --- The web ------------------------------------------------------------------------------------
+
+
+def respond(request: Request) -> Answer:
+    """Answer one request of the installer."""
+    if request.method not in ("GET", "HEAD", "POST"):
+        raise Refused(405, "This page takes GET and POST.", {"Allow": "GET, HEAD, POST"})
+    if request.method == "POST":
+        request.refuse_cross_site()
+    place = request.place()
+    try:
+        prepare_home(place.home)
+        vault = Vault(place.home)
+    except OSError:
+        raise Refused(
+            500,
+            "The installer cannot write anything here. Let the folder that it lies in belong to "
+            "your account, with the mode 755, and open this page anew.",
+        ) from None
+    session = Session.read(request.cookie(), vault)
+    return respond_to_session(request, place, vault, session)
+
+
+def respond_to_session(
+    request: Request, place: Place, vault: Vault, session: Optional[Session]
+) -> Answer:
+    is_locked_now = vault.is_locked(place)
+    if is_locked_now and (
+        session is None or session.level != OWNER or session.nonce != vault.finisher
+    ):
+        return page_locked()
+    if request.method == "POST":
+        check_csrf(request, session)
+    if session is None:
+        session = Session.new(VISITOR, vault)
+        return with_cookie(request, session, page_ownership(request, session))
+    if session.level != OWNER:
+        return prove(request, place, vault, session)
+    if is_locked_now:
+        return respond_to_finisher(request, place, vault, session)
+    return respond_to_owner(request, place, vault, session)
+
+
+def check_csrf(request: Request, session: Optional[Session]) -> None:
+    given = request.form().get("csrf", "")
+    if session is None or not hmac.compare_digest(given.encode(), session.csrf().encode()):
+        raise Refused(
+            403,
+            "This form is too old, or your browser keeps no cookies for this site. Open this page "
+            "anew.",
+        )
+
+
+def with_cookie(request: Request, session: Session, answer: Answer) -> Answer:
+    secure = "; Secure" if request.is_secure else ""
+    path = request.base + "/"
+    answer.headers["Set-Cookie"] = (
+        f"{COOKIE}={session.cookie()}; Path={path}; HttpOnly; SameSite=Strict{secure}"
+    )
+    return answer
+
+
+def page_ownership(
+    request: Request, session: Session, sentence: str = "", status: int = 200
+) -> Answer:
+    password = admin_password()
+    if not password:
+        return page_proof(request, session, sentence, status)
+    if len(password) < 8:
+        raise Refused(
+            403,
+            "The ADMIN_PASSWORD in this file is too short to protect anything. Set one of at "
+            "least 8 characters, or none, and upload the file again.",
+        )
+    return page_password(request, session, sentence, status)
+
+
+def prove(request: Request, place: Place, vault: Vault, session: Session) -> Answer:
+    """The way from visitor to owner."""
+    action = request.form().get("action", "") if request.method == "POST" else ""
+    password = admin_password()
+    if len(password) >= 8 and action == "password":
+        given = request.form().get("password", "")
+        try:
+            proven = vault.try_password(given, password, time.time())
+        except Throttled as throttled:
+            sentence = (
+                f"Too many wrong passwords. Wait {throttled.seconds} seconds before the next try."
+            )
+            answer = page_ownership(request, session, sentence, 429)
+            answer.headers["Retry-After"] = str(throttled.seconds)
+            return answer
+        sentence = "That is not the password."
+    elif not password and action == "proof":
+        proven = take_proof(place.web_folder / session.proof_name())
+        sentence = "There is no file with this name here yet. Mind the folder and the ending .txt."
+    else:
+        return page_ownership(request, session)
+    if not proven:
+        return page_ownership(request, session, sentence, 403)
+    # A new name for the session: the old one was given to somebody unknown.
+    return with_cookie(request, Session.new(OWNER, vault), see_other(request.own_path))
+
+
+def take_proof(path: Path) -> bool:
+    try:
+        found = stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+    if found:
+        with contextlib.suppress(OSError):
+            path.unlink()
+    return found
+
+
+def respond_to_owner(request: Request, place: Place, vault: Vault, session: Session) -> Answer:
+    journal = Journal(place.home)
+    if request.method != "POST":
+        return page_of_state(request, place, vault, session, journal)
+    action = request.form().get("action", "")
+    job = Job(place, journal, time.monotonic() + STEP_SECONDS)
+    if action in ("begin", "over"):
+        return begin(request, place, session, job, over=action == "over")
+    if action == "work" and journal.plan:
+        return work(request, vault, session, job)
+    if action == "database" and journal.next() == "database":
+        job.answers = {name: request.form().get(name, "") for name in ("engine", *FIELD_NAMES)}
+        return work_on_database(request, session, job)
+    if action == "other" and is_new_database(journal):
+        return choose_other_database(request, job)
+    return see_other(request.own_path)
+
+
+FIELD_NAMES = [field[0] for field in DATABASE_FIELDS]
+
+
+def page_of_state(
+    request: Request, place: Place, vault: Vault, session: Session, journal: Journal
+) -> Answer:
+    """The page for where the installation stands."""
+    if not journal.plan or (journal.is_finished and not is_to_be_locked(journal, place)):
+        return page_checks(request, session, place, journal.failure.get("sentence", ""))
+    if journal.is_finished:
+        return finish(request, place, vault, session)
+    job = Job(place, journal, 0.0)
+    if journal.next() == "database" and needs_answers(job):
+        sentence = journal.failure.get("sentence", "")
+        return page_database(
+            request, session, journal, None, Failure(sentence) if sentence else None
+        )
+    return page_work(request, session, journal)
+
+
+def is_to_be_locked(journal: Journal, place: Place) -> bool:
+    """Whether the last step was taken and the process killed before the lock was."""
+    return not (place.home / ".htfinished").is_file() or (
+        (place.home / ".htfinished").stat().st_mtime_ns < journal.path.stat().st_mtime_ns
+    )
+
+
+def finish(request: Request, place: Place, vault: Vault, session: Session) -> Answer:
+    """Lock the installer; from now on only this session sees how it went."""
+    vault.lock(place, session.nonce)
+    write_whole(place.home / ".htfinished", b"")
+    return see_other(request.own_path)
+
+
+def begin(request: Request, place: Place, session: Session, job: Job, over: bool = False) -> Answer:
+    """Make the plan, unless there is one that was not carried out to its end."""
+    try:
+        if over or not job.journal.plan or job.journal.is_finished:
+            job.journal.begin(plan_for(place), place.current())
+    except Failure as failure:
+        return page_checks(request, session, place, str(failure))
+    return see_other(request.own_path)
+
+
+def work(request: Request, vault: Vault, session: Session, job: Job) -> Answer:
+    """Go on with the steps, and tell a script or a person how far they are."""
+    pause = 100
+    try:
+        run_steps(job)
+    except Busy:
+        pause = 1000
+    except Failure:
+        pass
+    journal = Journal(job.place.home)
+    if not request.wants_json:
+        return see_other(request.own_path)
+    percent, detail = journal.progress()
+    name = journal.next()
+    title = STEPS[name][0] if name else ""
+    again = not (name is None or journal.failure or (name == "database" and needs_answers(job)))
+    state = {
+        "percent": percent,
+        "text": f"{title} {detail}".strip(),
+        "again": again,
+        "pause": pause,
+    }
+    return Answer(200, json.dumps(state).encode(), kind="application/json")
+
+
+def work_on_database(request: Request, session: Session, job: Job) -> Answer:
+    (job.place.home / ".htanswer-database").unlink(missing_ok=True)
+    job.deadline += STEP_SECONDS
+    try:
+        with locked(job.place.home / ".htlock-work", wait=False):
+            job.journal.done("database", STEPS["database"][1](job))
+    except (Busy, Again):
+        return see_other(request.own_path)
+    except Failure as failure:
+        return page_database(request, session, Journal(job.place.home), job.answers, failure)
+    return see_other(request.own_path)
+
+
+def choose_other_database(request: Request, job: Job) -> Answer:
+    """Back to the form: the settings that were tried do not work after all."""
+    with locked(job.place.home / ".htlock-work", wait=False):
+        (job.place.home / "config.py").unlink(missing_ok=True)
+        for step in ("database", "tables", "entry", "selftest"):
+            job.journal.undo(step)
+    return see_other(request.own_path)
+
+
+def respond_to_finisher(request: Request, place: Place, vault: Vault, session: Session) -> Answer:
+    if request.method == "POST" and request.form().get("action") == "delete":
+        return delete_installer(place)
+    return page_finish(request, session, place, vault.show_key_once())
+
+
+def delete_installer(place: Place) -> Answer:
+    (place.home / ".htfinish").unlink(missing_ok=True)
+    try:
+        for path in place.web_folder.glob("taskmanager-*.zip*"):
+            path.unlink()
+        SCRIPT.unlink()
+    except OSError as error:
+        raise Refused(500, f"{sentence_of(error)} Delete it with your FTP program.") from None
+    return page_deleted(place.url)
+
+
+def answer_request(request: Request) -> Answer:
+    try:
+        return respond(request)
+    except Refused as refused:
+        answer = page("TaskManager", error_box(str(refused)), refused.status)
+        answer.headers.update(refused.headers)
+        return answer
+    except Busy:
+        answer = page("TaskManager", error_box("The installer is at work. Reload soon."), 503)
+        answer.headers["Retry-After"] = "2"
+        return answer
+    except Exception as error:
+        # What it is goes to the log: a page may be read by anybody.
+        print(f"deploy.py: {type(error).__name__}: {error}", file=sys.stderr)
+        sentence = "The installer stumbled; the server's error log says over what. Reload to go on."
+        return page("TaskManager", error_box(sentence), 500)
+
+
+def send(answer: Answer, method: str, start_response: Any) -> Iterable[bytes]:
+    reason = HTTPStatus(answer.status).phrase
+    start_response(f"{answer.status} {reason}", answer.all_headers())
+    return [] if method == "HEAD" else [answer.body]
+
+
+def run_cgi() -> int:
+    from wsgiref.handlers import CGIHandler
+
+    def installer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        request = Request(environ, "cgi")
+        answer = answer_request(request)
+        request.read_rest()
+        return send(answer, request.method, start_response)
+
+    CGIHandler().run(installer)
+    return 0
+
+
+_site: list[Any] = []
+
+
+def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """For Passenger: the installer at its own address, the installed site at all others."""
+    request = Request(environ, "passenger")
+    path = str(environ.get("PATH_INFO", ""))
+    if path == f"/{SCRIPT.name}":
+        return send(answer_request(request), request.method, start_response)
+    if not _site and request.place().current():
+        _site.append(installed_application(request.place()))
+    if _site:
+        answer: Iterable[bytes] = _site[0](environ, start_response)
+        return answer
+    if path in ("", "/"):
+        return send(see_other(request.own_path), request.method, start_response)
+    return send(page("Not found", "<p>There is nothing here yet.</p>", 404), "GET", start_response)
+
+
+def installed_application(place: Place) -> Any:
+    """The site's own entry, until Passenger is told to start with it."""
+    release = place.releases / place.current()
+    os.environ.setdefault("TASKMANAGER_CONFIG", str(place.home / "config.py"))
+    sys.path[:0] = [str(release), str(release / "vendor")]
+    return importlib.import_module("app.entry").application
+
+
+# --- The command line ---------------------------------------------------------------------------
+
+
+def read_answers(path: str) -> dict[str, Any]:
+    """What an unattended installation is told. Raises Failure."""
+    try:
+        answers = json.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise Failure(f"{path} cannot be read: {error.strerror}", EXIT_USAGE) from None
+    except ValueError as error:
+        raise Failure(f"{path} is no JSON: {error}", EXIT_USAGE) from None
+    known = {"url", "kind", "web_folder", "home", "document_root", "archive", "database"}
+    if not isinstance(answers, dict) or set(answers) - known:
+        raise Failure(f"{path} must be an object with: {', '.join(sorted(known))}", EXIT_USAGE)
+    if not re.fullmatch(r"https?://[^/\s]+(/[^\s?#]*)?", str(answers.get("url", ""))):
+        raise Failure(f'{path}: "url" must be the address of the site, http…', EXIT_USAGE)
+    if answers.setdefault("kind", "cgi") not in ("cgi", "passenger"):
+        raise Failure(f'{path}: "kind" must be "cgi" or "passenger"', EXIT_USAGE)
+    database = answers.setdefault("database", {"engine": "sqlite"})
+    if not isinstance(database, dict) or database.get("engine") not in ("sqlite", "mysql"):
+        raise Failure(f'{path}: "database" must say "engine": "sqlite" or "mysql"', EXIT_USAGE)
+    return answers
+
+
+def place_of(answers: dict[str, Any]) -> Place:
+    web_folder = Path(os.path.realpath(answers.get("web_folder") or SCRIPT.parent))
+    if not web_folder.is_dir():
+        raise Failure(f"The web folder {web_folder} is not there.", EXIT_USAGE)
+    named = [folder for folder in web_folder.parents if folder.name in WEB_ROOT_NAMES]
+    guess = web_folder if web_folder.name in WEB_ROOT_NAMES or not named else named[0]
+    if answers["kind"] == "passenger":
+        guess = web_folder / "public"
+    root = Path(os.path.realpath(answers.get("document_root") or guess))
+    home = answers.get("home")
+    archive = answers.get("archive")
+    return Place(
+        web_folder=web_folder,
+        home=Path(os.path.realpath(home)) if home else choose_home(web_folder, root),
+        kind=answers["kind"],
+        url=str(answers["url"]).rstrip("/"),
+        document_root=root,
+        archive=Path(os.path.realpath(archive)) if archive else None,
+        server="command line",
+    )
+
+
+class Teller:
+    """Says how far an unattended installation is: numbered lines, or an object a line."""
+
+    def __init__(self, as_json: bool, stream: IO[str]) -> None:
+        self._as_json = as_json
+        self._stream = stream
+        self._number = 0
+
+    def step(self, name: str, status: str, detail: str) -> None:
+        if self._as_json:
+            self._write(json.dumps({"step": name, "status": status, "detail": detail}))
+        elif status == "done":
+            self._number += 1
+            self._write(f"[{self._number}] {STEPS[name][0]}: {detail}")
+
+    def end(self, result: dict[str, Any]) -> None:
+        if self._as_json:
+            self._write(json.dumps(result))
+            return
+        key = str(result.get("api_key", ""))
+        curl = str(result.get("curl", "")).replace("{api_key}", key or "YOUR_API_KEY")
+        lines = ["", f"TaskManager is {result['status']}: {result.get('url')}/"]
+        lines += [f"API key (kept in config.py): {key}"] if key else []
+        lines += ["", "Add a task:", f"  {curl}", "The cron line:", f"  {result.get('cron')}"]
+        lines += ["", f"Delete {SCRIPT} now."] if result.get("note") is None else []
+        for line in [*lines, *([str(result["note"])] if result.get("note") else [])]:
+            self._write(line)
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+
+def install(options: argparse.Namespace) -> int:
+    """The whole installation, or an upgrade, without anybody watching."""
+    teller = Teller(options.json, sys.stdout)
+    step = ""
+    try:
+        answers = read_answers(options.config)
+        check_password()
+        place = place_of(answers)
+        prepare_home(place.home)
+        journal = Journal(place.home)
+        if not journal.plan or journal.is_finished or is_stale(journal, place):
+            journal.begin(plan_for(place), place.current())
+        work_through(place, answers, teller)
+        journal = Journal(place.home)
+    except Failure as failure:
+        with contextlib.suppress(NameError, UnboundLocalError):
+            step = str(Journal(place.home).next() or "")
+        return tell_failure(failure, step, options.json)
+    except Busy:
+        return tell_failure(Failure("Another run is at work. Try again later."), "", options.json)
+    except OSError as error:
+        return tell_failure(Failure(sentence_of(error)), "", options.json)
+    Vault(place.home).lock(place, "")
+    write_whole(place.home / ".htfinished", b"")
+    result = read_json(place.home / ".htfinish")
+    (place.home / ".htfinish").unlink(missing_ok=True)
+    status = "upgraded" if journal.plan == "upgrade" else "installed"
+    where = {"home": str(place.home), "release": journal.release}
+    teller.end({"status": status, **result, **where})
+    return EXIT_DONE
+
+
+def work_through(place: Place, answers: dict[str, Any], teller: Teller) -> None:
+    typed = {name: str(value) for name, value in answers["database"].items()}
+    typed["password"] = os.environ.get("DEPLOY_DB_PASS", "")
+    typed["api_key"] = os.environ.get("DEPLOY_API_KEY", "")
+    while not Journal(place.home).is_finished:
+        # A while at a time, so that the journal tells whoever looks how far it is.
+        deadline = time.monotonic() + STEP_SECONDS
+        run_steps(Job(place, Journal(place.home), deadline, typed), teller.step)
+
+
+def is_stale(journal: Journal, place: Place) -> bool:
+    """Whether another archive was brought since the installation was begun."""
+    path = find_archive(place)
+    if not journal.release or path is None:
+        return False
+    with Archive(path) as archive:
+        return archive.name != journal.release
+
+
+def check_password() -> None:
+    """Whoever may set a password in the file may ask for it here too."""
+    given = os.environ.get("DEPLOY_ADMIN_PASSWORD", "")
+    if ADMIN_PASSWORD and not hmac.compare_digest(digest_of(given), digest_of(ADMIN_PASSWORD)):
+        raise Failure(
+            "This file sets ADMIN_PASSWORD, and DEPLOY_ADMIN_PASSWORD is not the same.", EXIT_USAGE
+        )
+
+
+def tell_failure(failure: Failure, step: str, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps({"status": "failed", "step": step, "error": str(failure)}), flush=True)
+    title = f"{STEPS[step][0]}: " if step else ""
+    print(f"deploy.py: {title}{failure}", file=sys.stderr)
+    return failure.exit_code
+
+
+def project_module(name: str) -> Any:
+    """A part of the installer that lies in the project beside this file. Raises Failure."""
+    path = PROJECT / "app" / "install" / f"{name}.py"
+    if not path.is_file():
+        raise Failure(
+            f"app/install/{name}.py is missing in {PROJECT}: this needs the whole project, not "
+            "deploy.py alone. Get it again and run the deploy.py in it.",
+            EXIT_MISSING,
+        )
+    sys.path.insert(0, str(PROJECT))
+    return importlib.import_module(f"app.install.{name}")
 
 
 def port_number(text: str) -> int:
@@ -1054,56 +2241,90 @@ def command_line() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="deploy.py",
         description=(
-            "Installs TaskManager. --local is the way that exists: it makes a queue in this "
-            "folder, starts its server, and runs tasks through it before your eyes."
+            "Installs and upgrades TaskManager. Uploaded into a web folder it does so in the "
+            "browser; from a terminal it takes one of --local, --install and --build."
         ),
-        epilog=EXIT_CODES,
+        epilog=INSTALL_HELP + "\n" + EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
+    modes = parser.add_mutually_exclusive_group()
+    modes.add_argument(
         "--local",
         action="store_true",
         help="install into .venv and local/ here, serve on 127.0.0.1, run tasks, go on serving",
     )
-    parser.add_argument(
-        "--once", action="store_true", help="end when the tasks are done instead of serving on"
+    modes.add_argument(
+        "--install", action="store_true", help="install or upgrade a site, unattended; see below"
+    )
+    modes.add_argument(
+        "--build", action="store_true", help="make the release archive of this project"
     )
     parser.add_argument(
-        "--port", type=port_number, default=8000, help="the server's port (default: %(default)s)"
+        "--once",
+        action="store_true",
+        help="--local: end when the tasks are done instead of serving on",
+    )
+    parser.add_argument(
+        "--port",
+        type=port_number,
+        default=8000,
+        help="--local: the server's port (default: %(default)s)",
     )
     parser.add_argument(
         "--real",
         metavar="PATH",
-        help="instead of the demonstration: checksum, size and lines of every file below PATH",
+        help="--local: instead of the demonstration: checksum, size and lines of every file "
+        "below PATH",
     )
+    parser.add_argument("--config", metavar="FILE", help="--install: the answers, as JSON")
+    parser.add_argument(
+        "--json", action="store_true", help="--install: print an object a line for programs"
+    )
+    parser.add_argument(
+        "--with-vendor",
+        action="store_true",
+        help="--build: with the packages, for hosts without pip or network",
+    )
+    parser.add_argument("--output", metavar="FILE", help="--build: the archive's path")
     return parser
+
+
+OPTIONS_OF = {
+    "local": ("once", "real"),
+    "install": ("config", "json"),
+    "build": ("with_vendor", "output"),
+}
+
+
+def refuse_strangers(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """An option of one mode given with another one is a mistake."""
+    for mode, names in OPTIONS_OF.items():
+        given = [name for name in names if getattr(options, name) not in (None, False)]
+        if given and not getattr(options, mode):
+            words = " and ".join("--" + name.replace("_", "-") for name in names)
+            parser.error(f"{words} go with --{mode}")
 
 
 def main(arguments: Optional[list[str]] = None) -> int:
     parser = command_line()
     options = parser.parse_args(arguments)
-    if not options.local:
-        if options.once or options.real is not None:
-            parser.error("--once and --real go with --local")
-        parser.print_help()
-        return EXIT_USAGE
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    console = Console(sys.stdout)
+    refuse_strangers(parser, options)
     try:
-        return deploy_locally(options, console)
+        if options.local:
+            return int(project_module("local").main(options))
+        if options.build:
+            output = Path(options.output).resolve() if options.output else None
+            releases = project_module("releases")
+            return int(releases.build_command(PROJECT, output, options.with_vendor))
     except Failure as failure:
-        console.close()
-        print(f"deploy.py: {failure}", file=sys.stderr)
-        return failure.exit_code
-    except Interrupted as interruption:
-        console.close()
-        print("deploy.py: interrupted; run it again to go on", file=sys.stderr)
-        return 128 + interruption.signum
-    except BrokenPipeError:
-        # Whoever read the output is gone; so is the reason to go on. Python must not flush again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return tell_failure(failure, "", False)
+    if options.install:
+        if not options.config:
+            parser.error("--install needs --config answers.json")
+        return install(options)
+    parser.print_help()
+    return EXIT_USAGE
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_cgi() if "GATEWAY_INTERFACE" in os.environ else main())

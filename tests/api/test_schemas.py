@@ -343,8 +343,44 @@ def test_runaway_patterns_in_a_batch_are_given_up(api: Api) -> None:
     assert reply.code == "validation_failed"
 
 
-def test_a_schema_without_end_is_given_up(api: Api) -> None:
-    reply = register(api, {"$ref": "#"})
+ENDLESS: dict[str, Any] = {
+    "itself": {"$ref": "#"},
+    "itself, dynamically": {"$dynamicRef": "#"},
+    "two that refer to each other": {
+        "$ref": "#/$defs/a",
+        "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}},
+    },
+    "allOf": {"allOf": [{"type": "object"}, {"$ref": "#"}]},
+    "anyOf": {"anyOf": [{"$ref": "#"}]},
+    "oneOf": {"oneOf": [{"$ref": "#"}]},
+    "not": {"not": {"$ref": "#"}},
+    "not, dynamically": {"not": {"$dynamicRef": "#"}},
+    "if": {"if": {"$ref": "#"}},
+    "then": {"if": True, "then": {"$ref": "#"}},
+    "dependentSchemas": {"dependentSchemas": {"a": {"$ref": "#"}}},
+    "unevaluatedProperties": {"unevaluatedProperties": False, "allOf": [{"$ref": "#"}]},
+    "inside": {
+        "properties": {"a": {"$ref": "#/$defs/d"}},
+        "$defs": {"d": {"not": {"$ref": "#/$defs/d"}}},
+    },
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_schema_without_end_is_given_up(api: Api, name: str) -> None:
+    """Refused when it is registered, or else when it is used."""
+    reply = register(api, ENDLESS[name])
     if reply.status == 201:
         reply = create(api, {"a": 1})
     assert reply.code == "validation_failed"
+
+
+def test_a_schema_may_follow_its_params_down(api: Api) -> None:
+    node = {"left": {"$ref": "#"}, "right": {"$ref": "#"}, "leaf": {"type": "number"}}
+    register(api, {"anyOf": [{"type": "null"}, {"allOf": [{"properties": node}]}]})
+    good: dict[str, Any] = {"leaf": 1}
+    bad: dict[str, Any] = {"leaf": "x"}
+    for _ in range(90):
+        good, bad = {"left": good, "right": None}, {"right": bad}
+    assert create(api, good).status == 201
+    assert create(api, bad).code == "validation_failed"

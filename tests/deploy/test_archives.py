@@ -42,8 +42,8 @@ def deploy() -> Iterator[ModuleType]:
     del sys.modules[spec.name]
 
 
-def manifest(files: dict[str, bytes], **more: object) -> bytes:
-    digests = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+def manifest(contents: dict[str, bytes], **more: object) -> bytes:
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
     content = {"name": "taskmanager", "version": "1.2.3", "vendor": None, "files": digests}
     return json.dumps({**content, **more}).encode()
 

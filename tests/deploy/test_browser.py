@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +39,9 @@ def space(request: pytest.FixtureRequest) -> Iterator[WebSpace]:
 
 
 def shot(page: Page, name: str) -> None:
-    """A picture for the documentation, of the first kind of hosting alone."""
+    """A picture for the documentation, when PICTURES is set."""
+    if not os.environ.get("PICTURES"):
+        return
     IMAGES.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=IMAGES / f"{name}.png", full_page=True)
 

@@ -39,6 +39,22 @@ class TestUsage:
         assert run.code == 2
         assert "--local" in run.err
 
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            (["--install"], "--install needs --config"),
+            (["--build", "--json"], "go with --install"),
+            (["--local", "--with-vendor"], "go with --build"),
+            (["--local", "--build"], "not allowed with"),
+        ],
+    )
+    def test_options_go_with_their_mode(
+        self, bare: Path, arguments: list[str], sentence: str
+    ) -> None:
+        run = deploy(bare, *arguments)
+        assert run.code == 2
+        assert sentence in run.err
+
     @pytest.mark.parametrize("port", ["0", "65536", "http", "-1", ""])
     def test_a_port_is_a_number(self, bare: Path, port: str) -> None:
         run = deploy(bare, "--local", f"--port={port}", "--port=8000")
@@ -52,8 +68,9 @@ class TestUsage:
         assert described == {"0", "1", "2", "3", "4", "128"}
 
     def test_the_text_begins_with_what_to_do(self) -> None:
-        beginning = DEPLOY.read_text("utf-8").splitlines()[:12]
-        assert any("python3 deploy.py --local" in line for line in beginning)
+        beginning = "\n".join(DEPLOY.read_text("utf-8").splitlines()[:16])
+        assert "the mode 755" in beginning
+        assert "python3 deploy.py --local" in beginning
 
 
 class TestPath:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import os
@@ -46,6 +47,7 @@ application = wsgi.application
 def archives() -> Path:
     """A folder with the release's archive, packages included, made by deploy.py itself."""
     folder = Path(tempfile.mkdtemp(prefix="tm-archives-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     build(folder, "--with-vendor")
     return folder
 
@@ -262,7 +264,9 @@ class Visitor:
         self._opener = urllib.request.build_opener(NoRedirect, urllib.request.ProxyHandler({}))
 
     def get(self, **headers: str) -> Visitor:
-        return self._send(urllib.request.Request(self.url, headers=self._headers(headers)))
+        """Open the page, and the one that it sends on to."""
+        self._send(urllib.request.Request(self.url, headers=self._headers(headers)))
+        return self.get() if self.status == 303 else self
 
     def post(
         self,

@@ -1,0 +1,219 @@
+"""Trying a database as it was typed: one clear sentence for each thing that may be wrong."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+
+from app.db.url import from_parts
+from app.install.refusal import Refusal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Any
+
+    from app.db.url import DatabaseUrl
+
+OLDEST = {"MySQL": (5, 7), "MariaDB": (10, 2)}
+CLOCK_TOLERANCE = 60.0
+"""Seconds between the database's clock and this machine's before a person is told."""
+
+PROBE = "taskmanager_probe"
+
+# What the tables and their migrations need, each by a real statement on a table of its own.
+PROBES = [
+    ("CREATE", f"CREATE TABLE IF NOT EXISTS {PROBE} (id INT NOT NULL PRIMARY KEY, value INT)"),
+    ("INSERT", f"INSERT INTO {PROBE} (id, value) VALUES (1, 1)"),
+    ("SELECT", f"SELECT id, value FROM {PROBE}"),
+    ("UPDATE", f"UPDATE {PROBE} SET value = 2 WHERE id = 1"),
+    ("DELETE", f"DELETE FROM {PROBE} WHERE id = 1"),
+    ("ALTER", f"ALTER TABLE {PROBE} ADD COLUMN more INT"),
+    ("INDEX", f"CREATE INDEX {PROBE}_value ON {PROBE} (value)"),
+    ("DROP", f"DROP TABLE {PROBE}"),
+]
+
+# What a table left over from a killed try answers: already there.
+LEFT_OVER = {1050, 1060, 1061, 1062}
+
+# Refusals that a right missing in each of these statements brings.
+DENIED = {1044, 1142, 1143, 1227, 1370}
+
+
+# By number: the field that it is about, and what to do.
+REFUSALS: list[tuple[set[int], str, str]] = [
+    (
+        {1045},
+        "password",
+        "The database server refuses this password for the user {user}: it is mistyped, or the "
+        "user has another name. The control panel can set a new password.",
+    ),
+    (
+        {1049},
+        "name",
+        "The server has no database {name}. Make it in the control panel, and mind that many "
+        "hosts put your account's name before it, as in account_queue.",
+    ),
+    (
+        {1044, 1142},
+        "user",
+        "The user {user} may not use the database {name}, or it does not exist. In the control "
+        "panel, add the user to the database with all privileges.",
+    ),
+    (
+        {1040, 1203, 1226},
+        "host",
+        "The database has no free connection at the moment: other programs of this account or "
+        "server hold them all. Wait a minute and try again.",
+    ),
+    (
+        {1129, 1130},
+        "host",
+        "The database server takes no connections from this web server. In the control panel, "
+        "look for “remote MySQL” and allow it.",
+    ),
+    (
+        {2002, 2003, 2005},
+        "host",
+        "No database server answers at {host}. Mostly the host is localhost; the control panel "
+        "shows it where it lists the databases.",
+    ),
+]
+
+
+def try_sqlite(folder: Path) -> str:
+    """Whether this Python's SQLite can keep a queue in the folder. Raises Refusal."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / ".ht-probe.sqlite3"
+    try:
+        connection = sqlite3.connect(str(path))
+        try:
+            connection.execute("CREATE TABLE probe (id INTEGER)")
+            connection.commit()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise Refusal(f"SQLite cannot write in {folder}: {error}.", "engine") from None
+    finally:
+        path.unlink(missing_ok=True)
+    return f"SQLite {sqlite3.sqlite_version}, {folder / 'queue.sqlite3'}"
+
+
+def try_mysql(form: Mapping[str, str]) -> str:
+    """Whether the typed database can keep a queue; what it is. Raises Refusal."""
+    for name, label in (("host", "host"), ("name", "database's name"), ("user", "user")):
+        if not form.get(name, "").strip():
+            raise Refusal(f"Please fill in the {label}.", name)
+    url = from_parts(
+        form["host"].strip(), form["name"].strip(), form["user"].strip(), form.get("password", "")
+    )
+    connection = _connect(url)
+    try:
+        return _try(connection, url)
+    finally:
+        connection.close()
+
+
+def _connect(url: DatabaseUrl) -> Any:
+    """As typed, first without TLS as the queue does it. Raises Refusal."""
+    import pymysql
+
+    from app.db.mysql import _connect as connect
+    from app.db.mysql import _wants_tls
+
+    try:
+        try:
+            return connect(url, ssl_disabled=True)
+        except pymysql.MySQLError as error:
+            if not _wants_tls(error):
+                raise
+            return connect(url, ssl_disabled=False)
+    except (pymysql.MySQLError, OSError, RuntimeError, UnicodeError) as error:
+        raise _refusal(error, url) from None
+
+
+def _refusal(error: Exception, url: DatabaseUrl) -> Refusal:
+    """The sentence for a connection that was refused, and the field that it is about."""
+    number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+    if not number and isinstance(error, OSError):
+        number = 2003
+    text = str(error.args[1]) if len(error.args) > 1 else str(error)
+    for numbers, field, sentence in REFUSALS:
+        if number in numbers:
+            host = url.socket or f"{url.host}:{url.port}"
+            said = sentence.format(user=url.user, name=url.database, host=host)
+            return Refusal(f"{said} ({number})", field)
+    return Refusal(f"The database refuses: {text} ({number})", "host")
+
+
+def _try(connection: Any, url: DatabaseUrl) -> str:
+    version, seconds, engines = _ask(connection)
+    server = _check_version(version)
+    if "InnoDB" not in engines:
+        raise Refusal("This database has no InnoDB tables, and the queue needs them.", "host")
+    _probe_rights(connection, url)
+    drift = abs(seconds - time.time())
+    off = drift > CLOCK_TOLERANCE
+    note = f"; its clock is {drift:.0f} s off, which does not matter" if off else ""
+    return f"{server}, database {url.database}{note}"
+
+
+def _ask(connection: Any) -> tuple[str, float, list[str]]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT VERSION(), UNIX_TIMESTAMP()")
+        version, seconds = cursor.fetchone()
+        cursor.execute("SHOW ENGINES")
+        engines = [row[0] for row in cursor.fetchall() if row[1] in ("YES", "DEFAULT")]
+    return str(version), float(seconds), engines
+
+
+def _check_version(text: str) -> str:
+    """The server's name and version. Raises Refusal for one that is too old."""
+    name = "MariaDB" if "mariadb" in text.lower() else "MySQL"
+    # Old replication needed a "5.5.5-" before MariaDB's own version.
+    found = re.match(r"(?:5\.5\.5-)?(\d+)\.(\d+)(?:\.\d+)?", text)
+    version = (int(found[1]), int(found[2])) if found else (0, 0)
+    if version < OLDEST[name]:
+        oldest = " and ".join(f"{n} {major}.{minor}" for n, (major, minor) in OLDEST.items())
+        raise Refusal(
+            f"This is {name} {text}, and the oldest that will do are {oldest}. Ask your host for a "
+            "newer one, or choose SQLite.",
+            "host",
+        )
+    return f"{name} {version[0]}.{version[1]}"
+
+
+def _probe_rights(connection: Any, url: DatabaseUrl) -> None:
+    """Do with a table of its own all that the queue will do. Raises Refusal naming what fails."""
+    missing = []
+    _execute(connection, f"DROP TABLE IF EXISTS {PROBE}")
+    for privilege, statement in PROBES:
+        number, text = _execute(connection, statement)
+        if number in DENIED:
+            missing.append(privilege)
+            if privilege == "CREATE":
+                break
+        elif number and not missing and number not in LEFT_OVER:
+            raise Refusal(f"The database refuses to {privilege}: {text} ({number})", "user")
+    if missing:
+        raise Refusal(
+            f"The user {url.user} lacks the privilege {', '.join(missing)} on the database "
+            f"{url.database}. In the control panel, give the user all privileges on it.",
+            "user",
+        )
+
+
+def _execute(connection: Any, statement: str) -> tuple[int, str]:
+    """The number and text of the error that a statement brings; 0 for none."""
+    import pymysql
+
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            cursor.fetchall()
+    except pymysql.MySQLError as error:
+        number = error.args[0] if error.args and isinstance(error.args[0], int) else -1
+        return number, str(error.args[-1])
+    return 0, ""

@@ -1,0 +1,216 @@
+"""The self-test: a task's whole life at the site's real address, and every private file refused."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from app.install.http import Unreachable, Web
+from app.install.refusal import Refusal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Any
+
+    from app.install.http import Reply
+    from app.install.site import InstallationSite
+
+    Call = Callable[[str, str, Any], tuple[int, dict[str, Any]]]
+
+TASK_TYPE = "taskmanager.selftest"
+WAIT_SECONDS = 15.0
+"""For the first healthy answer: Passenger looks for its restart file every 10 seconds."""
+
+PRIVATE_IN_HOME = (
+    *("config.py", "current", "previous", "journal.json", ".htaccess", ".htinstaller"),
+    *("site.json", "cron.py", "data/queue.sqlite3", "logs/taskmanager.log", "logs/pip.log"),
+)
+PRIVATE_IN_RELEASE = (
+    *("schema.sql", "MANIFEST.json", "app/config.py", "passenger_wsgi.py"),
+    "vendor/pymysql/__init__.py",
+)
+PRIVATE_IN_WEB_FOLDER = (".htaccess", "index.cgi", "passenger_wsgi.py")
+SPELLINGS = ("/{}", "//{}", "/./{}", "/x/../{}")
+
+
+class SelfTest:
+    """Calls the site as a stranger on the network would. Every method raises Refusal."""
+
+    def __init__(self, site: InstallationSite) -> None:
+        self._site = site
+        self._web = Web(site.url, site.address)
+        self._key = site.settings().api_key
+
+    def run(self) -> str:
+        """All of it; what was found well."""
+        self.wait_until_healthy()
+        header = self.check_authorization()
+        run_a_task(self.call)
+        asked = self.ask_for_private_files()
+        return f"a task done, {header}, {asked} private addresses refused"
+
+    def call(self, method: str, path: str, body: Any = None) -> tuple[int, dict[str, Any]]:
+        """One call of the API: status and answer. Raises OSError when nobody answers so."""
+        headers = {"X-API-Key": self._key, "Authorization": f"Bearer {self._key}"}
+        reply = self._web.request(method, f"/api{path}", body, headers)
+        if not reply.json:
+            raise OSError(f"{reply.status} without JSON: {reply.body[:80]!r}")
+        return reply.status, reply.json
+
+    def wait_until_healthy(self) -> None:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while True:
+            said = self._health()
+            if not said:
+                return
+            if time.monotonic() > deadline:
+                raise Refusal(said)
+            time.sleep(0.5)
+
+    def _health(self) -> str:
+        """What is wrong with the site's health; empty when nothing is."""
+        address = f"{self._site.url}/api/health"
+        try:
+            reply = self._web.request("GET", "/api/health")
+        except Unreachable as error:
+            return (
+                f"{address} cannot be reached from the server itself ({error}). Open it in your "
+                "browser: if it answers there, ask your host to let the server reach itself."
+            )
+        if reply.status == 200 and reply.json.get("status") == "healthy":
+            return ""
+        if reply.json:
+            return (
+                f"{address} answers {reply.status}: {reply.json.get('error', 'not healthy')}. "
+                f"{self._site.home / 'logs' / 'taskmanager.log'} says why."
+            )
+        return f"{address} answers {reply.status} without JSON. " + ADVICE.get(
+            reply.status, "Does the web server read .htaccess files and run index.cgi?"
+        )
+
+    def check_authorization(self) -> str:
+        """Which of the two ways of sending the key arrive; one is enough."""
+        bearer = self._claim_nothing({"Authorization": f"Bearer {self._key}"})
+        own = self._claim_nothing({"X-API-Key": self._key})
+        if own.status == 401 and bearer.status == 401:
+            raise Refusal(
+                "Neither of the headers X-API-Key and Authorization reaches the program. Ask your "
+                "host which of them its web server removes."
+            )
+        for reply in (own, bearer):
+            if reply.status not in (200, 401, 404) or not reply.json:
+                raise Refusal(
+                    f"A POST of JSON is answered with {reply.status} before it reaches the "
+                    "program. Mostly a firewall (mod_security) does that: ask your host to let "
+                    f"JSON bodies through for {self._site.url}/api."
+                )
+        if bearer.status == 401:
+            return "X-API-Key arrives (Authorization does not: use X-API-Key)"
+        return "both key headers arrive" if own.status != 401 else "Authorization arrives"
+
+    def _claim_nothing(self, headers: dict[str, str]) -> Reply:
+        body = {"worker_id": "self-test", "task_types": [f"{TASK_TYPE}.none"], "limit": 1}
+        return self._web.request("POST", "/api/tasks/claim", body, headers)
+
+    def ask_for_private_files(self) -> int:
+        """How many addresses were asked for in vain. Raises Refusal for one that gave a file."""
+        asked = 0
+        for path, address in private_files(self._site):
+            content = _beginning(path)
+            spellings = SPELLINGS if path == self._site.config else SPELLINGS[:1]
+            for spelling in spellings if content else ():
+                reply = self._web.request("GET", spelling.format(address))
+                asked += 1
+                if is_exposed(reply, content):
+                    raise Refusal(
+                        f"{self._site.url}{spelling.format(address)} can be downloaded by anybody. "
+                        "The web server does not heed the .htaccess in the web folder: ask your "
+                        "host to allow it (AllowOverride All), and delete config.py until then."
+                    )
+        return asked
+
+
+def _beginning(path: Path) -> bytes:
+    """The first bytes of a file; none where there is no such file."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4096)
+    except OSError:
+        return b""
+
+
+def run_a_task(call: Call) -> None:
+    """Register, create, claim, complete, look, delete, deactivate. Raises Refusal, OSError.
+
+    ``call(method, path, body)`` makes one call of the API: status and answer.
+    """
+    worker = f"self-test-{secrets.token_hex(4)}"
+    post = _poster(call)
+    post("/task-types/register", {"name": TASK_TYPE, "version": "1", "param_schema": {}})
+    params = {"word": "grüße " + secrets.token_hex(8)}
+    created = post("/tasks", {"type": TASK_TYPE, "params": params})
+    claim = {"worker_id": worker, "task_types": [TASK_TYPE], "limit": 100}
+    tasks = {task["id"]: task for task in post("/tasks/claim", claim)["tasks"]}
+    if created["id"] not in tasks:
+        _let_other_worker_have(created["id"], call)
+    elif tasks[created["id"]]["params"] != params:
+        raise Refusal("The self-test's task was created, and cannot be claimed as it was.")
+    for task in tasks.values():  # with those that an interrupted self-test left
+        end = {"worker_id": worker, "attempt": task["attempts"], "result": params}
+        post(f"/tasks/{task['id']}/complete", end)
+    shown = call("GET", f"/tasks/{created['id']}", None)[1].get("data") or {}
+    is_done = shown.get("result") == params and shown.get("status") == "completed"
+    if created["id"] in tasks and not is_done:
+        raise Refusal("The self-test's task was completed, and does not show its result.")
+    for task_id in tasks:
+        post(f"/tasks/{task_id}/delete", {})
+    post(f"/task-types/{TASK_TYPE}/deactivate", {})
+
+
+def _let_other_worker_have(task_id: int, call: Call) -> None:
+    """On a site in use a worker that takes every type may be quicker; it can claim, then."""
+    shown = call("GET", f"/tasks/{task_id}", None)[1].get("data") or {}
+    if shown.get("status") in (None, "pending"):
+        raise Refusal("The self-test's task was created, and cannot be claimed.")
+    call("POST", f"/tasks/{task_id}/cancel", {})
+    call("POST", f"/tasks/{task_id}/delete", {})
+
+
+def _poster(call: Call) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
+    def post(path: str, body: dict[str, Any]) -> dict[str, Any]:
+        status, answer = call("POST", path, body)
+        data = answer.get("data")
+        if status >= 300 or not isinstance(data, dict):
+            said = answer.get("error", "no data")
+            raise Refusal(f"POST /api{path} is answered with {status} ({said}).")
+        return data
+
+    return post
+
+
+def private_files(site: InstallationSite) -> list[tuple[Path, str]]:
+    """The files that nobody may get, each with its address below the site's."""
+    found = [(site.web_folder / name, name) for name in PRIVATE_IN_WEB_FOLDER]
+    in_home = [site.home / name for name in PRIVATE_IN_HOME]
+    in_home += [site.folder / name for name in PRIVATE_IN_RELEASE]
+    for path in in_home:
+        # A home outside the web folder has no address; it is asked for as if it had.
+        base = site.web_folder if site.web_folder in path.parents else site.home.parent
+        found.append((path, path.relative_to(base).as_posix()))
+    return found
+
+
+def is_exposed(reply: Reply, content: bytes) -> bool:
+    """Whether an answer is the file. A program's own answer to the address is not."""
+    if reply.status >= 300:
+        return False
+    return bool(content) and reply.body[: len(content)] == content[: len(reply.body)] != b""
+
+
+ADVICE = {
+    403: "The web server refuses: is running programs (ExecCGI) allowed in this folder?",
+    404: "The web server does not heed the .htaccess: is mod_rewrite on and AllowOverride set?",
+    500: "The web server's error log says why; often index.cgi may not be executed (mode 755).",
+}
