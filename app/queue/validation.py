@@ -6,6 +6,7 @@ calls that validate.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from fractions import Fraction
@@ -27,8 +28,16 @@ PATTERN_SECONDS = 0.2
 
 MAX_VIOLATIONS = 100
 
+MAX_REFERENCES = 250
+"""How many references may lead into one another: params nest 100 levels at most."""
+
+# Room for that many: the libraries below do not bear it when the stack ends inside them.
+sys.setrecursionlimit(max(sys.getrecursionlimit(), 6000))
+
 _now = threading.local()
-"""The deadline of the check that this thread does: patterns deep inside have to know it."""
+"""The check that this thread does, as keywords deep inside have to know it: its ``deadline``, how
+many ``references`` lead to where it is, and why it ``gave_up``, if it did.
+"""
 
 
 def violations(schema_json: str, schema: Any, params: Any, deadline: float) -> list[dict[str, str]]:
@@ -37,7 +46,7 @@ def violations(schema_json: str, schema: Any, params: Any, deadline: float) -> l
     ``deadline`` (``time.monotonic``) ends all matching of patterns.
     """
     found = []
-    _now.deadline = deadline
+    _now.deadline, _now.references, _now.gave_up = deadline, 0, ""
     try:
         for error in _validator(schema_json, _Json(schema)).iter_errors(params):
             found.append({"path": path_of("params", error), "message": error.message[:500]})
@@ -46,7 +55,10 @@ def violations(schema_json: str, schema: Any, params: Any, deadline: float) -> l
     except Unresolvable as error:
         found.append({"path": "params", "message": f"the type's schema refers to nothing: {error}"})
     except RecursionError:
-        found.append({"path": "params", "message": "the type's schema refers to itself endlessly"})
+        _now.gave_up = "the type's schema refers to itself endlessly"
+    if _now.gave_up:
+        # Whatever was found until then may hang on what was given up.
+        return [{"path": "params", "message": _now.gave_up}]
     return found
 
 
@@ -132,9 +144,33 @@ def _multiple_of(
         yield ValidationError(f"{instance!r} is not a multiple of {divisor}")
 
 
+def _following(word: str) -> Any:
+    """The keyword as the library has it, given up where it leads too deep or takes too long."""
+
+    def follow(
+        validator: Any, target: str, instance: Any, schema: Any
+    ) -> Iterator[ValidationError]:
+        if _now.references >= MAX_REFERENCES:
+            _now.gave_up = "the type's schema refers to itself endlessly"
+        elif time.monotonic() > _now.deadline:
+            _now.gave_up = "checking the type's schema takes too long"
+        if _now.gave_up:
+            yield ValidationError(_now.gave_up)
+            return
+        _now.references += 1
+        try:
+            yield from Draft202012Validator.VALIDATORS[word](validator, target, instance, schema)
+        finally:
+            _now.references -= 1
+
+    return follow
+
+
 _Validator = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator,
     {
+        "$dynamicRef": _following("$dynamicRef"),
+        "$ref": _following("$ref"),
         "multipleOf": _multiple_of,
         "pattern": _pattern,
         "patternProperties": _pattern_properties,
