@@ -1716,10 +1716,10 @@ def page_finish(request: Request, session: Session, place: Place, show_key: bool
     result = read_json(place.home / ".htfinish")
     url = str(result.get("url", place.url))
     key = str(result.get("api_key", ""))
+    forget_key(place, result)
     if journal.plan == "upgrade":
-        shown = "<p>Settings, key and tasks are as they were.</p>"
+        shown, key = "<p>Settings, key and tasks are as they were.</p>", ""
     elif show_key and key:
-        forget_key(place, result)
         shown = (
             "<h2>Your API key</h2><p>It is shown this once; it also stands in config.py, in "
             f'<code>{_(str(place.home))}</code>.</p><pre id="key">{_(key)}</pre>'
@@ -1729,8 +1729,8 @@ def page_finish(request: Request, session: Session, place: Place, show_key: bool
             "<h2>Your API key</h2><p>It was shown once. It stands in config.py, in "
             f"<code>{_(str(place.home))}</code>.</p>"
         )
-        key = "YOUR_API_KEY"
-    curl = str(result.get("curl", "")).replace("{api_key}", key)
+        key = ""
+    curl = str(result.get("curl", "")).replace("{api_key}", key or "YOUR_API_KEY")
     removal = "<p>Now delete the installer: nobody needs it any more.</p>" + form(
         request, session, "delete", "", f"Delete {SCRIPT.name} and the archive"
     )
@@ -1749,7 +1749,8 @@ def page_finish(request: Request, session: Session, place: Place, show_key: bool
 
 def forget_key(place: Place, result: dict[str, Any]) -> None:
     rest = {name: value for name, value in result.items() if name != "api_key"}
-    write_json(place.home / ".htfinish", rest)
+    if rest != result:
+        write_json(place.home / ".htfinish", rest)
 
 
 def _note(result: dict[str, Any]) -> str:
@@ -2177,6 +2178,8 @@ def install(options: argparse.Namespace) -> int:
     result = read_json(place.home / ".htfinish")
     (place.home / ".htfinish").unlink(missing_ok=True)
     status = "upgraded" if journal.plan == "upgrade" else "installed"
+    if status == "upgraded":
+        result.pop("api_key", None)
     where = {"home": str(place.home), "release": journal.release}
     teller.end({"status": status, **result, **where})
     return EXIT_DONE

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     StartResponse = Callable[..., Any]
 
 PREFIX = "/api"
+MAX_IGNORED_BYTES = 16 * 1024 * 1024
 
 
 def belongs_here(environ: Environ) -> bool:
@@ -87,7 +88,9 @@ def _body(environ: Environ, max_bytes: int) -> bytes:
     length: str = environ.get("CONTENT_LENGTH") or ""
     stream: BinaryIO = environ["wsgi.input"]
     if length.isdigit():
-        return stream.read(min(int(length), max_bytes + 1))
+        body = stream.read(min(int(length), max_bytes + 1))
+        _read_on(stream, int(length) - len(body))
+        return body
     if environ.get("wsgi.input_terminated"):
         return stream.read(max_bytes + 1)
     if "HTTP_TRANSFER_ENCODING" in environ:
@@ -96,3 +99,13 @@ def _body(environ: Environ, max_bytes: int) -> bytes:
             "This server cannot read a body in chunks: send its length (Content-Length)",
         )
     return b""
+
+
+def _read_on(stream: BinaryIO, left: int) -> None:
+    """Take in the rest of a body that is too long: many clients hear no answer before they have
+    sent all of it. What is longer still is not waited for.
+    """
+    left = min(left, MAX_IGNORED_BYTES)
+    while left > 0:
+        taken = len(stream.read(min(left, 65536)))
+        left = left - taken if taken else 0

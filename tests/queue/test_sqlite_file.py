@@ -155,6 +155,29 @@ def test_a_file_that_is_locked_for_a_moment(tmp_path: Path) -> None:
     site.db.close()
 
 
+def test_another_connection_keeps_the_locks_of_the_first(tmp_path: Path) -> None:
+    """POSIX ends all locks of a process on a file when the process closes the file once. Then
+    another process believes that nobody else is there, and its end takes the journal away.
+    """
+    path = tmp_path / "queue.sqlite3"
+    journal = tmp_path / "queue.sqlite3-wal"
+    site = site_of(path)
+    register(site, "first")
+    site.db.run(lambda _: site.db.run(lambda second: second.query("SELECT 1", {})))
+    assert journal.exists()
+    subprocess.run([sys.executable, "-c", PASSER_BY, str(path)], check=True)
+    assert journal.exists()
+    register(site, "second")
+    site.db.close()
+
+
+PASSER_BY = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("SELECT COUNT(*) FROM tasks").fetchall()
+connection.close()
+"""
+
 HOLDER = """
 import sqlite3, sys, time
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
