@@ -11,7 +11,7 @@ LIMIT = 3
 
 def test_twelve_claimers_keep_to_the_limit(farm: Server, crowd: Crowd) -> None:
     register(farm, "limited", max_running=LIMIT)
-    limited = set(create(farm, [{"type": "limited", "params": {"n": n}} for n in range(120)]))
+    limited = set(create(farm, [{"type": "limited", "params": {"n": n}} for n in range(150)]))
     free = set(create(farm, [{"type": "plain", "params": {"n": n}} for n in range(60)]))
     crowd.start(["claim_limited"] * 12)
     crowd.wait_until(

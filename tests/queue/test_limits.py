@@ -1,0 +1,83 @@
+"""``max_running`` under a race: what a claim looked at may be over when it takes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.config import from_values
+from app.db import Database
+from app.db.connection import Connection
+from app.queue import claim as claiming
+from app.queue import create as creating
+from app.queue.claim import ClaimRequest
+from app.queue.drafts import NewTask
+from app.site import Site
+from tests.queue.conftest import register
+from tests.support.net import wait_until
+
+LIMIT = 3
+LOOKS = 2
+"""A claim looks twice before it takes: for due tasks and types, then for candidates."""
+
+WAIT_SECONDS = 60
+SECOND = "the second claim"
+
+
+@pytest.fixture
+def rival(site: Site) -> Iterator[Database]:
+    """The same queue as another process has it."""
+    other = Database(from_values({"DATABASE_URL": site.settings.database_url}).database)
+    yield other
+    other.close()
+
+
+@pytest.mark.parametrize("taken", range(LIMIT + 1))
+def test_a_claim_counts_again_when_its_turn_has_come(
+    site: Site, rival: Database, taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two claims see an idle type. While the first holds the type, the second has to wait; then
+    it gets what the first has left of the limit, and not what it saw.
+    """
+    type_id = register(site, "limited", max_running=LIMIT)
+    tasks = [NewTask("limited", {"n": n}) for n in range(10)]
+    ids = [each.id for each in creating.create(site, tasks)]
+    last = ",".join(map(str, ids[10 - taken :])) or "NULL"
+    got: list[int] = []
+    second = threading.Thread(
+        name=SECOND,
+        target=lambda: got.extend(
+            task["id"] for task in claiming.claim(site, ClaimRequest("w", LIMIT)).tasks
+        ),
+    )
+
+    def first(connection: Connection) -> None:
+        looks = looks_of_second(monkeypatch, type(connection))
+        hold = f"SELECT id FROM task_types WHERE id = {type_id} {connection.dialect.lock}"
+        connection.begin([(hold, {})])
+        second.start()
+        wait_until(lambda: len(looks) == LOOKS, WAIT_SECONDS, "the second claim's looks")
+        take = f"UPDATE tasks SET status = 'claimed' WHERE id IN ({last})"
+        connection.commit([(take, {})])
+
+    rival.run(first)
+    second.join()
+    assert got == ids[: LIMIT - taken]
+
+
+def looks_of_second(patch: pytest.MonkeyPatch, kind: type[Connection]) -> list[int]:
+    """Grows with each answer that the second claim's thread gets from the database."""
+    looks: list[int] = []
+    send = kind.send
+
+    def noted(connection: Any, statements: Any) -> Any:
+        results = send(connection, statements)
+        if threading.current_thread().name == SECOND:
+            looks.append(len(results))
+        return results
+
+    patch.setattr(kind, "send", noted)
+    return looks
