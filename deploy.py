@@ -921,9 +921,21 @@ def step_database(job: Job) -> str:
     return take_database(job)
 
 
+def step_finish(job: Job) -> str:
+    """What the last page shows; and nothing half-written stays behind."""
+    detail = take_finish(job)
+    # The vault alone is written to without the lock that this step's caller holds.
+    with locked(job.place.home / ".htlock-vault", wait=True):
+        for folder in (job.place.home, job.place.web_folder):
+            for draft in folder.glob(".ht-draft-*"):
+                draft.unlink(missing_ok=True)
+    return detail
+
+
 Step = Callable[[Job], str]
 
 take_database = release_step("database")
+take_finish = release_step("finish")
 
 STEPS: dict[str, tuple[str, Step]] = {
     "checks": ("Checks", step_checks),
@@ -935,7 +947,7 @@ STEPS: dict[str, tuple[str, Step]] = {
     "entry": ("Entry", release_step("entry")),
     "selftest": ("Self-test", release_step("selftest")),
     "upgrade": ("Switch and self-test", release_step("upgrade")),
-    "finish": ("Finish", release_step("finish")),
+    "finish": ("Finish", step_finish),
 }
 
 PLANS: dict[str, list[str]] = {

@@ -248,7 +248,7 @@ def _merged(path: Path) -> str:
 
 
 def _replace(path: Path, text: str, mode: int) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=path.name + ".", dir=path.parent)
+    handle, temporary = tempfile.mkstemp(prefix=".ht-draft-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(text.encode("utf-8", "surrogateescape"))

@@ -92,8 +92,9 @@ class Console:
         self._last_progress = 0.0
 
     @property
-    def width(self) -> int:
-        return shutil.get_terminal_size((100, 24)).columns
+    def width(self) -> int | None:
+        """How many characters fit on a line; None where no terminal limits it."""
+        return shutil.get_terminal_size((100, 24)).columns if self._is_terminal else None
 
     def line(self, text: str = "") -> None:
         """One whole line, on a line of its own."""
@@ -119,7 +120,8 @@ class Console:
         text = self.INDENT + text
         if self._is_terminal:
             self.close(keep_progress=True)
-            self._write("\r" + text[: self.width - 1].ljust(self.width - 1))
+            room = (self.width or 100) - 1
+            self._write("\r" + text[:room].ljust(room))
             self._progress_is_open = True
         elif now or time.monotonic() - self._last_progress >= self.SECONDS_BETWEEN_LINES:
             self.line(text)
@@ -161,12 +163,13 @@ def shell_word(path: bytes) -> str:
     return f"$'{octal}'"
 
 
-def table(rows: list[list[str]], width: int) -> Iterator[str]:
-    """The rows as aligned lines, the last column cut at the width."""
+def table(rows: list[list[str]], width: int | None) -> Iterator[str]:
+    """The rows as aligned lines, the last column cut at the width if there is one."""
     columns = [max(len(cell) for cell in column) for column in zip(*rows)]
     for row in rows:
         cells = [cell.ljust(length) for cell, length in zip(row, columns)]
-        yield shortened("  ".join(cells).rstrip(), width)
+        line = "  ".join(cells).rstrip()
+        yield shortened(line, width) if width else line
 
 
 # --- Processes --------------------------------------------------------------------------------

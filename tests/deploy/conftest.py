@@ -36,6 +36,7 @@ def first_run(checkout: Path, interrupted_run: Run) -> Run:
         "--local",
         "--once",
         env={
+            "COLUMNS": "40",
             "DEBUG": "1",
             "FLASK_DEBUG": "1",
             "HTTP_PROXY": "http://127.0.0.1:9",

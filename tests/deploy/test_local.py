@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import re
 import signal
 import stat
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
 
 from tests.deploy.support import Run, deploy, programs_in, start_deploy, without_root_powers
 from tests.support.net import free_port, is_listening, wait_until
+
+COLUMNS = 60  # of a terminal under test: less than the table of results is wide
 
 
 class TestDemonstration:
@@ -106,12 +111,17 @@ class TestServing:
         assert run.code == 4
         assert "The server ended with exit code -9" in run.err
 
-    def test_redraws_its_progress_on_a_terminal(self, installed: Path) -> None:
+    def test_redraws_its_progress_on_a_terminal_and_keeps_to_its_width(
+        self, installed: Path
+    ) -> None:
         process, terminal = start_in_terminal(installed, "--local", "--once")
         output = read_terminal(terminal, until="tasks completed")
         assert ended_with(process) == 0
         assert re.search(r"\r +\[#{30}\] (\d\d)/\1 done", output)
         assert "\x1b" not in output
+        rows = [line for line in output.splitlines() if line.startswith("example.math.add")]
+        assert len(rows) == 5
+        assert {len(row) for row in rows} == {COLUMNS}
 
 
 class TestRealFiles:
@@ -238,6 +248,9 @@ def start_in_terminal(project: Path, *arguments: str) -> tuple[int, int]:
         arguments = (*arguments, "--port", str(free_port()))
     process, terminal = pty.fork()
     if process == 0:
+        size = struct.pack("HHHH", 24, COLUMNS, 0, 0)
+        fcntl.ioctl(pty.STDOUT_FILENO, termios.TIOCSWINSZ, size)
+        os.environ.pop("COLUMNS", None)  # else it would count instead
         os.execv(sys.executable, [sys.executable, str(project / "deploy.py"), *arguments])
     return process, terminal
 

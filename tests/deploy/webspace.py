@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import json
 import os
@@ -225,8 +226,9 @@ class WebSpace:
             if entry.name.isdecimal() and (
                 f"{self.web_folder}/deploy.py" in line or folder.startswith(str(self.home))
             ):
-                os.kill(int(entry.name), signal.SIGKILL)
-                found += 1
+                with contextlib.suppress(ProcessLookupError):  # it ended just now
+                    os.kill(int(entry.name), signal.SIGKILL)
+                    found += 1
         return found
 
     def _panel(self, base: str) -> str:

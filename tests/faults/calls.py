@@ -37,9 +37,10 @@ def create(server: Server, tasks: Sequence[dict[str, Any]]) -> list[int]:
     return ids
 
 
-def create_plain(server: Server, count: int) -> list[int]:
-    tasks = [{"type": "plain", "params": {"number": number}} for number in range(count)]
-    return create(server, tasks)
+def create_plain(server: Server, count: int, first: int = 0) -> list[int]:
+    """Create tasks whose params are numbers, counted from ``first``; their ids."""
+    numbers = range(first, first + count)
+    return create(server, [{"type": "plain", "params": {"number": each}} for each in numbers])
 
 
 def task(server: Server, task_id: int) -> dict[str, Any]:

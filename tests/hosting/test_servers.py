@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import subprocess
 import sys
 import urllib.request
@@ -29,7 +28,7 @@ def flask_server(database_url: str) -> Iterator[str]:
         wait_until(lambda: _health(url) == "healthy", 60, "flask's first answer")
         yield url
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.wait(30)
 
 

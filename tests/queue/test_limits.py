@@ -59,7 +59,7 @@ def test_a_claim_counts_again_when_its_turn_has_come(
         hold = f"SELECT id FROM task_types WHERE id = {type_id} {connection.dialect.lock}"
         connection.begin([(hold, {})])
         second.start()
-        wait_until(lambda: len(looks) == LOOKS, WAIT_SECONDS, "the second claim's looks")
+        wait_until(lambda: len(looks) >= LOOKS, WAIT_SECONDS, "the second claim's looks")
         take = f"UPDATE tasks SET status = 'claimed' WHERE id IN ({last})"
         connection.commit([(take, {})])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 HOST = "127.0.0.1"
 
@@ -30,3 +30,15 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str) -> No
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {seconds:g} s in vain: {what}")
         time.sleep(0.05)
+
+
+def until(condition: Callable[[], object], seconds: float, what: str) -> Iterator[None]:
+    """One turn after another of a loop that ends when the condition holds.
+
+    Raises TimeoutError naming `what` after `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"tried for {seconds:g} s in vain: {what}")
+        yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import fcntl
 import functools
 import hashlib
 import os
@@ -148,8 +149,11 @@ def vendor() -> Path:
     version = subprocess.check_output([INTERPRETER, "-VV"], text=True)
     digest = hashlib.sha256("\n".join([version, *wanted]).encode()).hexdigest()[:12]
     folder = Path(sys.prefix) / f"site-vendor-{digest}"
-    if not folder.exists():
-        _install(wanted, folder)
+    # Several test processes may be the first to ask: one makes it, the others wait for it.
+    with folder.with_suffix(".lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            _install(wanted, folder)
     return folder
 
 
