@@ -13,6 +13,7 @@ CREATE TABLE IF NOT EXISTS task_history (
     worker_id VARCHAR(255),
     attempt INTEGER NOT NULL,
     message LONGTEXT,
+    seconds DOUBLE,
     created_at DATETIME(3) NOT NULL,
     PRIMARY KEY (id),
     KEY task_history_task (task_id, id)
@@ -71,6 +72,21 @@ CREATE TABLE IF NOT EXISTS tasks (
     KEY tasks_due (due_at),
     KEY tasks_status (status, type_id, id),
     KEY tasks_type (type_id, id)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS workers (
+    id VARCHAR(255) NOT NULL,
+    host VARCHAR(255),
+    version VARCHAR(50),
+    task_types_json LONGTEXT,
+    concurrency INTEGER,
+    metadata_json LONGTEXT,
+    registered_at DATETIME(3),
+    deregistered_at DATETIME(3),
+    first_seen_at DATETIME(3) NOT NULL,
+    last_seen_at DATETIME(3) NOT NULL,
+    PRIMARY KEY (id),
+    KEY workers_seen (last_seen_at)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
 INSERT IGNORE INTO settings (name, value) VALUES ('schema_version', '1');

@@ -156,7 +156,29 @@ class TaskHistory(Model):
     worker_id: Mapped[Optional[str]] = mapped_column(String(255))
     attempt: Mapped[int] = mapped_column(Integer)
     message: Mapped[Optional[str]] = mapped_column(LongText)
+    # How long the attempt took, where a worker said how it ended. NULL otherwise.
+    seconds: Mapped[Optional[float]] = mapped_column(Double)
     created_at: Mapped[str] = mapped_column(UtcTime)
+
+
+class Worker(Model):
+    """Whoever registered, or just claimed. Its tasks are found by ``tasks.claimed_by``."""
+
+    __tablename__ = "workers"
+    __table_args__ = (Index("workers_seen", "last_seen_at"), TABLE)
+
+    id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    host: Mapped[Optional[str]] = mapped_column(String(255))
+    version: Mapped[Optional[str]] = mapped_column(String(50))
+    task_types_json: Mapped[Optional[str]] = mapped_column(LongText)
+    concurrency: Mapped[Optional[int]] = mapped_column(Integer)
+    metadata_json: Mapped[Optional[str]] = mapped_column(LongText)
+    # NULL for a worker that claims without having registered.
+    registered_at: Mapped[Optional[str]] = mapped_column(UtcTime)
+    # NULL again with its next sign of life.
+    deregistered_at: Mapped[Optional[str]] = mapped_column(UtcTime)
+    first_seen_at: Mapped[str] = mapped_column(UtcTime)
+    last_seen_at: Mapped[str] = mapped_column(UtcTime)
 
 
 class Setting(Model):

@@ -13,6 +13,7 @@ CREATE TABLE IF NOT EXISTS task_history (
     worker_id VARCHAR(255),
     attempt INTEGER NOT NULL,
     message TEXT,
+    seconds DOUBLE,
     created_at VARCHAR(23) NOT NULL
 );
 CREATE INDEX IF NOT EXISTS task_history_task ON task_history (task_id, id);
@@ -69,5 +70,20 @@ CREATE UNIQUE INDEX IF NOT EXISTS tasks_dedupe ON tasks (dedupe_key, type_id);
 CREATE INDEX IF NOT EXISTS tasks_due ON tasks (due_at);
 CREATE INDEX IF NOT EXISTS tasks_status ON tasks (status, type_id, id);
 CREATE INDEX IF NOT EXISTS tasks_type ON tasks (type_id, id);
+
+CREATE TABLE IF NOT EXISTS workers (
+    id VARCHAR(255) NOT NULL,
+    host VARCHAR(255),
+    version VARCHAR(50),
+    task_types_json TEXT,
+    concurrency INTEGER,
+    metadata_json TEXT,
+    registered_at VARCHAR(23),
+    deregistered_at VARCHAR(23),
+    first_seen_at VARCHAR(23) NOT NULL,
+    last_seen_at VARCHAR(23) NOT NULL,
+    PRIMARY KEY (id)
+);
+CREATE INDEX IF NOT EXISTS workers_seen ON workers (last_seen_at);
 
 INSERT OR IGNORE INTO settings (name, value) VALUES ('schema_version', '1');

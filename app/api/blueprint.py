@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, current_app, request
 
-from app.api.dispatch import answer
-from app.api.errors import ApiError, answer_to
-from app.api.wsgi import request_of
+from app.api.wsgi import reply_to
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -19,8 +17,5 @@ blueprint = Blueprint("api", __name__, url_prefix="/api")
 def call(path: str = "") -> Response:
     """Every address below ``/api``: :mod:`app.api.routes` knows them."""
     site = current_app.extensions["taskmanager"]
-    try:
-        reply = answer(request_of(request.environ, site.settings.max_body_bytes), site)
-    except ApiError as error:
-        reply = answer_to(error)
+    reply = reply_to(request.environ, site)
     return Response(reply.body(), reply.status, reply.headers)

@@ -26,7 +26,16 @@ def answer(request: Request, site: Site) -> Answer:
             authenticate(request, site.settings)
         reply = route.handler()(Call(request, site, arguments, warnings))
     except Exception as error:
-        reply = answer_to(error)
-    if warnings:
+        reply = refuse(error, request.path)
+    if warnings and reply.payload is not None:
         reply.payload["warnings"] = warnings
     return reply
+
+
+def refuse(error: Exception, path: str) -> Answer:
+    """The answer for any exception, in the dialect that is spoken at this path."""
+    if path.startswith(routes.SPOOLED):
+        from app.api.spooled import refusal
+
+        return refusal(error)
+    return answer_to(error)

@@ -159,6 +159,11 @@ def json_object(value: Any) -> dict[str, Any]:
     return value
 
 
+def query_number(text: str) -> Any:
+    """Everything in a query string is text; a number is read as one."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else text
+
+
 def anything(value: Any) -> Any:
     return value
 

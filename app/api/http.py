@@ -21,6 +21,7 @@ FIXED_HEADERS = {
 REASONS = {
     200: "OK",
     201: "Created",
+    204: "No Content",
     400: "Bad Request",
     401: "Unauthorized",
     403: "Forbidden",
@@ -56,18 +57,20 @@ class Request:
 
 
 class Answer:
-    """``payload`` is sent as JSON; ``headers`` are those beside the fixed ones."""
+    """``payload`` is sent as JSON, None as no body at all; ``headers`` are those beside the fixed
+    ones.
+    """
 
     __slots__ = ("headers", "payload", "status")
 
-    def __init__(
-        self, status: int, payload: dict[str, Any], headers: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, status: int, payload: Any, headers: Mapping[str, str] | None = None) -> None:
         self.status = status
         self.payload = payload
         self.headers = {**FIXED_HEADERS, **(headers or {})}
 
     def body(self) -> bytes:
+        if self.payload is None:
+            return b""
         text = json.dumps(self.payload, ensure_ascii=False, separators=(",", ":"))
         return text.encode("utf-8", "replace")
 

@@ -47,16 +47,21 @@ class Route:
 
 ID = "(?P<id>[1-9][0-9]{0,17})"
 NAME = "(?P<name>.+)"
+WORKER = "(?P<worker>.+)"
+
+SPOOLED = "/v1/"
+"""Below this Spooled's dialect is spoken."""
 
 ROUTES = [
     Route("GET", "/health", "health:health", open=True),
     Route("POST", "/tasks/claim", "claims:claim_tasks"),
     Route("POST", "/tasks/settle", "settling:settle_many"),
+    Route("POST", "/tasks/heartbeat", "keeping:heartbeat_many"),
     Route("POST", f"/tasks/{ID}/complete", "settling:complete"),
     Route("POST", f"/tasks/{ID}/fail", "settling:fail"),
-    Route("POST", f"/tasks/{ID}/heartbeat", "claims:heartbeat"),
-    Route("POST", f"/tasks/{ID}/progress", "claims:progress"),
-    Route("POST", f"/tasks/{ID}/release", "claims:release"),
+    Route("POST", f"/tasks/{ID}/heartbeat", "keeping:heartbeat"),
+    Route("POST", f"/tasks/{ID}/progress", "keeping:progress"),
+    Route("POST", f"/tasks/{ID}/release", "keeping:release"),
     Route("POST", "/tasks", "tasks:create"),
     Route("GET", "/tasks", "tasks:list_all", OPERATOR_PATH),
     Route("GET", f"/tasks/{ID}", "tasks:get"),
@@ -73,6 +78,25 @@ ROUTES = [
         f"/task-types/{NAME}/(?P<action>activate|deactivate|pause|resume)",
         "task_types:switch",
     ),
+    Route("POST", "/workers/register", "workers:register"),
+    Route("POST", f"/workers/{WORKER}/heartbeat", "workers:heartbeat"),
+    Route("POST", f"/workers/{WORKER}/deregister", "workers:deregister"),
+    Route("GET", "/workers", "workers:list_all"),
+    Route("GET", f"/workers/{WORKER}/stats", "workers:stats"),
+    Route("GET", f"/workers/{WORKER}", "workers:get"),
+    Route("POST", "/v1/jobs/claim", "spooled:claim_jobs"),
+    Route("POST", f"/v1/jobs/{ID}/complete", "spooled:complete_job"),
+    Route("POST", f"/v1/jobs/{ID}/fail", "spooled:fail_job"),
+    Route("POST", f"/v1/jobs/{ID}/heartbeat", "spooled:heartbeat_job"),
+    Route("POST", f"/v1/jobs/{ID}/retry", "spooled:retry_job"),
+    Route("POST", f"/v1/jobs/{ID}/cancel", "spooled:cancel_job"),
+    Route("DELETE", f"/v1/jobs/{ID}", "spooled:cancel_job"),
+    Route("POST", "/v1/jobs/bulk", "spooled:create_jobs"),
+    Route("POST", "/v1/jobs", "spooled:create_job"),
+    Route("GET", f"/v1/jobs/{ID}", "spooled:get_job"),
+    Route("POST", "/v1/workers/register", "spooled:register_worker"),
+    Route("POST", f"/v1/workers/{WORKER}/heartbeat", "spooled:heartbeat_worker"),
+    Route("POST", f"/v1/workers/{WORKER}/deregister", "spooled:deregister_worker"),
 ]
 
 

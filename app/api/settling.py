@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from app.api import fields
-from app.api.claims import FOLDED_CLAIM, HOLDER, take
+from app.api.claims import FOLDED_CLAIM, take
 from app.api.http import Answer, success
+from app.api.keeping import HOLDER
 from app.queue.errors import Invalid, TooLarge
 from app.queue.holding import Hold
 from app.queue.jsontext import dumps
+from app.queue.release import Release
 from app.queue.settle import Completion, Failure, Outcome, Settled, settle
 from app.queue.times import to_iso
 from app.queue.view import shown_status
@@ -35,6 +37,7 @@ OUTCOME: dict[str, fields.Reader] = {
     "result": fields.anything,
     **FAILURE,
 }
+OUTCOME_OF_MANY: dict[str, fields.Reader] = {**OUTCOME, "release": fields.boolean}
 COMPLETE = fields.Fields({}, **HOLDER, **OUTCOME, claim=fields.json_object)
 FAIL = fields.Fields({}, **HOLDER, **FAILURE, claim=fields.json_object)
 SETTLE = fields.Fields(
@@ -42,7 +45,7 @@ SETTLE = fields.Fields(
     worker_id=HOLDER["worker_id"],
     claim=fields.json_object,
 )
-ONE_OUTCOME = fields.Fields({"id": fields.integer(1, fields.MAX_ID)}, **HOLDER, **OUTCOME)
+ONE_OUTCOME = fields.Fields({"id": fields.integer(1, fields.MAX_ID)}, **HOLDER, **OUTCOME_OF_MANY)
 
 
 def complete(call: Call) -> Answer:
@@ -91,6 +94,9 @@ def _outcomes(call: Call, given: list[Any], worker_id: str | None) -> list[Outco
                 raise fields.invalid([{"path": where, "message": "must be an object, {…}"}])
             values = call.read(ONE_OUTCOME, each, f"{where}.")
             hold = Hold(values["id"], values.get("worker_id", worker_id), values.get("attempt"))
+            if values.get("release", False):
+                outcomes.append(Release(hold, values.get("delay", 0.0)))
+                continue
             succeeded = values.get("success", True)
             outcomes.append(_outcome(call, hold, values, succeeded, f"{where}."))
         except Invalid as error:
@@ -104,18 +110,19 @@ def _outcome(
     call: Call, hold: Hold, values: dict[str, Any], succeeded: bool, where: str
 ) -> Outcome:
     if succeeded:
-        return Completion(hold, _result_json(call, values, where))
+        return Completion(hold, result_json(call, values, where))
     traceback = values.get("traceback") or values.get("trace") or values.get("stack")
     return Failure(
         hold,
-        _cut(values.get("error", "")),
-        _cut(traceback) if traceback else None,
+        cut(values.get("error", "")),
+        cut(traceback) if traceback else None,
         values.get("retry", True),
         values.get("delay"),
     )
 
 
-def _result_json(call: Call, values: dict[str, Any], where: str) -> str | None:
+def result_json(call: Call, values: dict[str, Any], where: str) -> str | None:
+    """The result as it is stored. Raises Invalid or TooLarge."""
     if "result" not in values:
         return None
     try:
@@ -145,7 +152,8 @@ def _claim_wishes(
     return wishes
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """An error as long as it may be, marked where it was longer."""
     encoded = text.encode("utf-8")
     if len(encoded) <= MAX_ERROR_BYTES:
         return text
@@ -157,9 +165,9 @@ def _ended(settled: Settled) -> dict[str, Any]:
     row = settled.row or {}
     data = {"id": row["id"], "status": shown_status(row["status"])}
     if isinstance(settled.outcome, Failure):
-        will_retry = data["status"] == "pending"
-        run_at = to_iso(row["due_at"]) if row["status"] == "scheduled" else None
-        data.update(will_retry=will_retry, run_at=run_at)
+        data["will_retry"] = data["status"] == "pending"
+    if isinstance(settled.outcome, (Failure, Release)):
+        data["run_at"] = to_iso(row["due_at"]) if row["status"] == "scheduled" else None
     return data
 
 

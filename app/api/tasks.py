@@ -148,6 +148,4 @@ def _query(call: Call) -> list[tuple[str, str]]:
 
 
 def _query_value(name: str, text: str) -> Any:
-    """Everything in a query string is text; the numbers are read as such."""
-    is_number = text.isascii() and text.isdigit() and len(text) < 20
-    return int(text) if name in NUMBERS and is_number else text
+    return fields.query_number(text) if name in NUMBERS else text

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.api.dispatch import answer
-from app.api.errors import ApiError, answer_to
+from app.api.dispatch import answer, refuse
+from app.api.errors import ApiError
 from app.api.http import REASONS, Request
 from app.api.routes import find
 
@@ -35,16 +35,23 @@ def belongs_here(environ: Environ) -> bool:
 
 def respond(environ: Environ, start_response: StartResponse, site: Site) -> Iterable[bytes]:
     """Answer one WSGI request of the API."""
+    return send(reply_to(environ, site), environ, start_response)
+
+
+def reply_to(environ: Environ, site: Site) -> Answer:
+    """The answer to the request in a WSGI or CGI environment. Never raises."""
     try:
-        reply = answer(request_of(environ, site.settings.max_body_bytes), site)
+        request = request_of(environ, site.settings.max_body_bytes)
     except ApiError as error:
-        reply = answer_to(error)
-    return send(reply, environ, start_response)
+        return refuse(error, path_of(environ)[len(PREFIX) :])
+    return answer(request, site)
 
 
 def send(reply: Answer, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     body = reply.body()
-    headers = [*reply.headers.items(), ("Content-Length", str(len(body)))]
+    headers = list(reply.headers.items())
+    if reply.payload is not None:
+        headers.append(("Content-Length", str(len(body))))
     start_response(f"{reply.status} {REASONS[reply.status]}", headers)
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 

@@ -24,7 +24,13 @@ from __future__ import annotations
 from app.migrations.steps import AddTable, Step
 
 MIGRATIONS: dict[int, list[Step]] = {
-    1: [AddTable("settings"), AddTable("task_history"), AddTable("task_types"), AddTable("tasks")],
+    1: [
+        AddTable("settings"),
+        AddTable("task_history"),
+        AddTable("task_types"),
+        AddTable("tasks"),
+        AddTable("workers"),
+    ],
 }
 """The steps to each version, which is one more than the one before. The last one is
 :data:`app.version.SCHEMA_VERSION`."""

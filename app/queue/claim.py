@@ -14,9 +14,9 @@ import os
 import time
 
 from app.db.connection import id_list
-from app.queue import history
+from app.queue import history, presence
 from app.queue.candidates import Filter, Order, Wanted, types_with_running
-from app.queue.changes import new_change_id
+from app.queue.changes import change_id_of, new_change_id
 from app.queue.reclaim import BATCH, due_tasks, reclaim
 
 TYPE_CHECKING = False
@@ -45,12 +45,18 @@ LEASE = (
 )
 
 TAKEN_COLUMNS = (
-    "id, type_id, params_json, attempts, max_attempts, urgency, due_at, lease, created_at"
+    "id, type_id, params_json, attempts, max_attempts, urgency, due_at, lease, created_at, "
+    "COALESCE(timeout, (SELECT task_types.timeout FROM task_types "
+    "WHERE task_types.id = tasks.type_id)) AS timeout"
 )
 
 
 class ClaimRequest:
-    """Who wants what. ``lease`` is in seconds; None leaves it to the task, its type, the site."""
+    """Who wants what. ``lease`` is in seconds; None leaves it to the task, its type, the site.
+
+    ``key`` names this claim among the worker's. ``again`` says that it was asked for before and
+    no answer came: what it took then is handed out again, with new leases, if it took anything.
+    """
 
     def __init__(
         self,
@@ -59,8 +65,12 @@ class ClaimRequest:
         lease: float | None = None,
         types: Filter | None = None,
         order: Order | None = None,
+        key: str | None = None,
+        again: bool = False,
     ) -> None:
         self.worker_id = worker_id
+        self.key = key
+        self.again = again and key is not None
         self.limit = limit
         self.lease = lease
         self.types = types or Filter()
@@ -90,29 +100,58 @@ class _Claim:
         self.site = site
         self.settings = site.settings
         self.request = request
+        self.unseen = float("inf")
+        """Seconds since the worker was last seen, as far as is written down."""
 
     def run(self) -> Claimed:
         for _ in range(MAX_RECLAIMS):
             due, wanted = self._look()
             if due:
                 wanted = self._reclaim(due)
-            tasks = self._take_wanted(wanted)
+            tasks = self._taken_before() or self._take_wanted(wanted)
             if tasks or len(due) < BATCH:
                 break
+        if self.unseen > presence.IDLE_SECONDS:
+            self.connection.transact(self._arrival())
         for task in tasks:
-            task["type"] = wanted.names[task["type_id"]]
+            if "type" not in task:
+                task["type"] = wanted.names[task["type_id"]]
         return Claimed(tasks, self.request.types.unknown(wanted.names.values()))
 
     def _look(self) -> tuple[list[int], Wanted]:
         types = self.request.types
         sql = self.connection.dialect
-        due, found = self.connection.send([due_tasks(sql), types.statement(sql)])
+        sign = presence.last_sign(sql, self.request.worker_id)
+        due, found, seen = self.connection.send([due_tasks(sql), types.statement(sql), sign])
+        if seen.rows:
+            self.unseen = seen.rows[0]["age"]
         return [row["id"] for row in due.rows], Wanted(found.rows, types.wants_all)
 
     def _reclaim(self, due: list[int]) -> Wanted:
         types, sql = self.request.types, self.connection.dialect
         found = reclaim(self.connection, self.settings, due, and_then=types.statement(sql))
         return Wanted(found.rows, types.wants_all)
+
+    def _taken_before(self) -> list[Row]:
+        """What this claim took when it was asked for before, and is still held."""
+        if not self.request.again:
+            return []
+        sql = self.connection.dialect
+        values = {"change_id": self._change_id(), "worker_id": self.request.worker_id}
+        mine = "status = 'claimed' AND change_id = :change_id AND claimed_by = :worker_id"
+        # All claimed tasks are looked through: there are never many, and this is rare.
+        look = f"SELECT id FROM tasks {sql.by_index('tasks_claim')} WHERE {mine}"
+        ids = [row["id"] for row in self.connection.query(look, values)]
+        if not ids:
+            return []
+        held = f"id IN ({id_list(ids)}) AND {mine}"
+        renew = f"UPDATE tasks {sql.by_primary_key} SET due_at = {sql.after('lease')} WHERE {held}"
+        show = (
+            f"SELECT {TAKEN_COLUMNS}, (SELECT task_types.name FROM task_types "
+            f"WHERE task_types.id = tasks.type_id) AS type "
+            f"FROM tasks {sql.by_primary_key} WHERE {held} ORDER BY urgency, id"
+        )
+        return self.connection.transact([(renew, values), (show, values)])[-1].rows
 
     def _take_wanted(self, wanted: Wanted) -> list[Row]:
         """The head of the queue, or a random part of what is behind it when beaten to it."""
@@ -137,6 +176,7 @@ class _Claim:
         order = [row["id"] for row in rows]
         finish = self.connection.commit if limited else self.connection.transact
         taken = {row["id"]: row for row in finish(self._take_statements(order))[-1].rows}
+        self.unseen = min(self.unseen, presence.BUSY_SECONDS)
         return [taken[each] for each in order if each in taken]
 
     def _within_limits(self, rows: list[Row], limited: list[int]) -> list[Row]:
@@ -150,9 +190,18 @@ class _Claim:
         found = self.connection.begin([(locked, {}), (counted, {})])
         return Wanted(found[1].rows, False).within_room(rows)
 
+    def _arrival(self) -> list[Statement]:
+        if self.unseen <= presence.BUSY_SECONDS:
+            return []
+        return presence.arrival(self.connection.dialect, self.request.worker_id)
+
+    def _change_id(self) -> int:
+        request = self.request
+        return change_id_of(request.worker_id, request.key) if request.key else new_change_id()
+
     def _take_statements(self, ids: list[int]) -> list[Statement]:
         sql = self.connection.dialect
-        change_id = new_change_id()
+        change_id = self._change_id()
         values = {
             "lease": self.request.lease,
             "default_lease": self.settings.task_claim_timeout,
@@ -163,6 +212,7 @@ class _Claim:
         return [
             (_take_update(sql, ids), values),
             *history.of_tasks(self.settings, sql.now, mine),
+            *self._arrival(),
             (f"SELECT {TAKEN_COLUMNS} FROM tasks {sql.by_primary_key} WHERE {mine}", {}),
         ]
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 MESSAGE_CHARACTERS = 2000
 """A message in the trail is cut to this; the task itself holds its last error whole."""
 
-COLUMNS = "task_id, status, worker_id, attempt, message, created_at"
+COLUMNS = "task_id, status, worker_id, attempt, message, seconds, created_at"
 
 # People know a scheduled task as a pending one with a run_at.
 SHOWN_STATUS = "CASE status WHEN 'scheduled' THEN 'pending' ELSE status END"
@@ -27,17 +27,18 @@ def of_tasks(
     status: str = SHOWN_STATUS,
     worker: str = "claimed_by",
     attempt: str = "attempts",
+    seconds: str = "NULL",
     message: str | None = None,
 ) -> list[Statement]:
     """A row for each task that ``condition`` finds, or no statement where no trail is kept.
 
-    ``status``, ``worker`` and ``attempt`` are SQL expressions over the task's columns.
+    ``status``, ``worker``, ``attempt`` and ``seconds`` are SQL expressions over the task's columns.
     """
     if not settings.enable_task_history:
         return []
     sql = (
         f"INSERT INTO task_history ({COLUMNS}) "
-        f"SELECT id, {status}, {worker}, {attempt}, :history_message, {now} "
+        f"SELECT id, {status}, {worker}, {attempt}, :history_message, {seconds}, {now} "
         f"FROM tasks WHERE {condition}"
     )
     return [(sql, {**(values or {}), "history_message": message and message[:MESSAGE_CHARACTERS]})]

@@ -2,17 +2,60 @@
 
 from __future__ import annotations
 
+from app.queue import presence
 from app.queue.holding import look_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Sequence
 
-    from app.db.connection import Row
+    from app.db.connection import Connection, Dialect, Row, Statement
+    from app.queue.errors import QueueError
     from app.queue.holding import Hold
     from app.site import Site
 
 EXTEND = "COALESCE(:lease, lease)"
+
+
+class Beat:
+    """A sign of life for one held task.
+
+    The lease then ends ``lease`` seconds from now; None leaves it at the length it has.
+    ``progress`` (0 to 100) replaces what was noted before, and its ``message`` with it.
+    """
+
+    def __init__(
+        self,
+        hold: Hold,
+        lease: float | None = None,
+        progress: float | None = None,
+        message: str | None = None,
+    ) -> None:
+        self.hold = hold
+        self.lease = lease
+        self.progress = progress
+        self.message = message
+
+    def statement(self, sql: Dialect) -> Statement:
+        values = {**self.hold.values, "lease": self.lease}
+        noted = ""
+        if self.progress is not None:
+            noted = ", progress = :progress, progress_message = :progress_message"
+            values.update(progress=self.progress, progress_message=self.message)
+        update = (
+            f"UPDATE tasks {sql.by_primary_key} SET due_at = {sql.after(EXTEND)}, "
+            f"lease = {EXTEND}{noted} WHERE {self.hold.condition}"
+        )
+        return update, values
+
+
+class Kept:
+    """What became of a beat: the task's ``row`` after it, or the ``refusal`` that kept nothing."""
+
+    def __init__(self, beat: Beat, row: Row, refusal: QueueError | None) -> None:
+        self.beat = beat
+        self.row = row
+        self.refusal = refusal
 
 
 def heartbeat(site: Site, hold: Hold, lease: float | None = None) -> Row:
@@ -20,26 +63,45 @@ def heartbeat(site: Site, hold: Hold, lease: float | None = None) -> Row:
 
     Returns the task's row. Raises NotFound, NotClaimed, LeaseLost, NotOwner.
     """
-    return _extend(site, hold, "", {"lease": lease})
+    return _keep_one(site, Beat(hold, lease))
 
 
 def report_progress(site: Site, hold: Hold, progress: float, message: str | None = None) -> Row:
     """Note how far the work is (0 to 100) and extend the lease. Raises as ``heartbeat``."""
-    values = {"lease": None, "progress": progress, "progress_message": message}
-    return _extend(
-        site, hold, ", progress = :progress, progress_message = :progress_message", values
-    )
+    return _keep_one(site, Beat(hold, None, progress, message))
 
 
-def _extend(site: Site, hold: Hold, assignments: str, values: dict[str, Any]) -> Row:
-    sql = site.db.dialect
-    update = (
-        f"UPDATE tasks {sql.by_primary_key} SET due_at = {sql.after(EXTEND)}, "
-        f"lease = {EXTEND}{assignments} WHERE {hold.condition}"
-    )
-    statements = [(update, {**hold.values, **values}), look_up(sql, [hold.task_id])]
-    changed, found = site.db.run(lambda connection: connection.send(statements))
-    row = found.rows[0] if found.rows else None
-    if row is None or not changed.changed:
-        raise hold.refusal(row)
-    return row
+def heartbeat_many(site: Site, beats: Sequence[Beat]) -> list[Kept]:
+    """Extend many leases in one round trip; each is kept or refused for itself."""
+    return site.db.run(lambda connection: _keep(connection, beats))
+
+
+def _keep_one(site: Site, beat: Beat) -> Row:
+    kept = heartbeat_many(site, [beat])[0]
+    if kept.refusal is not None:
+        raise kept.refusal
+    return kept.row
+
+
+def _keep(connection: Connection, beats: Sequence[Beat]) -> list[Kept]:
+    sql = connection.dialect
+    # In the order of ids, so that two batches with the same tasks wait for each other instead
+    # of deadlocking.
+    ordered = sorted(beats, key=lambda each: each.hold.task_id)
+    look = look_up(sql, [each.hold.task_id for each in ordered])
+    statements = [each.statement(sql) for each in ordered]
+    for worker_id in sorted({each.hold.worker_id or "" for each in ordered} - {""}):
+        statements.append(presence.sign_of_life(sql, worker_id))
+    results = connection.transact([*statements, look])
+    rows = {row["id"]: row for row in results[-1].rows}
+    kept = {
+        id(beat): _judge(beat, bool(result.changed), rows.get(beat.hold.task_id))
+        for beat, result in zip(ordered, results)
+    }
+    return [kept[id(beat)] for beat in beats]
+
+
+def _judge(beat: Beat, changed: bool, row: Row | None) -> Kept:
+    if row is not None and changed:
+        return Kept(beat, row, None)
+    return Kept(beat, row or {}, beat.hold.refusal(row))

@@ -2,21 +2,88 @@
 
 from __future__ import annotations
 
+from app.db.connection import id_list
 from app.queue import history
+from app.queue.changes import new_change_id
 from app.queue.holding import look_up
+from app.queue.settle import Outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from app.db.connection import Row
+    from typing import Any
+
+    from app.db.connection import Connection, Row, Statement
     from app.queue.holding import Hold
     from app.site import Site
+
+BATCH = 100
+"""How many tasks a worker that leaves gives back in one transaction."""
+
+
+class Release(Outcome):
+    """Hand the task back, claimable again after ``delay`` seconds.
+
+    A task whose cancel was asked for ends as cancelled.
+    """
+
+    def __init__(self, hold: Hold, delay: float = 0.0) -> None:
+        self.hold = hold
+        self.delay = delay
+
+    def statements(self, site: Site) -> list[Statement]:
+        values = {**self.hold.values, "delay": self.delay}
+        return _statements(site, self.hold.condition, self.hold.changed, values)
+
+    def is_repeat(self, row: Row) -> bool:
+        # A released task remembers nobody.
+        return False
 
 
 def release(site: Site, hold: Hold, delay: float = 0.0) -> Row:
     """Hand the task back, claimable again after ``delay`` seconds; its row after that.
 
-    A task whose cancel was asked for ends as cancelled. Raises NotFound, NotClaimed, LeaseLost,
-    NotOwner.
+    Raises NotFound, NotClaimed, LeaseLost, NotOwner.
+    """
+    look = look_up(site.db.dialect, [hold.task_id])
+    statements = [*Release(hold, delay).statements(site), look]
+    results = site.db.run(lambda connection: connection.transact(statements), repeatable=False)
+    row = results[-1].rows[0] if results[-1].rows else None
+    if row is None or not results[0].changed:
+        raise hold.refusal(row)
+    return row
+
+
+def release_all(site: Site, worker_id: str) -> int:
+    """Hand back everything that the worker holds; how many tasks that were."""
+    released = 0
+    while True:
+        found, count = site.db.run(lambda connection: _release_batch(connection, site, worker_id))
+        released += count
+        if found < BATCH:
+            return released
+
+
+def _release_batch(connection: Connection, site: Site, worker_id: str) -> tuple[int, int]:
+    """How many tasks it found, and how many of them the worker still held when it came to it."""
+    sql = connection.dialect
+    values = {"holder": worker_id, "change_id": new_change_id(), "delay": 0}
+    look = (
+        f"SELECT id FROM tasks {sql.by_index('tasks_claim')} "
+        f"WHERE status = 'claimed' AND claimed_by = :holder LIMIT {BATCH}"
+    )
+    ids = sorted(row["id"] for row in connection.query(look, values))
+    if not ids:
+        return 0, 0
+    these = f"id IN ({id_list(ids)})"
+    held = f"{these} AND status = 'claimed' AND claimed_by = :holder"
+    changed = f"{these} AND change_id = {values['change_id']}"
+    results = connection.transact(_statements(site, held, changed, values))
+    return len(ids), results[0].changed
+
+
+def _statements(site: Site, held: str, changed: str, values: dict[str, Any]) -> list[Statement]:
+    """Release the tasks for which ``held`` is true, and tell of those for which ``changed`` is
+    true after that.
     """
     sql = site.db.dialect
     kept = "cancel_requested = 0"
@@ -29,20 +96,15 @@ def release(site: Site, hold: Hold, delay: float = 0.0) -> Row:
         f"completed_at = CASE WHEN {kept} THEN NULL ELSE {sql.now} END, "
         "attempts = attempts - 1, claimed_by = NULL, lease = NULL, change_id = :change_id, "
         "cancel_requested = 0 "
-        f"WHERE {hold.condition}"
+        f"WHERE {held}"
     )
     trail = history.of_tasks(
         site.settings,
         sql.now,
-        hold.changed,
-        {"holder": hold.worker_id},
+        changed,
+        {"holder": values["holder"]},
         worker=":holder",
         attempt="attempts + 1",
         message="released",
     )
-    statements = [(update, {**hold.values, "delay": delay}), *trail, look_up(sql, [hold.task_id])]
-    results = site.db.run(lambda connection: connection.transact(statements), repeatable=False)
-    row = results[-1].rows[0] if results[-1].rows else None
-    if row is None or not results[0].changed:
-        raise hold.refusal(row)
-    return row
+    return [(update, values), *trail]

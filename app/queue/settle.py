@@ -169,7 +169,9 @@ def _fail_update(sql: Dialect, hold: Hold) -> str:
 
 
 def _trail(site: Site, hold: Hold, message: str | None) -> list[Statement]:
-    return history.of_tasks(site.settings, site.db.dialect.now, hold.changed, message=message)
+    sql = site.db.dialect
+    seconds = sql.seconds_since("claimed_at")
+    return history.of_tasks(site.settings, sql.now, hold.changed, message=message, seconds=seconds)
 
 
 def _jitter() -> float:

@@ -50,6 +50,20 @@ def register(
         return site.db.run(lambda connection: _register(connection, values))
 
 
+def make_open(site: Site, name: str, max_attempts: int) -> None:
+    """A type that takes any params, unless there is one of this name: that stays as it is."""
+    now = site.db.dialect.now
+    insert = (
+        "INSERT INTO task_types (name, version, param_schema_json, max_attempts, is_active, "
+        f"is_paused, created_at, updated_at) VALUES (:name, '1', '{{}}', :most, 1, 0, {now}, {now})"
+    )
+    values = {"name": name, "most": max_attempts}
+    try:
+        site.db.run(lambda connection: connection.send([(insert, values)]))
+    except Duplicate:  # another got there first
+        return
+
+
 def get(site: Site, name: str) -> dict[str, Any]:
     """The type with its schema and settings. Raises UnknownType."""
     _refuse_padding(name)

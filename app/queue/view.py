@@ -18,6 +18,7 @@ COLUMNS = (
     "due_at",
     "attempts",
     "max_attempts",
+    "timeout",
     "claimed_by",
     "claimed_at",
     "cancel_requested",
@@ -55,6 +56,7 @@ def task(row: Mapping[Any, Any], type_name: str) -> dict[str, Any]:
         "progress_message": row["progress_message"],
         "attempts": row["attempts"],
         "max_attempts": row["max_attempts"],
+        "timeout": row["timeout"],
         # The table remembers who failed a task last, so that a repeated report is known again.
         "claimed_by": None if waiting else row["claimed_by"],
         "claimed_at": None if waiting else to_iso(row["claimed_at"]),

@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from app.api.routes import ROUTES, SPOOLED
+
+NATIVE = [route for route in ROUTES if not route.pattern.startswith(SPOOLED)]
+"""The routes but for those of Spooled's dialect, which has rules of its own."""
+
 PARAMETER = re.compile(r"\(\?P<(\w+)>[^)]*\)")
 
 
@@ -14,8 +19,12 @@ def template(route: Any) -> str:
 
 
 def address_of(
-    route: Any, id: str = "999999999", name: str = "no.such", action: str = "pause"
+    route: Any,
+    id: str = "999999999",
+    name: str = "no.such",
+    action: str = "pause",
+    worker: str = "no-such-worker",
 ) -> tuple[str, str]:
     """The method and a path of a route."""
-    values = {"id": id, "name": name, "action": action}
+    values = {"id": id, "name": name, "action": action, "worker": worker}
     return route.method, PARAMETER.sub(lambda match: values[match[1]], route.pattern)

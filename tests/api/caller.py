@@ -16,6 +16,7 @@ from werkzeug.datastructures import Headers
 
 from app.api.dispatch import answer
 from app.api.http import Request
+from app.api.routes import SPOOLED
 from app.db.connection import Connection
 from app.models import Base
 from app.site import Site
@@ -167,7 +168,10 @@ class Api:
         own = {"X-API-Key": API_KEY} if headers is None else headers
         status, received, got = self._way(method, path, query or {}, own, sent)
         reply = Reply(status, json.loads(received) if received else {}, got)
-        check_form(method, reply)
+        if path.startswith(SPOOLED):
+            check_spooled_form(method, reply)
+        else:
+            check_form(method, reply)
         return reply
 
     def post(self, path: str, body: Any = None) -> Reply:
@@ -231,9 +235,11 @@ class Api:
         return self.sql("SELECT * FROM tasks WHERE id = :id", id=task_id)[0]
 
     def dump(self) -> dict[str, list[Any]]:
-        """Every row of every table."""
+        """Every row of every table, but for when a worker was last seen: each call may tell."""
         statements: list[Any] = [(f"SELECT * FROM {table} ORDER BY 1", {}) for table in TABLES]
         results = self.site.db.run(lambda connection: connection.send(statements))
+        for row in results[TABLES.index("workers")].rows:
+            del row["last_seen_at"]
         return {table: result.rows for table, result in zip(TABLES, results)}
 
     @contextmanager
@@ -256,6 +262,20 @@ def seconds_between(earlier: str, later: str) -> float:
         assert TIME.fullmatch(each), each
     span = datetime.fromisoformat(later[:-1]) - datetime.fromisoformat(earlier[:-1])
     return span.total_seconds()
+
+
+def check_spooled_form(method: str, reply: Reply) -> None:
+    """The rules of Spooled's dialect: no envelope, and errors of its own shape."""
+    assert reply.headers["Cache-Control"] == "no-store", reply
+    if reply.status < 400 or method == "HEAD":
+        assert "error" not in reply.json, reply
+        return
+    assert reply.headers["Content-Type"].startswith("application/json"), reply
+    assert {"code", "message"} <= set(reply.json) <= {"code", "message", "details", "warnings"}, (
+        reply
+    )
+    assert reply.json["message"], reply
+    assert reply.json["code"] == reply.json["code"].upper(), reply
 
 
 def check_form(method: str, reply: Reply) -> None:

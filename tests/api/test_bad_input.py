@@ -12,11 +12,10 @@ from urllib.parse import quote
 
 import pytest
 
-from app.api import claims, operating, settling, task_types, tasks
+from app.api import claims, keeping, operating, settling, task_types, tasks, workers
 from app.api.fields import Fields
-from app.api.routes import ROUTES
 from tests.api import bad_values as bad
-from tests.api.addresses import address_of, template
+from tests.api.addresses import NATIVE, address_of, template
 from tests.api.caller import Api, Reply
 
 SECONDS = 10 * 366 * 86400
@@ -42,6 +41,8 @@ WISHES = {
     "lease": bad.number(0.1, SECONDS),
     "sort_by": bad.choice("priority", "created_at", "id", "attempts"),
     "sort_order": bad.choice("asc", "desc"),
+    "claim_key": bad.name(64),
+    "again": bad.BOOLEAN,
 }
 TASK = {
     "type": bad.name(255),
@@ -113,6 +114,10 @@ def in_outcomes(fields: dict[str, Any]) -> dict[str, Any]:
     return {"outcomes": [{"id": 1}, fields]}
 
 
+def in_heartbeats(fields: dict[str, Any]) -> dict[str, Any]:
+    return {"tasks": [{"id": 1}, fields]}
+
+
 def in_tasks(fields: dict[str, Any]) -> dict[str, Any]:
     return {"tasks": [{"type": "job", "params": {}}, fields]}
 
@@ -136,7 +141,7 @@ BODIES = [
     Place(
         "POST /tasks/settle",
         settling.ONE_OUTCOME,
-        {"id": bad.integer(1, MAX_ID), **OUTCOME},
+        {"id": bad.integer(1, MAX_ID), **OUTCOME, "release": bad.BOOLEAN},
         {"id": 1},
         "outcomes[1].",
         in_outcomes,
@@ -144,16 +149,36 @@ BODIES = [
     Place("POST /tasks/settle", claims.FOLDED_CLAIM, WISHES, {}, "claim.", in_settle_claim),
     Place(
         "POST /tasks/{id}/heartbeat",
-        claims.HEARTBEAT,
+        keeping.HEARTBEAT,
         {**HOLDER, "lease": bad.number(0.1, SECONDS)},
     ),
     Place(
         "POST /tasks/{id}/progress",
-        claims.PROGRESS,
+        keeping.PROGRESS,
         {**HOLDER, "progress": bad.number(0, 100), "message": bad.LONG_TEXT},
         {"progress": 5},
     ),
-    Place("POST /tasks/{id}/release", claims.RELEASE, {**HOLDER, "delay": bad.number(0, SECONDS)}),
+    Place(
+        "POST /tasks/heartbeat",
+        keeping.HEARTBEATS,
+        {"worker_id": HOLDER["worker_id"], "tasks": bad.LIST},
+        {"tasks": []},
+    ),
+    Place(
+        "POST /tasks/heartbeat",
+        keeping.ONE_HEARTBEAT,
+        {
+            **HOLDER,
+            "id": bad.integer(1, MAX_ID),
+            "lease": bad.number(0.1, SECONDS),
+            "progress": bad.number(0, 100),
+            "message": bad.LONG_TEXT,
+        },
+        {"id": 1},
+        "tasks[1].",
+        in_heartbeats,
+    ),
+    Place("POST /tasks/{id}/release", keeping.RELEASE, {**HOLDER, "delay": bad.number(0, SECONDS)}),
     Place("POST /tasks", tasks.TASK, TASK, A_TASK),
     Place("POST /tasks", tasks.TASK, TASK, A_TASK, "tasks[1].", in_tasks),
     Place("POST /tasks", tasks.TASKS, {"tasks": bad.LIST}, {"tasks": []}),
@@ -163,6 +188,20 @@ BODIES = [
     Place("DELETE /tasks/{id}", operating.NOTHING, {}),
     Place("POST /task-types/register", task_types.REGISTER, TYPE, A_TYPE),
     Place("POST /task-types/{name}/{action}", Fields({}), {}),
+    Place(
+        "POST /workers/register",
+        workers.REGISTER,
+        {
+            "worker_id": bad.name(255),
+            "host": bad.name(255),
+            "version": bad.name(50),
+            "metadata": [*bad.OBJECT, {"long": "x" * 20_000}],
+            "task_types": bad.TYPE_NAMES,
+            "concurrency": bad.integer(1, 10_000),
+        },
+    ),
+    Place("POST /workers/{worker}/heartbeat", workers.NOTHING, {}),
+    Place("POST /workers/{worker}/deregister", workers.DEREGISTER, {"release": bad.BOOLEAN}, {}),
 ]
 
 QUERIES = [
@@ -186,6 +225,11 @@ QUERIES = [
         task_types.LIST,
         {"active_only": ["yes", "TRUE", "2", " true", "\x00", "x" * 100_000]},
     ),
+    Place(
+        "GET /workers",
+        workers.LIST,
+        {"limit": [*bad.NO_QUERY_NUMBER, "0"], "offset": bad.NO_QUERY_NUMBER},
+    ),
 ]
 
 WITHOUT_FIELDS = {
@@ -193,9 +237,11 @@ WITHOUT_FIELDS = {
     "GET /tasks/{id}",
     "GET /tasks/{id}/history",
     "GET /task-types/{name}",
+    "GET /workers/{worker}",
+    "GET /workers/{worker}/stats",
 }
 
-ROUTE_OF = {template(route): route for route in ROUTES}
+ROUTE_OF = {template(route): route for route in NATIVE}
 WITH_BODY = [name for name, route in ROUTE_OF.items() if route.method != "GET"]
 WITH_ID = [name for name in ROUTE_OF if "{id}" in name]
 WITH_NAME = [name for name in ROUTE_OF if "{name}" in name]
@@ -218,7 +264,7 @@ def short(value: Any) -> str:
 
 
 def send(api: Api, route: str, task_id: int, body: Any = None, raw: bytes | None = None) -> Reply:
-    method, path = address_of(ROUTE_OF[route], id=str(task_id), name="job")
+    method, path = address_of(ROUTE_OF[route], id=str(task_id), name="job", worker="w1")
     return api.call(method, path, body, raw=raw)
 
 

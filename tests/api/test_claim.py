@@ -48,6 +48,7 @@ def test_the_task_shows_its_claim(api: Api) -> None:
 
 
 def test_nothing_to_do(api: Api) -> None:
+    api.claim("w1")
     with api.unchanged():
         reply = api.post("/tasks/claim", {"worker_id": "w1"})
     assert reply.status == 404
@@ -56,6 +57,7 @@ def test_nothing_to_do(api: Api) -> None:
 
 
 def test_nothing_to_do_with_a_limit(api: Api) -> None:
+    api.claim("w1")
     with api.unchanged():
         reply = api.post("/tasks/claim", {"worker_id": "w1", "limit": 5})
     assert reply.status == 200

@@ -26,6 +26,7 @@ def test_a_lease_ends_by_itself(api: Api) -> None:
 
 def test_a_lease_that_lasts_is_left_alone(api: Api) -> None:
     task = api.claimed()
+    assert api.claim("w2") is None
     with api.unchanged():
         assert api.claim("w2") is None
     assert api.task(task["id"])["claimed_by"] == "w1"

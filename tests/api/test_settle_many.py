@@ -185,3 +185,27 @@ def test_unknown_fields_are_named_with_their_place(api: Api) -> None:
         "unknown field 'outcomes[0].sucess' was ignored",
         "unknown field 'worker' was ignored",
     ]
+
+
+def test_some_are_released(api: Api) -> None:
+    ids = claimed(api, 3)
+    outcomes = [
+        {"id": ids[0], "attempt": 1, "release": True},
+        {"id": ids[1], "attempt": 1, "result": "done"},
+        {"id": ids[2], "attempt": 1, "release": True, "delay": 60},
+    ]
+    settled = settle(api, outcomes)
+    assert settled[0] == {"id": ids[0], "status": "pending", "run_at": None}
+    assert settled[1] == {"id": ids[1], "status": "completed"}
+    assert settled[2]["status"] == "pending"
+    assert TIME.fullmatch(settled[2]["run_at"])
+    assert [api.task(each)["attempts"] for each in ids] == [0, 1, 0]
+    assert [each["id"] for each in api.claim("w2", limit=5)] == [ids[0]]
+
+
+def test_what_is_not_held_is_not_released(api: Api) -> None:
+    mine, theirs = claimed(api, 1) + claimed(api, 1, "w2")
+    with api.unchanged():
+        refused = settle(api, [{"id": theirs, "attempt": 1, "release": True}])[0]
+        stale = settle(api, [{"id": mine, "attempt": 9, "release": True}])[0]
+    assert (refused["code"], stale["code"]) == ("not_owner", "lease_lost")

@@ -16,27 +16,28 @@ CREATE TABLE `task_history` (
   `worker_id` varchar(255) DEFAULT NULL,
   `attempt` int(11) NOT NULL,
   `message` longtext DEFAULT NULL,
+  `seconds` double DEFAULT NULL,
   `created_at` datetime(3) NOT NULL,
   PRIMARY KEY (`id`),
   KEY `task_history_task` (`task_id`,`id`)
 ) ENGINE=InnoDB AUTO_INCREMENT=17 DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
 
-INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `created_at`) VALUES (1,1,'pending',NULL,0,NULL,'2026-11-22 03:22:49.282');
-INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `created_at`) VALUES (2,1,'claimed','night-worker',1,NULL,'2026-11-22 03:22:49.294');
-INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `created_at`) VALUES (3,1,'completed','night-worker',1,NULL,'2026-11-22 03:22:49.306');
-INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `created_at`) VALUES (4,2,'pending',NULL,0,NULL,'2026-11-22 03:22:49.313');
-INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `created_at`) VALUES (5,2,'claimed','night-worker',1,NULL,'2026-11-22 03:22:49.315');
-INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `created_at`) VALUES (6,2,'failed','night-worker',1,'no such mailbox','2026-11-22 03:22:49.317');
-INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `created_at`) VALUES (7,3,'pending',NULL,0,NULL,'2026-11-22 03:22:49.323');
-INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `created_at`) VALUES (8,3,'claimed','night-worker',1,NULL,'2026-11-22 03:22:49.331');
-INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `created_at`) VALUES (9,3,'pending','night-worker',1,'mailbox is busy','2026-11-22 03:22:49.353');
-INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `created_at`) VALUES (10,4,'pending',NULL,0,NULL,'2026-11-22 03:22:49.369');
-INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `created_at`) VALUES (11,4,'cancelled',NULL,0,NULL,'2026-11-22 03:22:49.374');
-INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `created_at`) VALUES (12,5,'pending',NULL,0,NULL,'2026-11-22 03:22:49.379');
-INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `created_at`) VALUES (13,6,'pending',NULL,0,NULL,'2026-11-22 03:22:49.383');
-INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `created_at`) VALUES (14,6,'claimed','night-worker',1,NULL,'2026-11-22 03:22:49.387');
-INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `created_at`) VALUES (15,7,'pending',NULL,0,NULL,'2026-11-22 03:22:49.396');
-INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `created_at`) VALUES (16,8,'pending',NULL,0,NULL,'2026-11-22 03:22:49.399');
+INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `seconds`, `created_at`) VALUES (1,1,'pending',NULL,0,NULL,NULL,'2026-11-22 03:22:49.282');
+INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `seconds`, `created_at`) VALUES (2,1,'claimed','night-worker',1,NULL,NULL,'2026-11-22 03:22:49.294');
+INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `seconds`, `created_at`) VALUES (3,1,'completed','night-worker',1,NULL,0.005,'2026-11-22 03:22:49.306');
+INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `seconds`, `created_at`) VALUES (4,2,'pending',NULL,0,NULL,NULL,'2026-11-22 03:22:49.313');
+INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `seconds`, `created_at`) VALUES (5,2,'claimed','night-worker',1,NULL,NULL,'2026-11-22 03:22:49.315');
+INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `seconds`, `created_at`) VALUES (6,2,'failed','night-worker',1,'no such mailbox',0.005,'2026-11-22 03:22:49.317');
+INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `seconds`, `created_at`) VALUES (7,3,'pending',NULL,0,NULL,NULL,'2026-11-22 03:22:49.323');
+INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `seconds`, `created_at`) VALUES (8,3,'claimed','night-worker',1,NULL,NULL,'2026-11-22 03:22:49.331');
+INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `seconds`, `created_at`) VALUES (9,3,'pending','night-worker',1,'mailbox is busy',0.005,'2026-11-22 03:22:49.353');
+INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `seconds`, `created_at`) VALUES (10,4,'pending',NULL,0,NULL,NULL,'2026-11-22 03:22:49.369');
+INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `seconds`, `created_at`) VALUES (11,4,'cancelled',NULL,0,NULL,NULL,'2026-11-22 03:22:49.374');
+INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `seconds`, `created_at`) VALUES (12,5,'pending',NULL,0,NULL,NULL,'2026-11-22 03:22:49.379');
+INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `seconds`, `created_at`) VALUES (13,6,'pending',NULL,0,NULL,NULL,'2026-11-22 03:22:49.383');
+INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `seconds`, `created_at`) VALUES (14,6,'claimed','night-worker',1,NULL,NULL,'2026-11-22 03:22:49.387');
+INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `seconds`, `created_at`) VALUES (15,7,'pending',NULL,0,NULL,NULL,'2026-11-22 03:22:49.396');
+INSERT INTO `task_history` (`id`, `task_id`, `status`, `worker_id`, `attempt`, `message`, `seconds`, `created_at`) VALUES (16,8,'pending',NULL,0,NULL,NULL,'2026-11-22 03:22:49.399');
 CREATE TABLE `task_types` (
   `id` bigint(20) NOT NULL AUTO_INCREMENT,
   `name` varchar(255) NOT NULL,
@@ -102,3 +103,19 @@ INSERT INTO `tasks` (`id`, `type_id`, `status`, `urgency`, `due_at`, `attempts`,
 INSERT INTO `tasks` (`id`, `type_id`, `status`, `urgency`, `due_at`, `attempts`, `max_attempts`, `timeout`, `lease`, `change_id`, `claimed_by`, `claimed_at`, `cancel_requested`, `progress`, `progress_message`, `dedupe_key`, `tags`, `created_at`, `completed_at`, `params_json`, `result_json`, `error_message`, `error_traceback`) VALUES (6,1,'claimed',-3,'2026-11-29 03:22:49.391',1,2,NULL,604800,3660850498726702539,'night-worker','2026-11-22 03:22:49.387',0,40,'half way','bfcc8606e43d0afd6c6b8b8bf58a064f519f36d848e1539220581d562a54571e',NULL,'2026-11-22 03:22:49.383',NULL,'{\"to\":\"now@example.org\"}',NULL,NULL,NULL);
 INSERT INTO `tasks` (`id`, `type_id`, `status`, `urgency`, `due_at`, `attempts`, `max_attempts`, `timeout`, `lease`, `change_id`, `claimed_by`, `claimed_at`, `cancel_requested`, `progress`, `progress_message`, `dedupe_key`, `tags`, `created_at`, `completed_at`, `params_json`, `result_json`, `error_message`, `error_traceback`) VALUES (7,1,'pending',0,NULL,0,7,30,NULL,NULL,NULL,NULL,0,NULL,NULL,'next',NULL,'2026-11-22 03:22:49.395',NULL,'{\"to\":\"next@example.org\"}',NULL,NULL,NULL);
 INSERT INTO `tasks` (`id`, `type_id`, `status`, `urgency`, `due_at`, `attempts`, `max_attempts`, `timeout`, `lease`, `change_id`, `claimed_by`, `claimed_at`, `cancel_requested`, `progress`, `progress_message`, `dedupe_key`, `tags`, `created_at`, `completed_at`, `params_json`, `result_json`, `error_message`, `error_traceback`) VALUES (8,1,'pending',-9,NULL,0,2,NULL,NULL,NULL,NULL,NULL,0,NULL,NULL,'ca99d80f78f72edc77a793b65a69d16d58de9e73803514e43f086bfb0bfe5fdf',NULL,'2026-11-22 03:22:49.399',NULL,'{\"to\":\"first@example.org\"}',NULL,NULL,NULL);
+CREATE TABLE `workers` (
+  `id` varchar(255) NOT NULL,
+  `host` varchar(255) DEFAULT NULL,
+  `version` varchar(50) DEFAULT NULL,
+  `task_types_json` longtext DEFAULT NULL,
+  `concurrency` int(11) DEFAULT NULL,
+  `metadata_json` longtext DEFAULT NULL,
+  `registered_at` datetime(3) DEFAULT NULL,
+  `deregistered_at` datetime(3) DEFAULT NULL,
+  `first_seen_at` datetime(3) NOT NULL,
+  `last_seen_at` datetime(3) NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `workers_seen` (`last_seen_at`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin ROW_FORMAT=DYNAMIC;
+
+INSERT INTO `workers` (`id`, `host`, `version`, `task_types_json`, `concurrency`, `metadata_json`, `registered_at`, `deregistered_at`, `first_seen_at`, `last_seen_at`) VALUES ('night-worker','cellar','1.0','[\"mail.send\"]',2,'{\"rack\":\"3\"}','2026-11-22 03:22:49.200',NULL,'2026-11-22 03:22:49.200','2026-11-22 03:22:49.387');

@@ -15,24 +15,25 @@ CREATE TABLE task_history (
     worker_id VARCHAR(255),
     attempt INTEGER NOT NULL,
     message TEXT,
+    seconds DOUBLE,
     created_at VARCHAR(23) NOT NULL
 );
-INSERT INTO "task_history" VALUES(1,1,'pending',NULL,0,NULL,'2026-11-22 03:22:46.618');
-INSERT INTO "task_history" VALUES(2,1,'claimed','night-worker',1,NULL,'2026-11-22 03:22:46.628');
-INSERT INTO "task_history" VALUES(3,1,'completed','night-worker',1,NULL,'2026-11-22 03:22:46.634');
-INSERT INTO "task_history" VALUES(4,2,'pending',NULL,0,NULL,'2026-11-22 03:22:46.635');
-INSERT INTO "task_history" VALUES(5,2,'claimed','night-worker',1,NULL,'2026-11-22 03:22:46.636');
-INSERT INTO "task_history" VALUES(6,2,'failed','night-worker',1,'no such mailbox','2026-11-22 03:22:46.637');
-INSERT INTO "task_history" VALUES(7,3,'pending',NULL,0,NULL,'2026-11-22 03:22:46.638');
-INSERT INTO "task_history" VALUES(8,3,'claimed','night-worker',1,NULL,'2026-11-22 03:22:46.639');
-INSERT INTO "task_history" VALUES(9,3,'pending','night-worker',1,'mailbox is busy','2026-11-22 03:22:46.640');
-INSERT INTO "task_history" VALUES(10,4,'pending',NULL,0,NULL,'2026-11-22 03:22:46.641');
-INSERT INTO "task_history" VALUES(11,4,'cancelled',NULL,0,NULL,'2026-11-22 03:22:46.643');
-INSERT INTO "task_history" VALUES(12,5,'pending',NULL,0,NULL,'2026-11-22 03:22:46.644');
-INSERT INTO "task_history" VALUES(13,6,'pending',NULL,0,NULL,'2026-11-22 03:22:46.645');
-INSERT INTO "task_history" VALUES(14,6,'claimed','night-worker',1,NULL,'2026-11-22 03:22:46.647');
-INSERT INTO "task_history" VALUES(15,7,'pending',NULL,0,NULL,'2026-11-22 03:22:46.652');
-INSERT INTO "task_history" VALUES(16,8,'pending',NULL,0,NULL,'2026-11-22 03:22:46.653');
+INSERT INTO "task_history" VALUES(1,1,'pending',NULL,0,NULL,NULL,'2026-11-22 03:22:46.618');
+INSERT INTO "task_history" VALUES(2,1,'claimed','night-worker',1,NULL,NULL,'2026-11-22 03:22:46.628');
+INSERT INTO "task_history" VALUES(3,1,'completed','night-worker',1,NULL,0.005,'2026-11-22 03:22:46.634');
+INSERT INTO "task_history" VALUES(4,2,'pending',NULL,0,NULL,NULL,'2026-11-22 03:22:46.635');
+INSERT INTO "task_history" VALUES(5,2,'claimed','night-worker',1,NULL,NULL,'2026-11-22 03:22:46.636');
+INSERT INTO "task_history" VALUES(6,2,'failed','night-worker',1,'no such mailbox',0.005,'2026-11-22 03:22:46.637');
+INSERT INTO "task_history" VALUES(7,3,'pending',NULL,0,NULL,NULL,'2026-11-22 03:22:46.638');
+INSERT INTO "task_history" VALUES(8,3,'claimed','night-worker',1,NULL,NULL,'2026-11-22 03:22:46.639');
+INSERT INTO "task_history" VALUES(9,3,'pending','night-worker',1,'mailbox is busy',0.005,'2026-11-22 03:22:46.640');
+INSERT INTO "task_history" VALUES(10,4,'pending',NULL,0,NULL,NULL,'2026-11-22 03:22:46.641');
+INSERT INTO "task_history" VALUES(11,4,'cancelled',NULL,0,NULL,NULL,'2026-11-22 03:22:46.643');
+INSERT INTO "task_history" VALUES(12,5,'pending',NULL,0,NULL,NULL,'2026-11-22 03:22:46.644');
+INSERT INTO "task_history" VALUES(13,6,'pending',NULL,0,NULL,NULL,'2026-11-22 03:22:46.645');
+INSERT INTO "task_history" VALUES(14,6,'claimed','night-worker',1,NULL,NULL,'2026-11-22 03:22:46.647');
+INSERT INTO "task_history" VALUES(15,7,'pending',NULL,0,NULL,NULL,'2026-11-22 03:22:46.652');
+INSERT INTO "task_history" VALUES(16,8,'pending',NULL,0,NULL,NULL,'2026-11-22 03:22:46.653');
 CREATE TABLE task_types (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     name VARCHAR(255) NOT NULL,
@@ -92,6 +93,20 @@ INSERT INTO "tasks" VALUES(5,1,'scheduled',0,'2096-01-01 00:00:00.000',0,2,NULL,
 INSERT INTO "tasks" VALUES(6,1,'claimed',-3,'2026-11-29 03:22:46.651',1,2,NULL,604800.0,4998637596325687278,'night-worker','2026-11-22 03:22:46.647',0,40.0,'half way','bfcc8606e43d0afd6c6b8b8bf58a064f519f36d848e1539220581d562a54571e',NULL,'2026-11-22 03:22:46.645',NULL,'{"to":"now@example.org"}',NULL,NULL,NULL);
 INSERT INTO "tasks" VALUES(7,1,'pending',0,NULL,0,7,30.0,NULL,NULL,NULL,NULL,0,NULL,NULL,'next',NULL,'2026-11-22 03:22:46.652',NULL,'{"to":"next@example.org"}',NULL,NULL,NULL);
 INSERT INTO "tasks" VALUES(8,1,'pending',-9,NULL,0,2,NULL,NULL,NULL,NULL,NULL,0,NULL,NULL,'ca99d80f78f72edc77a793b65a69d16d58de9e73803514e43f086bfb0bfe5fdf',NULL,'2026-11-22 03:22:46.653',NULL,'{"to":"first@example.org"}',NULL,NULL,NULL);
+CREATE TABLE workers (
+    id VARCHAR(255) NOT NULL,
+    host VARCHAR(255),
+    version VARCHAR(50),
+    task_types_json TEXT,
+    concurrency INTEGER,
+    metadata_json TEXT,
+    registered_at VARCHAR(23),
+    deregistered_at VARCHAR(23),
+    first_seen_at VARCHAR(23) NOT NULL,
+    last_seen_at VARCHAR(23) NOT NULL,
+    PRIMARY KEY (id)
+);
+INSERT INTO "workers" VALUES('night-worker','cellar','1.0','["mail.send"]',2,'{"rack":"3"}','2026-11-22 03:22:46.600',NULL,'2026-11-22 03:22:46.600','2026-11-22 03:22:46.647');
 CREATE INDEX task_history_task ON task_history (task_id, id);
 CREATE UNIQUE INDEX task_types_name ON task_types (name);
 CREATE INDEX tasks_claim ON tasks (status, urgency, id);
@@ -100,6 +115,7 @@ CREATE UNIQUE INDEX tasks_dedupe ON tasks (dedupe_key, type_id);
 CREATE INDEX tasks_due ON tasks (due_at);
 CREATE INDEX tasks_status ON tasks (status, type_id, id);
 CREATE INDEX tasks_type ON tasks (type_id, id);
+CREATE INDEX workers_seen ON workers (last_seen_at);
 DELETE FROM "sqlite_sequence";
 INSERT INTO "sqlite_sequence" VALUES('task_types',2);
 INSERT INTO "sqlite_sequence" VALUES('tasks',8);

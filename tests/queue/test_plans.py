@@ -16,7 +16,7 @@ from app.db.mysql import MySQLConnection
 from app.db.sqlite import SQLiteConnection
 from app.queue import claim as claiming
 from app.queue import create as creating
-from app.queue import keep, operate, read, release, task_types
+from app.queue import keep, operate, read, release, task_types, workers
 from app.queue.candidates import SORT_KEYS, SORT_ORDERS, Filter, Order
 from app.queue.claim import ClaimRequest
 from app.queue.drafts import NewTask
@@ -280,9 +280,21 @@ CHANGES: dict[str, Any] = {
         lambda site, holds: settle(site, [Completion(each, "1") for each in holds]),
     ),
     "heartbeat": change(take, lambda site, holds: keep.heartbeat(site, holds[0])),
+    "a hundred heartbeats": change(
+        lambda site: take(site, 100),
+        lambda site, holds: keep.heartbeat_many(site, [keep.Beat(each) for each in holds]),
+    ),
     "progress": change(take, lambda site, holds: keep.report_progress(site, holds[0], 50, "half")),
     "release": change(take, lambda site, holds: release.release(site, holds[0])),
     "release for later": change(take, lambda site, holds: release.release(site, holds[0], 9.0)),
+    "a worker's first claim": change(
+        lambda site: ClaimRequest("a new one", 1, 3600), claiming.claim
+    ),
+    "a worker's heartbeat": change(lambda site: "w", workers.heartbeat),
+    "deregister": change(
+        lambda site: claiming.claim(site, ClaimRequest("leaves", 150, 3600)),
+        lambda site, _: workers.deregister(site, "leaves"),
+    ),
     "create": change(lambda site: new_tasks(site, 1), creating.create),
     "create fifty": change(lambda site: new_tasks(site, 50), creating.create),
     "create undeduplicated": change(lambda site: new_tasks(site, 1, dedupe=False), creating.create),
@@ -340,6 +352,7 @@ DESIGNED = (
     ("tasks_claim_type", ("type_id =", "ORDER BY urgency")),
     ("tasks_claim", ("ORDER BY urgency",)),
     ("tasks_status", ("status = 'pending'", "ORDER BY id")),
+    ("tasks_claim", ("SELECT id FROM tasks", "status = 'claimed' AND claimed_by")),
     ("PRIMARY", ()),
 )
 """The index that a statement on tasks was made for: the first whose words are all in it."""

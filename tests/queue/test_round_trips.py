@@ -10,7 +10,7 @@ import pytest
 
 from app.queue import claim as claiming
 from app.queue import create as creating
-from app.queue import keep, read, release, task_types
+from app.queue import keep, read, release, task_types, workers
 from app.queue.candidates import Filter, Order
 from app.queue.claim import ClaimRequest
 from app.queue.drafts import NewTask
@@ -110,6 +110,10 @@ def test_claim_of_a_limited_type(mariadb_site: Site, wire: Wire) -> None:
 
 
 def test_claim_from_an_empty_queue(mariadb_site: Site, wire: Wire) -> None:
+    count, claimed = wire.count(lambda: claim(mariadb_site))
+    assert claimed == []
+    # The third one notes that the worker is there, once a minute.
+    assert count <= 3
     count, claimed = wire.count(lambda: claim(mariadb_site))
     assert claimed == []
     assert count <= 2
@@ -219,6 +223,30 @@ def test_keeping_and_giving_back(mariadb_site: Site, wire: Wire) -> None:
     count, row = wire.count(lambda: release.release(mariadb_site, own(task_id)))
     assert row["status"] == "pending"
     assert count <= 2
+
+
+@pytest.mark.parametrize("size", [1, 100])
+@pytest.mark.parametrize("attempt", [1, 7], ids=["held", "lost"])
+def test_keeping_many(mariadb_site: Site, wire: Wire, size: int, attempt: int) -> None:
+    fill(mariadb_site, size)
+    held = [Hold(task_id, "w", attempt) for task_id in claim(mariadb_site, size)]
+    beats = [keep.Beat(each, 90.0, 50, "half") for each in held]
+    count, kept = wire.count(lambda: keep.heartbeat_many(mariadb_site, beats))
+    assert [each.refusal is None for each in kept] == [attempt == 1] * size
+    assert count == 1
+
+
+def test_workers(mariadb_site: Site, wire: Wire) -> None:
+    count, worker = wire.count(lambda: workers.register(mariadb_site, "w", {"host": "h"}))
+    assert worker["host"] == "h"
+    assert count <= 2
+    count, _ = wire.count(lambda: workers.heartbeat(mariadb_site, "w"))
+    assert count == 1
+    fill(mariadb_site, 3)
+    claim(mariadb_site, 3)
+    count, released = wire.count(lambda: workers.deregister(mariadb_site, "w"))
+    assert released == 3
+    assert count <= 3
 
 
 def test_reading(mariadb_site: Site, wire: Wire) -> None:

@@ -1,0 +1,113 @@
+"""Keeping what was claimed, one task or many, and giving it back."""
+
+from __future__ import annotations
+
+from app.api import fields
+from app.api.http import Answer, success
+from app.queue import keep
+from app.queue.errors import Invalid
+from app.queue.holding import Hold
+from app.queue.times import to_iso
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from app.api.call import Call
+    from app.db.connection import Row
+
+MAX_TASKS = 100
+
+HOLDER = {"worker_id": fields.text(255), "attempt": fields.integer(0, 2**31 - 1)}
+HEARTBEAT = fields.Fields({}, **HOLDER, lease=fields.number(0.1))
+PROGRESS = fields.Fields({"progress": fields.number(0, 100)}, **HOLDER, message=fields.long_text)
+RELEASE = fields.Fields({}, **HOLDER, delay=fields.number(0))
+HEARTBEATS = fields.Fields(
+    {"tasks": fields.list_of(fields.anything, MAX_TASKS)}, worker_id=HOLDER["worker_id"]
+)
+ONE_HEARTBEAT = fields.Fields(
+    {"id": fields.integer(1, fields.MAX_ID)},
+    **HOLDER,
+    lease=fields.number(0.1),
+    progress=fields.number(0, 100),
+    message=fields.long_text,
+)
+
+
+def heartbeat(call: Call) -> Answer:
+    values = call.fields(HEARTBEAT)
+    row = keep.heartbeat(call.site, _hold(call, values), values.get("lease"))
+    return success(_kept(row), "Lease extended")
+
+
+def progress(call: Call) -> Answer:
+    values = call.fields(PROGRESS)
+    row = keep.report_progress(
+        call.site, _hold(call, values), values["progress"], values.get("message")
+    )
+    return success({**_kept(row), "progress": row["progress"]}, "Progress noted")
+
+
+def heartbeat_many(call: Call) -> Answer:
+    """Each task is kept or refused for itself: a refused one is no error of the call."""
+    values = call.fields(HEARTBEATS)
+    beats = _beats(call, values["tasks"], values.get("worker_id"))
+    kept = keep.heartbeat_many(call.site, beats) if beats else []
+    good = sum(each.refusal is None for each in kept)
+    return success({"tasks": [_brief(each) for each in kept]}, f"{good} of {len(kept)} kept")
+
+
+def release(call: Call) -> Answer:
+    from app.queue import release as releasing
+    from app.queue.view import shown_status
+
+    values = call.fields(RELEASE)
+    row = releasing.release(call.site, _hold(call, values), values.get("delay", 0.0))
+    run_at = to_iso(row["due_at"]) if row["status"] == "scheduled" else None
+    data = {"id": row["id"], "status": shown_status(row["status"]), "run_at": run_at}
+    return success(data, "Task released")
+
+
+def _hold(call: Call, values: dict[str, Any]) -> Hold:
+    """The claim that the caller says it has of the task in the path."""
+    return Hold(call.task_id, values.get("worker_id"), values.get("attempt"))
+
+
+def _beats(call: Call, given: list[Any], worker_id: str | None) -> list[keep.Beat]:
+    beats: list[keep.Beat] = []
+    faults: list[dict[str, str]] = []
+    for position, each in enumerate(given):
+        try:
+            beats.append(_beat(call, each, worker_id, f"tasks[{position}]"))
+        except Invalid as error:
+            faults += error.details
+    if faults:
+        raise fields.invalid(faults[:100])
+    return beats
+
+
+def _beat(call: Call, given: Any, worker_id: str | None, where: str) -> keep.Beat:
+    if not isinstance(given, dict):
+        raise fields.invalid([{"path": where, "message": "must be an object, {…}"}])
+    values = call.read(ONE_HEARTBEAT, given, f"{where}.")
+    if "message" in values and "progress" not in values:
+        message = "goes with progress (0 to 100): send that too"
+        raise fields.invalid([{"path": f"{where}.message", "message": message}])
+    hold = Hold(values["id"], values.get("worker_id", worker_id), values.get("attempt"))
+    return keep.Beat(hold, values.get("lease"), values.get("progress"), values.get("message"))
+
+
+def _kept(row: Row) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "lease": row["lease"],
+        "lease_expires_at": to_iso(row["due_at"]),
+        "cancel_requested": bool(row["cancel_requested"]),
+    }
+
+
+def _brief(kept: keep.Kept) -> dict[str, Any]:
+    refusal = kept.refusal
+    if refusal is None:
+        return _kept(kept.row)
+    return {"id": kept.beat.hold.task_id, "code": refusal.code, "error": refusal.message}

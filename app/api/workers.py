@@ -1,0 +1,93 @@
+"""Workers: who they are, that they live, how they do."""
+
+from __future__ import annotations
+
+from app.api import fields
+from app.api.http import Answer, success
+from app.queue import workers
+from app.queue.errors import NotFound
+from app.queue.jsontext import dumps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from app.api.call import Call
+
+MAX_METADATA_CHARACTERS = 16 * 1024
+MAX_LIMIT = 100
+
+
+def metadata(value: Any) -> dict[str, Any]:
+    """An object of moderate size."""
+    given = fields.json_object(value)
+    size = len(dumps(given))
+    if size > MAX_METADATA_CHARACTERS:
+        raise ValueError(f"has {size} characters as JSON and may have {MAX_METADATA_CHARACTERS}")
+    return given
+
+
+REGISTER = fields.Fields(
+    {},
+    worker_id=fields.text(255),
+    host=fields.text(255),
+    version=fields.text(50),
+    metadata=metadata,
+    task_types=fields.names,
+    concurrency=fields.integer(1, 10_000),
+)
+NOTHING = fields.Fields({})
+DEREGISTER = fields.Fields({}, release=fields.boolean)
+LIST = fields.Fields(
+    {}, limit=fields.integer(1, fields.MAX_ID), offset=fields.integer(0, fields.MAX_ID)
+)
+
+
+def register(call: Call) -> Answer:
+    values = call.fields(REGISTER)
+    worker_id = values.pop("worker_id", None)
+    return success(workers.register(call.site, worker_id, values), "Worker registered")
+
+
+def heartbeat(call: Call) -> Answer:
+    call.fields(NOTHING)
+    worker_id = worker_of(call)
+    workers.heartbeat(call.site, worker_id)
+    return success(workers.get(call.site, worker_id), "Worker seen")
+
+
+def deregister(call: Call) -> Answer:
+    values = call.fields(DEREGISTER)
+    worker_id = worker_of(call)
+    released = workers.deregister(call.site, worker_id, values.get("release", True))
+    return success({"id": worker_id, "released": released}, f"{released} tasks released")
+
+
+def list_all(call: Call) -> Answer:
+    page = {name: fields.query_number(text) for name, text in call.request.query.items() if text}
+    values = call.read(LIST, page)
+    limit, offset = values.get("limit", 50), values.get("offset", 0)
+    if limit > MAX_LIMIT:
+        call.warnings.append(f"limit was lowered from {limit} to {MAX_LIMIT}, the most at once")
+        limit = MAX_LIMIT
+    found = workers.list_all(call.site, limit, offset)
+    data = {"workers": found, "count": len(found), "limit": limit, "offset": offset}
+    return success(data, "Workers")
+
+
+def get(call: Call) -> Answer:
+    return success(workers.get(call.site, worker_of(call)), "Worker")
+
+
+def stats(call: Call) -> Answer:
+    return success(workers.stats(call.site, worker_of(call)), "Worker statistics")
+
+
+def worker_of(call: Call) -> str:
+    """The worker in the path. Raises NotFound for what can be the id of none."""
+    worker_id = call.arguments["worker"]
+    try:
+        known: str = fields.text(255)(worker_id)
+    except ValueError as error:
+        raise NotFound(f"There is no worker {fields.shorten(worker_id)!r}: an id {error}") from None
+    return known

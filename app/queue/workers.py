@@ -1,0 +1,227 @@
+"""Workers: those that registered, and those that just claimed.
+
+Nothing depends on this: a worker needs no registration, and its leases have their own times. It
+is for people who want to know who works on their tasks, and how.
+"""
+
+from __future__ import annotations
+
+import os
+
+from app.db.connection import text_list
+from app.queue import jsontext, presence
+from app.queue.errors import NotFound
+from app.queue.release import release_all
+from app.queue.times import to_iso
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from app.db.connection import Connection, Dialect, Row, Statement
+    from app.site import Site
+
+FORGET_DAYS = 7
+"""How long a worker that holds nothing may stay away."""
+
+FORGET_BATCH = 100
+
+STATS_DAYS = 1
+STATS_CHANGES = 50_000
+"""What a worker has done is read from the newest changes in the trail, at most so many: no index
+is kept for it, since each would cost every claim and every settle."""
+
+COLUMNS = (
+    "id, host, version, task_types_json, concurrency, metadata_json, registered_at, "
+    "deregistered_at, first_seen_at, last_seen_at"
+)
+
+
+def register(site: Site, worker_id: str | None, told: dict[str, Any]) -> dict[str, Any]:
+    """Note what a worker tells of itself, in place of what it told before; a worker without an
+    id is given one. ``told`` may have ``host``, ``version``, ``task_types``, ``concurrency``
+    and ``metadata``.
+
+    Returns the worker as ``get`` does. Workers that have long been away are forgotten.
+    """
+    worker_id = worker_id or os.urandom(16).hex()
+    long_gone = site.db.run(lambda connection: _register(connection, worker_id, told))
+    if long_gone:
+        site.db.run(lambda connection: _forget(connection, long_gone))
+    return get(site, worker_id)
+
+
+def heartbeat(site: Site, worker_id: str) -> None:
+    """Note that the worker lives, known or not. Leases are none of its business."""
+    sql = site.db.dialect
+    site.db.run(lambda connection: connection.transact(presence.arrival(sql, worker_id)))
+
+
+def deregister(site: Site, worker_id: str, releases: bool = True) -> int:
+    """The worker leaves: whatever it holds is given back, the attempts not counted. Without
+    ``releases`` nothing is, for another process may go by the same name.
+
+    Returns how many tasks that were. Leaving twice is fine, and so is leaving unknown.
+    """
+    released = release_all(site, worker_id) if releases else 0
+    now = site.db.dialect.now
+    leave = (
+        f"UPDATE workers SET deregistered_at = {now} WHERE id = :id AND deregistered_at IS NULL",
+        {"id": worker_id},
+    )
+    site.db.run(lambda connection: connection.send([leave]))
+    return released
+
+
+def get(site: Site, worker_id: str) -> dict[str, Any]:
+    """One worker, with how many tasks it holds. Raises NotFound."""
+    row, held = site.db.run(lambda connection: _find(connection, worker_id))
+    return _shown(row, held)
+
+
+def list_all(site: Site, limit: int, offset: int = 0) -> list[dict[str, Any]]:
+    """Workers as ``get`` shows them, with their ``stats``, the last seen one first."""
+    page = f"ORDER BY last_seen_at DESC, id LIMIT {int(limit)} OFFSET {int(offset)}"
+    statements = [
+        (f"SELECT {COLUMNS} FROM workers {page}", {}),
+        _held(site.db.dialect),
+        *_done_lately(site.db.dialect),
+    ]
+    workers, held, since, done = site.db.run(lambda connection: connection.send(statements))
+    counts = {row["claimed_by"]: row["held"] for row in held.rows}
+    stats = {row["worker_id"]: row for row in done.rows}
+    return [
+        {
+            **_shown(row, counts.get(row["id"], 0)),
+            **_stats(stats.get(row["id"]), since.rows),
+        }
+        for row in workers.rows
+    ]
+
+
+def stats(site: Site, worker_id: str) -> dict[str, Any]:
+    """How one worker did lately: within a day, as far as the newest changes of the trail reach.
+    Raises NotFound.
+    """
+    row, held = site.db.run(lambda connection: _find(connection, worker_id))
+    statements = _done_lately(site.db.dialect, worker_id)
+    since, done = site.db.run(lambda connection: connection.send(statements))
+    return {
+        "id": row["id"],
+        "active_tasks": held,
+        "last_seen_at": to_iso(row["last_seen_at"]),
+        **_stats(done.rows[0] if done.rows else None, since.rows),
+    }
+
+
+def _register(connection: Connection, worker_id: str, told: dict[str, Any]) -> list[str]:
+    """Returns a batch of workers that may be forgotten."""
+    sql = connection.dialect
+    values = {
+        "id": worker_id,
+        "host": told.get("host"),
+        "version": told.get("version"),
+        "task_types": _stored(told.get("task_types")),
+        "concurrency": told.get("concurrency"),
+        "metadata": _stored(told.get("metadata")),
+    }
+    update = (
+        "UPDATE workers SET host = :host, version = :version, task_types_json = :task_types, "
+        "concurrency = :concurrency, metadata_json = :metadata, deregistered_at = NULL, "
+        f"registered_at = {sql.now}, last_seen_at = {sql.now} WHERE id = :id"
+    )
+    look = (
+        f"SELECT id FROM workers WHERE {_is_long_gone(sql)} "
+        f"ORDER BY last_seen_at LIMIT {FORGET_BATCH}"
+    )
+    known = presence.make_known(sql, worker_id)
+    results = connection.transact([known, (update, values), (look, {})])
+    return [row["id"] for row in results[-1].rows]
+
+
+def _forget(connection: Connection, worker_ids: list[str]) -> None:
+    """Those of them that hold nothing, and have not come back since."""
+    sql = connection.dialect
+    names, values = text_list("worker", worker_ids)
+    look, _ = _held(sql, f" AND claimed_by IN ({names})")
+    busy = {row["claimed_by"] for row in connection.query(look, values)}
+    names, values = text_list("worker", [each for each in worker_ids if each not in busy])
+    delete = f"DELETE FROM workers WHERE id IN ({names}) AND {_is_long_gone(sql)}"
+    connection.send([(delete, values)])
+
+
+def _is_long_gone(sql: Dialect) -> str:
+    return f"last_seen_at < {sql.after(str(-FORGET_DAYS * 86400))}"
+
+
+def _find(connection: Connection, worker_id: str) -> tuple[Row, int]:
+    values = {"id": worker_id}
+    statements = [
+        (f"SELECT {COLUMNS} FROM workers WHERE id = :id", values),
+        (_held(connection.dialect, " AND claimed_by = :id")[0], values),
+    ]
+    found, held = connection.send(statements)
+    # MySQL takes 'a ' for 'a'.
+    if not found.rows or found.rows[0]["id"] != worker_id:
+        raise NotFound(
+            f"There is no worker {worker_id!r}: one is known once it has registered or claimed"
+        )
+    return found.rows[0], held.rows[0]["held"] if held.rows else 0
+
+
+def _held(sql: Dialect, condition: str = "") -> Statement:
+    """Finds how many tasks workers hold (``claimed_by``, ``held``)."""
+    return (
+        f"SELECT claimed_by, COUNT(*) AS held FROM tasks {sql.by_index('tasks_claim')} "
+        f"WHERE status = 'claimed'{condition} GROUP BY claimed_by",
+        {},
+    )
+
+
+def _done_lately(sql: Dialect, worker_id: str | None = None) -> list[Statement]:
+    """Finds since when changes count, and what workers ended since then."""
+    newest = "(SELECT COALESCE(MAX(id), 0) FROM task_history)"
+    lately = (
+        f"FROM task_history {sql.by_primary_key} WHERE id > {newest} - {STATS_CHANGES} "
+        f"AND created_at > {sql.after(str(-STATS_DAYS * 86400))}"
+    )
+    one = "" if worker_id is None else " AND worker_id = :id"
+    done = "SUM(CASE WHEN status = 'completed' THEN 1 ELSE 0 END)"
+    return [
+        (f"SELECT MIN(created_at) AS since {lately}", {}),
+        (
+            f"SELECT worker_id, {done} AS done, COUNT(*) - {done} AS failed, "
+            f"AVG(seconds) AS mean {lately} AND seconds IS NOT NULL{one} GROUP BY worker_id",
+            {"id": worker_id},
+        ),
+    ]
+
+
+def _stored(value: Any) -> str | None:
+    return None if value is None else jsontext.dumps(value)
+
+
+def _shown(row: Row, held: int) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "host": row["host"],
+        "version": row["version"],
+        "task_types": jsontext.loads(row["task_types_json"]),
+        "concurrency": row["concurrency"],
+        "metadata": jsontext.loads(row["metadata_json"]),
+        "registered_at": to_iso(row["registered_at"]),
+        "deregistered_at": to_iso(row["deregistered_at"]),
+        "first_seen_at": to_iso(row["first_seen_at"]),
+        "last_seen_at": to_iso(row["last_seen_at"]),
+        "active_tasks": held,
+    }
+
+
+def _stats(row: Row | None, since: list[Row]) -> dict[str, Any]:
+    mean = row["mean"] if row else None
+    return {
+        "done": int(row["done"]) if row else 0,
+        "failed": int(row["failed"]) if row else 0,
+        "mean_run_seconds": None if mean is None else round(float(mean), 3),
+        "since": to_iso(since[0]["since"]),
+    }

@@ -1,0 +1,94 @@
+"""A claim whose answer was lost is asked for again: `claim_key` and `again`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.api.caller import Api, seconds_between
+
+
+def ids(tasks: list[dict[str, Any]]) -> list[int]:
+    return [task["id"] for task in tasks]
+
+
+def claim(api: Api, key: str, worker_id: str = "w1", **wishes: Any) -> list[dict[str, Any]]:
+    body = {"worker_id": worker_id, "claim_key": key, "limit": 2, **wishes}
+    reply = api.post("/tasks/claim", body)
+    assert (reply.status, reply.warnings) == (200, [])
+    tasks: list[dict[str, Any]] = reply.data["tasks"]
+    return tasks
+
+
+@pytest.fixture
+def five(api: Api) -> list[int]:
+    api.register("job")
+    return [api.create("job", {"n": number})["id"] for number in range(5)]
+
+
+def test_the_same_tasks_are_handed_out_again(api: Api, five: list[int]) -> None:
+    first = claim(api, "k1")
+    again = claim(api, "k1", again=True)
+    assert ids(first) == ids(again) == five[:2]
+    assert [task["attempts"] for task in again] == [1, 1]
+    assert [task["type"] for task in again] == ["job", "job"]
+    for moving in ("lease_expires_at",):
+        for task in (*first, *again):
+            task.pop(moving)
+    assert first == again
+    assert len(api.history(five[0])) == 2
+
+
+def test_their_leases_begin_anew(api: Api, five: list[int]) -> None:
+    claim(api, "k1", lease=1000)
+    for task_id in five[:2]:
+        api.post(f"/tasks/{task_id}/heartbeat", {"worker_id": "w1", "lease": 1000})
+    before = [api.task(task_id)["lease_expires_at"] for task_id in five[:2]]
+    after = [task["lease_expires_at"] for task in claim(api, "k1", again=True)]
+    assert [seconds_between(*pair) > 0 for pair in zip(before, after)] == [True, True]
+
+
+def test_nothing_was_taken_the_first_time(api: Api, five: list[int]) -> None:
+    assert ids(claim(api, "k1", again=True)) == five[:2]
+    assert ids(claim(api, "k1", again=True)) == five[:2]
+
+
+def test_another_key_or_another_worker_is_another_claim(api: Api, five: list[int]) -> None:
+    assert ids(claim(api, "k1")) == five[:2]
+    assert ids(claim(api, "k1", "w2", again=True)) == five[2:4]
+    assert ids(claim(api, "k2", again=True)) == five[4:]
+
+
+def test_without_again_a_key_changes_nothing(api: Api, five: list[int]) -> None:
+    assert ids(claim(api, "k1")) == five[:2]
+    assert ids(claim(api, "k1")) == five[2:4]
+
+
+def test_what_has_ended_since_is_not_handed_out(api: Api, five: list[int]) -> None:
+    claim(api, "k1")
+    api.post(f"/tasks/{five[0]}/complete", {"worker_id": "w1", "attempt": 1})
+    assert ids(claim(api, "k1", again=True)) == [five[1]]
+
+
+def test_what_was_reclaimed_since_is_not_handed_out(api: Api, five: list[int]) -> None:
+    claim(api, "k1")
+    for task_id in five[:2]:
+        api.post(f"/tasks/{task_id}/release", {"worker_id": "w1", "attempt": 1})
+    assert ids(claim(api, "other", "w2")) == five[:2]
+    assert ids(claim(api, "k1", again=True)) == five[2:4]
+
+
+def test_its_type_was_paused_since(api: Api, five: list[int]) -> None:
+    claim(api, "k1")
+    api.post("/task-types/job/pause")
+    assert ids(claim(api, "k1", again=True)) == five[:2]
+    assert claim(api, "k2") == []
+
+
+def test_folded_into_a_settle(api: Api, five: list[int]) -> None:
+    wishes = {"limit": 2, "claim_key": "k1"}
+    body = {"worker_id": "w1", "outcomes": [], "claim": wishes}
+    first = api.post("/tasks/settle", body).data["tasks"]
+    wishes["again"] = True
+    assert ids(api.post("/tasks/settle", body).data["tasks"]) == ids(first) == five[:2]

@@ -1,0 +1,406 @@
+"""/v1: the calls of Spooled's workers and producers, as they are on the wire."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from app.api import spooled
+from app.api.routes import ROUTES, SPOOLED
+from app.db.errors import DatabaseUnavailable
+from tests.api.addresses import address_of, template
+from tests.api.caller import API_KEY, TIME, Api, seconds_between
+
+DIALECT = [route for route in ROUTES if route.pattern.startswith(SPOOLED)]
+each_route = pytest.mark.parametrize("route", DIALECT, ids=template)
+
+
+def create(api: Api, queue: str = "mail", payload: Any = None, **options: Any) -> str:
+    body = {"queue_name": queue, "payload": payload or {"to": "a"}, **options}
+    reply = api.post("/v1/jobs", body)
+    assert reply.status == 201, reply
+    assert reply.json["created"] is True
+    return str(reply.json["id"])
+
+
+def claim(api: Api, queue: str = "mail", worker_id: str = "w1", **wishes: Any) -> Any:
+    body = {"queue_name": queue, "worker_id": worker_id, **wishes}
+    reply = api.post("/v1/jobs/claim", body)
+    assert reply.status == 200, reply
+    return reply.json["jobs"]
+
+
+def held(api: Api, **options: Any) -> dict[str, Any]:
+    """A claimed job: its ``id``, and what a worker sends back."""
+    create(api, **options)
+    (job,) = claim(api)
+    return {"id": job["id"], "worker_id": "w1", "lease_id": job["lease_id"]}
+
+
+def end(api: Api, hold: dict[str, Any], how: str, **more: Any) -> Any:
+    body = {name: value for name, value in hold.items() if name != "id"}
+    return api.post(f"/v1/jobs/{hold['id']}/{how}", {**body, **more})
+
+
+def job(api: Api, job_id: str) -> Any:
+    reply = api.get(f"/v1/jobs/{job_id}")
+    assert reply.status == 200, reply
+    return reply.json
+
+
+class TestCreate:
+    def test_a_new_queue_is_made(self, api: Api) -> None:
+        job_id = create(api, "mail", {"anything": [1]})
+        made = api.get("/task-types/mail").data
+        assert (made["param_schema"], made["max_attempts"]) == ({}, 4)
+        assert api.task(int(job_id))["params"] == {"anything": [1]}
+
+    def test_a_type_that_is_there_stays_as_it_is(self, api: Api) -> None:
+        schema = {"type": "object", "required": ["to"]}
+        api.register("mail", schema, max_attempts=9)
+        assert job(api, create(api))["max_retries"] == 8
+        reply = api.post("/v1/jobs", {"queue_name": "mail", "payload": {"no": 1}})
+        assert (reply.status, reply.code) == (400, "VALIDATION_FAILED")
+        assert reply.json["details"]
+
+    def test_everything_told_is_kept(self, api: Api) -> None:
+        options = {
+            "priority": 7,
+            "max_retries": 0,
+            "timeout_seconds": 60,
+            "scheduled_at": "2096-01-01T02:00:00+02:00",
+            "idempotency_key": "order-1",
+            "tags": {"urgent": True, "for": "Ada"},
+        }
+        job_id = create(api, payload={"to": "a"}, **options)
+        found = job(api, job_id)
+        assert found["id"] == job_id
+        assert (found["queue_name"], found["payload"]) == ("mail", {"to": "a"})
+        assert (found["priority"], found["max_retries"], found["retry_count"]) == (7, 0, 0)
+        assert found["timeout_seconds"] == 60
+        assert (found["status"], found["scheduled_at"]) == ("scheduled", "2096-01-01T00:00:00.000Z")
+        assert found["idempotency_key"] == "order-1"
+        assert found["tags"] == {"urgent": "true", "for": "Ada"}
+        assert api.task(int(job_id))["tags"] == ["urgent=true", "for=Ada"]
+
+    def test_equal_payloads_are_different_jobs(self, api: Api) -> None:
+        assert create(api) != create(api)
+
+    @pytest.mark.parametrize("key", ["k", "x" * 191, "x" * 255, " padded ", "größe\n🎉"])
+    def test_an_idempotency_key(self, api: Api, key: str) -> None:
+        job_id = create(api, payload={"n": 1}, idempotency_key=key)
+        body = {"queue_name": "mail", "payload": {"n": 2}, "idempotency_key": key}
+        reply = api.post("/v1/jobs", body)
+        assert (reply.status, reply.json) == (200, {"id": job_id, "created": False})
+        fits = len(key) <= 191 and key.strip() == key and "\n" not in key
+        expected = key if fits else hashlib.sha256(key.encode()).hexdigest()
+        assert job(api, job_id)["idempotency_key"] == expected
+
+    def test_keys_of_other_queues(self, api: Api) -> None:
+        first = create(api, "mail", idempotency_key="k")
+        assert create(api, "sms", idempotency_key="k") != first
+
+    @pytest.mark.parametrize("field", ["expires_at", "parent_job_id", "completion_webhook"])
+    def test_what_it_cannot_do_is_refused(self, api: Api, field: str) -> None:
+        body = {"queue_name": "mail", "payload": {}, field: "2096-01-01T00:00:00Z"}
+        with api.unchanged():
+            reply = api.post("/v1/jobs", body)
+        assert (reply.status, reply.code) == (400, "VALIDATION_FAILED")
+        assert reply.paths == [field]
+        assert api.post("/v1/jobs", {**body, field: None}).status == 201
+
+    def test_unknown_fields_are_named(self, api: Api) -> None:
+        reply = api.post("/v1/jobs", {"queue_name": "mail", "payload": [], "prioritty": 1})
+        assert reply.status == 201
+        assert "prioritty" in reply.warnings[0]
+
+
+class TestCreateMany:
+    def bulk(self, api: Api, jobs: list[Any], **defaults: Any) -> Any:
+        reply = api.post("/v1/jobs/bulk", {"queue_name": "mail", "jobs": jobs, **defaults})
+        assert reply.status == 200, reply
+        told = reply.json
+        assert told["total"] == len(jobs) == told["success_count"] + told["failure_count"]
+        assert len(told["succeeded"]) == told["success_count"]
+        return told
+
+    def test_all_of_them(self, api: Api) -> None:
+        jobs = [{"payload": {"n": 1}}, {"payload": {"n": 2}, "priority": 9}]
+        told = self.bulk(api, jobs, default_priority=4, default_max_retries=1)
+        assert [each["index"] for each in told["succeeded"]] == [0, 1]
+        assert all(each["created"] for each in told["succeeded"])
+        found = [job(api, each["job_id"]) for each in told["succeeded"]]
+        assert [each["payload"] for each in found] == [{"n": 1}, {"n": 2}]
+        assert [each["priority"] for each in found] == [4, 9]
+        assert [each["max_retries"] for each in found] == [1, 1]
+
+    def test_those_with_a_known_key(self, api: Api) -> None:
+        first = create(api, idempotency_key="k")
+        told = self.bulk(api, [{"payload": {}, "idempotency_key": "k"}, {"payload": {}}])
+        assert told["succeeded"][0] == {"index": 0, "job_id": first, "created": False}
+        assert told["succeeded"][1]["created"] is True
+
+    def test_wrong_ones_stay_behind(self, api: Api) -> None:
+        api.register("mail", {"type": "object", "required": ["to"]})
+        good = {"payload": {"to": "a"}}
+        told = self.bulk(api, [good, "x", {}, {"payload": {"no": 1}}, good])
+        assert [each["index"] for each in told["succeeded"]] == [0, 4]
+        assert [each["index"] for each in told["failed"]] == [1, 2, 3]
+        for each in told["failed"]:
+            assert each["error"]
+        assert len(claim(api, limit=10)) == 2
+
+    def test_none_or_only_wrong_ones(self, api: Api) -> None:
+        with api.unchanged():
+            assert self.bulk(api, [])["success_count"] == 0
+            assert self.bulk(api, [{}, 5])["failure_count"] == 2
+
+
+class TestClaim:
+    def test_what_a_worker_gets(self, api: Api) -> None:
+        create(api, payload={"to": "a"}, timeout_seconds=77, max_retries=2)
+        before = claim(api, "other")
+        (found,) = claim(api, limit=5, lease_duration_secs=40)
+        assert before == []
+        assert TIME.fullmatch(found["lease_expires_at"])
+        assert isinstance(found["id"], str)
+        assert isinstance(found["lease_id"], str)
+        expected = {
+            "queue_name": "mail",
+            "payload": {"to": "a"},
+            "retry_count": 0,
+            "max_retries": 2,
+            "timeout_seconds": 77,
+        }
+        assert {name: found[name] for name in expected} == expected
+        assert api.row(int(found["id"]))["lease"] == 40
+
+    def test_an_unknown_queue_is_empty(self, api: Api) -> None:
+        assert claim(api, "nobody.knows") == []
+        assert api.get("/task-types").data["count"] == 0
+
+    def test_tasks_made_elsewhere_are_jobs(self, api: Api) -> None:
+        api.register("mail", timeout=900)
+        api.create("mail", {"to": "a"}, tags=["plain"])
+        (found,) = claim(api)
+        assert found["timeout_seconds"] == 900
+        shown = job(api, found["id"])
+        assert shown["status"] == "processing"
+        assert shown["tags"] == {"plain": ""}
+        assert shown["lease_id"] == found["lease_id"]
+        assert shown["assigned_worker_id"] == "w1"
+
+    def test_the_most_at_once(self, api: Api) -> None:
+        for _ in range(3):
+            create(api)
+        assert len(claim(api, limit=2)) == 2
+        assert len(claim(api)) == 1
+
+
+class TestEnds:
+    def test_complete(self, api: Api) -> None:
+        hold = held(api)
+        reply = end(api, hold, "complete", result={"sent": True})
+        assert (reply.status, reply.json) == (200, {"success": True})
+        found = job(api, hold["id"])
+        assert (found["status"], found["result"]) == ("completed", {"sent": True})
+        assert TIME.fullmatch(found["completed_at"])
+        assert found["lease_id"] is None
+
+    def test_again_is_the_same(self, api: Api) -> None:
+        hold = held(api)
+        assert end(api, hold, "complete").status == 200
+        with api.unchanged():
+            assert end(api, hold, "complete").json == {"success": True}
+
+    @pytest.mark.parametrize("error", ["no mailbox", ""])
+    def test_fail_and_retry(self, api: Api, error: str) -> None:
+        hold = held(api)
+        assert end(api, hold, "fail", error=error).json == {"success": True}
+        found = job(api, hold["id"])
+        assert (found["status"], found["last_error"]) == ("scheduled", error)
+        api.make_due(int(hold["id"]))
+        (again,) = claim(api)
+        assert (again["id"], again["retry_count"]) == (hold["id"], 1)
+        assert again["lease_id"] != hold["lease_id"]
+
+    def test_fail_for_good_and_retry_by_hand(self, api: Api) -> None:
+        hold = held(api, max_retries=0)
+        assert end(api, hold, "fail", error="x").status == 200
+        assert job(api, hold["id"])["status"] == "deadletter"
+        reply = api.post(f"/v1/jobs/{hold['id']}/retry")
+        assert (reply.status, reply.json["status"]) == (200, "pending")
+
+    def test_heartbeat(self, api: Api) -> None:
+        hold = held(api)
+        before = job(api, hold["id"])["lease_expires_at"]
+        reply = end(api, hold, "heartbeat", lease_duration_secs=900)
+        assert (reply.status, reply.json) == (200, {"success": True})
+        assert seconds_between(before, job(api, hold["id"])["lease_expires_at"]) > 500
+
+    def test_clients_without_leases(self, api: Api) -> None:
+        hold = {**held(api), "lease_id": None}
+        assert end(api, hold, "heartbeat").status == 200
+        assert end(api, hold, "complete").status == 200
+
+    def test_cancel(self, api: Api) -> None:
+        waiting = create(api)
+        assert api.call("DELETE", f"/v1/jobs/{waiting}").status == 204
+        assert job(api, waiting)["status"] == "cancelled"
+        hold = held(api)
+        assert api.post(f"/v1/jobs/{hold['id']}/cancel").status == 204
+        assert end(api, hold, "heartbeat").code == "LEASE_EXPIRED"
+
+
+@pytest.mark.parametrize("how", ["complete", "fail", "heartbeat"])
+class TestLostLeases:
+    def refused(self, api: Api, hold: dict[str, Any], how: str) -> None:
+        with api.unchanged():
+            reply = end(api, hold, how)
+        assert (reply.status, reply.code) == (409, "LEASE_EXPIRED")
+
+    def test_claimed_by_another(self, api: Api, how: str) -> None:
+        hold = held(api)
+        api.make_due(int(hold["id"]))
+        claim(api, worker_id="w2")
+        self.refused(api, hold, how)
+
+    def test_claimed_again_by_itself(self, api: Api, how: str) -> None:
+        hold = held(api)
+        api.make_due(int(hold["id"]))
+        claim(api)
+        self.refused(api, hold, how)
+
+    def test_not_claimed(self, api: Api, how: str) -> None:
+        hold = held(api)
+        api.post(f"/tasks/{hold['id']}/release", {"worker_id": "w1"})
+        self.refused(api, hold, how)
+
+    def test_another_worker(self, api: Api, how: str) -> None:
+        self.refused(api, {**held(api), "worker_id": "w2"}, how)
+
+    @pytest.mark.parametrize(
+        "lease_id", ["", "x", "{id}", "{id}-", "{id}-x", "1{id}-1", "{id}-2", "{id}-" + "9" * 99]
+    )
+    def test_no_lease_of_this_job(self, api: Api, how: str, lease_id: str) -> None:
+        hold = held(api)
+        self.refused(api, {**hold, "lease_id": lease_id.format(id=hold["id"])}, how)
+
+
+class TestWorkers:
+    def test_register(self, api: Api) -> None:
+        body = {
+            "queue_name": "mail",
+            "hostname": "web-3",
+            "worker_type": "php",
+            "max_concurrency": 5,
+            "metadata": [],
+            "version": "1.1.0",
+        }
+        reply = api.post("/v1/workers/register", body)
+        assert reply.status == 201
+        assert set(reply.json) == {
+            *("id", "queue_name", "lease_duration_secs", "heartbeat_interval_secs")
+        }
+        for name in ("lease_duration_secs", "heartbeat_interval_secs"):
+            assert isinstance(reply.json[name], int)
+        shown = api.get(f"/workers/{reply.json['id']}").data
+        assert (shown["host"], shown["version"], shown["concurrency"]) == ("web-3", "1.1.0", 5)
+        assert (shown["task_types"], shown["metadata"]) == (["mail"], {})
+
+    @pytest.mark.parametrize("metadata", [{"a": 1}, [1], "text", 5])
+    def test_any_metadata(self, api: Api, metadata: Any) -> None:
+        body = {"queue_name": "mail", "hostname": "h", "worker_id": "w.1", "metadata": metadata}
+        assert api.post("/v1/workers/register", body).json["id"] == "w.1"
+        expected = metadata if isinstance(metadata, dict) else {"value": metadata}
+        assert api.get("/workers/w.1").data["metadata"] == expected
+
+    def test_heartbeat_and_deregister(self, api: Api) -> None:
+        hold = held(api)
+        body = {"current_jobs": 1, "status": "healthy"}
+        assert api.post("/v1/workers/w1/heartbeat", body).status == 200
+        headers = {"Authorization": f"Bearer {API_KEY}", "Content-Type": "application/json"}
+        gone = api.call("POST", "/v1/workers/w1/deregister", headers=headers)
+        assert (gone.status, gone.json) == (204, {})
+        assert job(api, hold["id"])["status"] == "pending"
+
+
+BAD = {
+    "/v1/jobs": [
+        {"payload": {}},
+        {"queue_name": "mail"},
+        {"queue_name": "x" * 101, "payload": {}},
+        {"queue_name": "mail", "payload": "text"},
+        {"queue_name": "mail", "payload": {}, "max_retries": -1},
+        {"queue_name": "mail", "payload": {}, "timeout_seconds": 0},
+        {"queue_name": "mail", "payload": {}, "scheduled_at": "tomorrow"},
+        {"queue_name": "mail", "payload": {}, "idempotency_key": 5},
+        {"queue_name": "mail", "payload": {}, "tags": {"long": "x" * 60}},
+    ],
+    "/v1/jobs/bulk": [
+        {"queue_name": "mail"},
+        {"jobs": []},
+        {"queue_name": "mail", "jobs": [{"payload": {}}] * 101},
+    ],
+    "/v1/jobs/claim": [
+        {"queue_name": "mail"},
+        {"worker_id": "w1"},
+        {"queue_name": "mail", "worker_id": "w1", "limit": 101},
+        {"queue_name": "mail", "worker_id": "w1", "lease_duration_secs": 0},
+    ],
+    "/v1/workers/register": [
+        {"hostname": "h"},
+        {"queue_name": "mail", "max_concurrency": 0},
+        {"queue_name": "mail", "metadata": {"long": "x" * 20_000}},
+    ],
+}
+
+
+class TestErrors:
+    @each_route
+    def test_without_a_key(self, api: Api, route: Any) -> None:
+        method, path = address_of(route)
+        reply = api.call(method, path, {}, headers={})
+        assert (reply.status, reply.code) == (401, "UNAUTHORIZED")
+        assert "WWW-Authenticate" in reply.headers
+
+    @pytest.mark.parametrize("route", [each for each in DIALECT if each.method != "GET"])
+    def test_a_body_that_is_no_json(self, api: Api, route: Any) -> None:
+        method, path = address_of(route)
+        with api.unchanged():
+            reply = api.call(method, path, raw=b"{")
+        assert (reply.status, reply.code) == (400, "INVALID_JSON")
+
+    @pytest.mark.parametrize("route", [each for each in DIALECT if "<id>" in each.pattern])
+    def test_jobs_that_are_not_there(self, api: Api, route: Any) -> None:
+        for job_id in ("999999999", "x", "0"):
+            method, path = address_of(route, id=job_id)
+            reply = api.call(method, path, {})
+            assert (reply.status, reply.code) == (404, "NOT_FOUND")
+
+    def test_addresses_that_are_not_there(self, api: Api) -> None:
+        for path in ("/v1/", "/v1/nothing", "/v1/jobs/1/nothing", "/v1/webhooks"):
+            assert api.get(path).code == "NOT_FOUND"
+        assert api.call("PUT", "/v1/jobs").code == "METHOD_NOT_ALLOWED"
+
+    def test_too_large(self, api: Api) -> None:
+        reply = api.call("POST", "/v1/jobs", raw=b" " * 2_000_000)
+        assert (reply.status, reply.code) == (413, "TOO_LARGE")
+        hold = held(api)
+        reply = end(api, hold, "complete", result="x" * 600_000)
+        assert (reply.status, reply.code) == (413, "TOO_LARGE")
+
+    @pytest.mark.parametrize("path", BAD)
+    def test_wrong_values(self, api: Api, path: str) -> None:
+        with api.unchanged():
+            for body in BAD[path]:
+                reply = api.post(path, body)
+                assert (reply.status, reply.code) == (400, "VALIDATION_FAILED"), body
+                assert reply.paths
+
+    def test_the_database_is_away(self) -> None:
+        told = spooled.refusal(DatabaseUnavailable("gone"))
+        assert (told.status, told.payload["code"]) == (503, "DATABASE_UNAVAILABLE")
+        assert "Retry-After" in told.headers

@@ -1,0 +1,161 @@
+"""A program as users of Spooled write them; only the address and the key are other ones.
+
+    python spooled_program.py SCENE BASE_URL API_KEY
+
+Runs with Spooled's packages alone, in whatever version the path has.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from datetime import datetime, timezone
+from typing import Any
+
+from spooled import SpooledClient, SpooledWorker
+from spooled.errors import SpooledError
+
+printing = threading.Lock()
+
+
+def tell(event: str, data: Any = None) -> None:
+    with printing:
+        print(json.dumps({"event": event, "data": data}, default=str), flush=True)
+
+
+def caught(call: Any) -> list[Any]:
+    """What kind of error a call ends with."""
+    try:
+        return ["no error", call()]
+    except SpooledError as error:
+        return [type(error).__name__, error.status_code, error.code]
+
+
+def produce(client: SpooledClient) -> None:
+    payload = {"to": "ada@example.org", "camelCase": [1, None, {"größe": "🎉"}]}
+    first = client.jobs.create(
+        {
+            "queue_name": "mail.send",
+            "payload": payload,
+            "idempotency_key": "order-1",
+            "priority": 5,
+            "max_retries": 1,
+            "timeout_seconds": 120,
+            "tags": {"for": "Ada"},
+        }
+    )
+    again = client.jobs.create(
+        {"queue_name": "mail.send", "payload": {}, "idempotency_key": "order-1"}
+    )
+    later = client.jobs.create(
+        {
+            "queue_name": "mail.send",
+            "payload": payload,
+            "scheduled_at": datetime(2096, 1, 1, tzinfo=timezone.utc),
+        }
+    )
+    tell("created", [each.model_dump() for each in (first, again, later)])
+    tell("jobs", [client.jobs.get(each.id).model_dump() for each in (first, later)])
+    jobs = [{"payload": {"n": 1}}, {"payload": {"n": 2}, "idempotency_key": "order-1"}]
+    bulk = client.jobs.bulk_enqueue({"queue_name": "mail.send", "jobs": jobs})
+    tell("bulk", [each.created for each in bulk.succeeded])
+    client.jobs.cancel(later.id)
+    tell("cancelled", client.jobs.get(later.id).status)
+    tell("unknown", caught(lambda: client.jobs.get("999999999")))
+    wrong = SpooledClient(api_key="not-the-right-key", base_url=client.get_config().base_url)
+    tell("wrong key", caught(lambda: wrong.jobs.get(first.id)))
+
+
+def work(client: SpooledClient) -> None:
+    """Two jobs of which one fails once; the worker stops when both are done."""
+    for what in ("echo", "fail once"):
+        client.jobs.create({"queue_name": "scene.work", "payload": {"do": what}})
+    worker = new_worker(client, "scene.work")
+
+    @worker.process
+    def handle(context: Any) -> dict[str, Any]:
+        if context.payload["do"] == "fail once" and context.retry_count == 0:
+            raise ValueError("not today")
+        return {"did": context.payload["do"], "retry_count": context.retry_count}
+
+    done = []
+
+    def completed(event: Any) -> None:
+        done.append(event)
+        if len(done) == 2:
+            threading.Thread(target=worker.stop).start()
+
+    worker.on("job:completed", completed)
+    run(worker)
+
+
+def lose(client: SpooledClient) -> None:
+    """Whatever the handler returns comes too late. Without a free slot the worker does not claim
+    the job again itself.
+    """
+    worker = new_worker(client, "scene.lose", concurrency=1)
+
+    @worker.process
+    def handle(context: Any) -> dict[str, Any]:
+        tell("holding", context.job_id)
+        sys.stdin.readline()
+        threading.Timer(1, worker.stop).start()
+        return {"too": "late"}
+
+    run(worker)
+
+
+def keep(client: SpooledClient) -> None:
+    """A job that takes long is kept by heartbeats alone."""
+    worker = new_worker(client, "scene.keep", lease_duration=5, heartbeat_fraction=0.1)
+
+    @worker.process
+    def handle(context: Any) -> dict[str, Any]:
+        tell("holding", context.job_id)
+        sys.stdin.readline()
+        threading.Timer(0.5, worker.stop).start()
+        return {"kept": True}
+
+    run(worker)
+
+
+def by_hand(client: SpooledClient) -> None:
+    """The worker's calls one by one, and those of a lease that was lost."""
+    named = {"queue_name": "scene.by_hand", "hostname": "h", "worker_id": "hand.1", "metadata": {}}
+    registered = client.workers.register(named)
+    tell("registered", registered.model_dump())
+    client.workers.heartbeat(registered.id, {"current_jobs": 0, "status": "healthy"})
+    wish = {"queue_name": "scene.by_hand", "worker_id": registered.id, "limit": 5}
+    (job,) = client.jobs.claim(wish).jobs
+    hold = {"worker_id": registered.id, "lease_id": job.lease_id}
+    client.jobs.heartbeat(job.id, {**hold, "lease_duration_secs": 600})
+    tell("holding", job.id)
+    sys.stdin.readline()
+    tell("heartbeat", caught(lambda: client.jobs.heartbeat(job.id, hold)))
+    tell("complete", caught(lambda: client.jobs.complete(job.id, {**hold, "result": {}})))
+    tell("fail", caught(lambda: client.jobs.fail(job.id, {**hold, "error": "x"})))
+    client.workers.deregister(registered.id)
+
+
+def new_worker(client: SpooledClient, queue: str, **options: Any) -> SpooledWorker:
+    options = {"lease_duration": 3600, "poll_interval": 0.1, "concurrency": 2, **options}
+    worker = SpooledWorker(client, queue, worker_id=f"{queue}.1", **options)
+    events = ("job:completed", "job:failed", "job:lease_lost", "error", "stopped")
+    for name in events:
+        worker.on(name, lambda event, name=name: tell(name, vars(event)))
+    return worker
+
+
+def run(worker: SpooledWorker) -> None:
+    """Until it has stopped; in older versions start() returns before that."""
+    stopped = threading.Event()
+    worker.on("stopped", lambda _: stopped.set())
+    worker.start()
+    stopped.wait(30)
+
+
+if __name__ == "__main__":
+    _, scene, base_url, api_key = sys.argv
+    scenes = {each.__name__: each for each in (produce, work, lose, keep, by_hand)}
+    scenes[scene](SpooledClient(api_key=api_key, base_url=base_url))
