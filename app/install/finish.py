@@ -24,7 +24,6 @@ CRON_PROGRAM = '''\
 Your handlers are in handlers.py beside this file. Arguments are handed on to worker.py.
 """
 
-import fcntl
 import os
 import sys
 
@@ -33,12 +32,6 @@ URL = {url!r}
 
 
 def main():
-    lock = open(os.path.join(HOME, ".htlock-cron"), "a")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return  # the one before is still at work
-    os.set_inheritable(lock.fileno(), True)
     with open(os.path.join(HOME, "current")) as file:
         release = os.path.join(HOME, "releases", file.read().strip())
     config = {{}}
@@ -48,7 +41,9 @@ def main():
     os.environ.setdefault("TASKMANAGER_API_KEY", config["API_KEY"])
     os.environ["PYTHONPATH"] = os.pathsep.join([release, os.path.join(release, "vendor")])
     handlers = os.path.join(HOME, "handlers.py")
-    arguments = ["--handlers", handlers, "--register", "--until-empty", "--max-runs", "500"]
+    lock = os.path.join(HOME, ".htlock-cron")
+    arguments = ["--handlers", handlers, "--register", "--until-empty", "--max-time", "55"]
+    arguments += ["--lock", lock]
     worker = os.path.join(release, "worker.py")
     os.execv(sys.executable, [sys.executable, worker, *arguments, *sys.argv[1:]])
 

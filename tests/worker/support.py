@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,24 @@ class Queue:
     def statuses(self, task_ids: list[int]) -> list[str]:
         return [self.task(task_id)["status"] for task_id in task_ids]
 
+    def lease_of(self, task_id: int) -> float:
+        """How many seconds after its claim the task's lease ends; 0 while it has none."""
+        task = self.task(task_id)
+        if not task["lease_expires_at"]:
+            return 0.0
+        begin, end = (
+            datetime.fromisoformat(task[name].replace("Z", "+00:00"))
+            for name in ("claimed_at", "lease_expires_at")
+        )
+        return (end - begin).total_seconds()
+
+    def of_type(self, type_name: str) -> list[dict[str, Any]]:
+        """All tasks of a type, newest first."""
+        status, answer = self.server.call("GET", f"/tasks?type={type_name}&limit=100")
+        assert status == 200, answer
+        tasks: list[dict[str, Any]] = answer["data"]["tasks"]
+        return tasks
+
     def changes(self, task_id: int, status: str) -> int:
         """How often the task came into this status."""
         _, answer = self.server.call("GET", f"/tasks/{task_id}/history")
@@ -83,12 +102,40 @@ class Workers:
 
     def start(self, *options: str, url: str | None = None, **env: str) -> subprocess.Popen[str]:
         """Starts a worker in the test's folder. Its output is in `errors` once it has ended."""
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("TASKMANAGER_")}
         own = {"TASKMANAGER_API_URL": url or self.url, "TASKMANAGER_API_KEY": self.key}
+        return self._start(str(PROJECT / "worker.py"), *options, **{**own, **env})
+
+    def run(self, *options: str, url: str | None = None, **env: str) -> tuple[int, str]:
+        """Runs a worker to its end: exit code and what it printed."""
+        return finish(self.start(*options, url=url, **env))
+
+    def start_program(self, source: str) -> subprocess.Popen[str]:
+        """Starts a program of one's own that may import the worker."""
+        (self.folder / "program.py").write_text(source, "utf-8")
+        own = {"TASKMANAGER_API_URL": self.url, "TASKMANAGER_API_KEY": self.key}
+        return self._start("program.py", **own, PYTHONPATH=str(PROJECT))
+
+    def wait_for_file(self, name: str) -> None:
+        """Waits until a handler has made this file."""
+        path = self.folder / name
+        wait_until(path.exists, SECONDS, f"a handler to make the file {name}")
+
+    def wait_for_line(self, name: str) -> str:
+        """Waits until a handler has written a line into this file, and returns it."""
+        self.wait_for_file(name)
+        path = self.folder / name
+        wait_until(lambda: path.read_text().endswith("\n"), SECONDS, f"a line in the file {name}")
+        return path.read_text().strip()
+
+    def make_file(self, name: str) -> None:
+        (self.folder / name).touch()
+
+    def _start(self, program: str, *options: str, **env: str) -> subprocess.Popen[str]:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("TASKMANAGER_")}
         process = subprocess.Popen(
-            [sys.executable, str(PROJECT / "worker.py"), *options],
+            [sys.executable, program, *options],
             cwd=self.folder,
-            env={**inherited, **own, **env},
+            env={**inherited, "TMPDIR": str(self.folder), **env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -96,10 +143,6 @@ class Workers:
         )
         self._started.append(process)
         return process
-
-    def run(self, *options: str, url: str | None = None, **env: str) -> tuple[int, str]:
-        """Runs a worker to its end: exit code and what it printed."""
-        return finish(self.start(*options, url=url, **env))
 
     def end(self) -> None:
         for process in self._started:
@@ -112,6 +155,24 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Waits for a worker's end: exit code and what it printed."""
     out, errors = process.communicate(timeout=SECONDS)
     return process.returncode, out + errors
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> str:
+    """Reads what a worker logs up to the first line with this text, and returns that."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if text in line:
+            return line
+    raise AssertionError(f"the worker ended without logging {text!r}")
+
+
+def is_running(process_id: int) -> bool:
+    """Whether there is such a process; one that only waits to be buried does not count."""
+    try:
+        state = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
 
 
 Fault = Callable[["Proxy", str, str], str]
@@ -129,7 +190,7 @@ class Proxy:
         self.fault = fault
         self.seen: list[tuple[str, dict[str, Any]]] = []  # path and body of each request
         self.faults: list[str] = []
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a fault may count what passed
         self._server = ThreadingHTTPServer((HOST, 0), _handler_for(self))
         self._server.daemon_threads = True
         self.url = f"http://{HOST}:{self._server.server_port}{self.target.path}"

@@ -12,7 +12,7 @@ import worker
 from tests.support.net import free_port
 from tests.support.server import Server
 from tests.worker.support import Answering
-from worker import ApiError, Client, lease_length
+from worker import ApiError, Client
 
 JSON = {"Content-Type": "application/json"}
 sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -111,14 +111,6 @@ def test_a_redirect_is_not_followed_but_told() -> None:
     assert "use that address" in str(error)
 
 
-def test_only_a_refusal_by_the_server_itself_means_a_lost_lease() -> None:
-    for status in (403, 404, 409):
-        assert ApiError(status, "lease_lost", "").lease_lost
-        assert not ApiError(status, "not_json", "").lease_lost
-    assert not ApiError(401, "unauthorized", "").lease_lost
-    assert not ApiError(503, "busy", "").lease_lost
-
-
 @pytest.mark.parametrize("url", ["", "example.com/api", "ftp://example.com/api", "http:///api"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="is no address like"):
@@ -129,16 +121,3 @@ def test_a_key_that_no_header_can_hold_is_refused() -> None:
     for key in ("schlüssel", "two\nlines"):
         with pytest.raises(ValueError, match="printable ASCII"):
             Client("http://127.0.0.1/api", key)
-
-
-@pytest.mark.parametrize(
-    ("expires_at", "seconds"),
-    [
-        ("2023-11-14T22:18:20.500Z", 299.5),
-        ("2023-11-14T22:13:21.200Z", 0.4),
-        ("2023-11-14T22:13:19.000Z", worker.UNKNOWN_LEASE),
-    ],
-)
-def test_a_lease_is_measured_by_the_servers_clock(expires_at: str, seconds: float) -> None:
-    """Rather too short than too long: a timestamp has whole seconds."""
-    assert lease_length({"timestamp": 1_700_000_000}, expires_at) == pytest.approx(seconds)

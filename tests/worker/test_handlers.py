@@ -9,13 +9,24 @@ from typing import Any
 import pytest
 
 import worker
-from worker import Job, PermanentError, RetryLater, plain_json, run_handler, takes_job, task
+from worker import (
+    Client,
+    FatalError,
+    Job,
+    Link,
+    PermanentError,
+    RetryLater,
+    plain_json,
+    run_handler,
+    takes_job,
+    task,
+)
 
 
 @pytest.fixture
 def job() -> Job:
     claimed = {"id": 7, "type": "t", "params": {"n": 1}, "attempts": 2, "max_attempts": 3}
-    return Job(claimed, "worker-1")
+    return Job(claimed, "worker-1", Link(Client("http://127.0.0.1/api")))
 
 
 @pytest.fixture
@@ -119,12 +130,19 @@ def test_system_exit_is_a_failure(job: Job) -> None:
     assert (outcome["success"], outcome["error"]) == (False, "SystemExit: bye")
 
 
-def test_keyboard_interrupt_is_passed_on(job: Job) -> None:
+def test_keyboard_interrupt_gives_the_task_back(job: Job) -> None:
     def handler(params: Any) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        run_handler(handler, job)
+    assert run_handler(handler, job) == {"release": True, "ends": "interrupted"}
+
+
+def test_a_fatal_error_fails_the_attempt_and_ends_the_worker(job: Job) -> None:
+    def handler(params: Any) -> None:
+        raise FatalError("no space left")
+
+    outcome = run_handler(handler, job)
+    assert outcome == {"success": False, "error": "no space left", "ends": "fatal error"}
 
 
 def _nested(depth: int) -> list[Any]:
@@ -166,9 +184,9 @@ def test_errors_are_cut_and_made_printable(job: Job) -> None:
 def test_progress_keeps_the_latest_within_its_range(job: Job) -> None:
     job.progress(10)
     job.progress(250, "nearly \udcff")
-    assert job._news == {"progress": 100.0, "message": "nearly \\udcff"}
+    assert job._link.take_news() == {"progress": 100.0, "message": "nearly \\udcff"}
     job.progress(-1)
-    assert job._news == {"progress": 0.0, "message": ""}
+    assert job._link.take_news() == {"progress": 0.0, "message": ""}
 
 
 def test_plain_json_keeps_plain_values() -> None:

@@ -44,7 +44,7 @@ def test_it_runs_in_a_thread_and_is_stopped_by_another(queue: Queue, client: Cli
         may_end.wait(SECONDS)
         return job.worker_id
 
-    worker = Worker(client, {"t.thread": handler}, worker_id="in-a-thread")
+    worker = Worker(client, {"t.thread": handler}, worker_id="in-a-thread", batch=5)
     thread = threading.Thread(target=worker.run)
     thread.start()
     assert running.wait(SECONDS)
@@ -95,6 +95,8 @@ def test_what_cannot_work_is_refused() -> None:
         Worker(client, {"a": nothing}, task_types=["a", "b"])
     with pytest.raises(ValueError, match="status file"):
         Worker(client, {"a": nothing}, status_file="/nowhere/status.json")
+    with pytest.raises(ValueError, match="function"):
+        Worker(client, {"a": lambda params: 1}, processes=True)
 
 
 @sqlite

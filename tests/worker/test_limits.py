@@ -1,0 +1,153 @@
+"""Limits: time, memory, runs, and a handler's word that nothing works any more."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.worker.support import Queue, Workers, finish
+
+HANG = """
+@task('t.hang')
+def hang(params, job):
+    open('began', 'w').close()
+    while not job.cancelled:
+        time.sleep(0.02)
+"""
+REASON = "@on('stopped')\ndef note(told):\n    print('because of', told['reason'])\n"
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+def test_max_time_ends_an_idle_worker(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(HANG + REASON)
+    queue.register("t.hang")
+    code, output = workers.run("--max-time", "1", "--poll-interval", "3600")
+    assert code == 0
+    assert "because of max_time" in output
+
+
+def test_max_time_fails_what_had_most_of_it_and_releases_what_had_less(
+    queue: Queue, workers: Workers
+) -> None:
+    workers.write_handlers(
+        HANG + "@task('t.first')\ndef first(params, job):\n"
+        "    time.sleep(2.6)\n    job.enqueue('t.hang')\n    hang(params, job)\n"
+    )
+    queue.register("t.first")
+    queue.register("t.hang")
+    first = queue.create("t.first")
+    options = ("--max-time", "5", "--concurrency", "2", "--poll-interval", "0.1")
+    code, output = workers.run(*options, "--max-poll-interval", "0.1")
+    assert code == 0
+    assert "claimed 2, completed 0, failed 1, released 1, lost 0" in output
+    failed, (released,) = queue.task(first), queue.of_type("t.hang")
+    assert (failed["status"], failed["attempts"]) == ("pending", 1)
+    assert failed["error_message"].startswith("not finished within --max-time: stopped after")
+    assert (released["status"], released["attempts"]) == ("pending", 0)
+
+
+def test_nothing_is_begun_that_takes_longer_than_the_time_left(
+    queue: Queue, workers: Workers
+) -> None:
+    workers.write_handlers(
+        "@task('t.slow')\ndef f(params):\n"
+        "    open(f\"began-{params['number']}\", 'w').close()\n    time.sleep(2.2)\n"
+    )
+    queue.register("t.slow")
+    ids = queue.create_many("t.slow", 3)
+    code, output = workers.run("--max-time", "4", "--batch", "3")
+    assert code == 0
+    assert "claimed 3, completed 1, failed 0, released 2, lost 0" in output
+    assert queue.statuses(ids) == ["completed", "pending", "pending"]
+    assert [each.name for each in workers.folder.glob("began-*")] == ["began-0"]
+
+
+def test_max_memory_ends_a_worker_that_has_grown(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(
+        REASON + "kept = []\n@task('t.grow')\ndef f(params):\n"
+        "    kept.append(b'x' * (200 << 20) if params['number'] == 1 else b'')\n"
+    )
+    queue.register("t.grow")
+    ids = queue.create_many("t.grow", 4)
+    code, output = workers.run("--max-memory", "150M", "--batch", "4")
+    assert code == 0
+    assert "because of max_memory" in output
+    assert queue.statuses(ids) == ["completed", "completed", "pending", "pending"]
+    assert [queue.task(each)["attempts"] for each in ids] == [1, 1, 0, 0]
+
+
+def test_max_memory_replaces_a_process_that_has_grown(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(
+        "kept = []\n@task('t.grow')\ndef f(params):\n"
+        "    kept.append(b'x' * (200 << 20) if params['number'] == 1 else b'')\n"
+        "    return os.getpid()\n"
+    )
+    queue.register("t.grow")
+    ids = queue.create_many("t.grow", 4)
+    assert workers.run("--max-memory", "150M", "--processes", "--until-empty")[0] == 0
+    one, two, three, four = (queue.task(each)["result"] for each in ids)
+    assert one == two != three == four
+
+
+def test_max_runs_is_exact_with_several_at_once(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers("@task('t.one')\ndef f(params):\n    time.sleep(0.01)\n")
+    queue.register("t.one")
+    ids = queue.create_many("t.one", 12)
+    code, output = workers.run("--max-runs", "7", "--concurrency", "3")
+    assert code == 0
+    assert "claimed 7, completed 7, failed 0, released 0, lost 0" in output
+    assert sorted(queue.statuses(ids)) == ["completed"] * 7 + ["pending"] * 5
+
+
+@pytest.mark.parametrize("options", [(), ("--processes",)], ids=["thread", "process"])
+def test_a_fatal_error_ends_the_worker_with_4(
+    queue: Queue, workers: Workers, options: tuple[str, ...]
+) -> None:
+    workers.write_handlers(
+        REASON + "@task('t.disk')\ndef f(params):\n"
+        "    if params['number'] == 1:\n        raise FatalError('no space left')\n"
+    )
+    queue.register("t.disk")
+    ids = queue.create_many("t.disk", 4)
+    code, output = workers.run("--batch", "4", *options)
+    assert code == 4
+    assert "because of fatal error" in output
+    assert "claimed 4, completed 1, failed 1, released 2, lost 0" in output
+    failed = queue.task(ids[1])
+    assert (failed["status"], failed["attempts"]) == ("pending", 1)
+    assert failed["error_message"] == "no space left"
+    assert [queue.task(each)["attempts"] for each in ids] == [1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("options", [(), ("--processes",)], ids=["thread", "process"])
+def test_what_outlives_the_shutdown_timeout_is_released(
+    queue: Queue, workers: Workers, options: tuple[str, ...]
+) -> None:
+    workers.write_handlers(
+        "@task('t.deaf')\ndef f(params):\n    open('began', 'w').close()\n    time.sleep(3600)\n"
+    )
+    queue.register("t.deaf")
+    task_id = queue.create("t.deaf")
+    worker = workers.start("--shutdown-timeout", "0.3", *options)
+    workers.wait_for_file("began")
+    worker.terminate()
+    code, output = finish(worker)
+    assert code == 0
+    assert "claimed 1, completed 0, failed 0, released 1, lost 0" in output
+    task = queue.task(task_id)
+    assert (task["status"], task["attempts"]) == ("pending", 0)
+
+
+def test_until_empty_waits_for_what_runs(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(
+        REASON + "@task('t.parent')\ndef f(params, job):\n"
+        "    time.sleep(0.5)\n"
+        "    if params['depth']:\n        job.enqueue('t.parent', {'depth': params['depth'] - 1})\n"
+    )
+    queue.register("t.parent")
+    queue.create("t.parent", {"depth": 2})
+    options = ("--until-empty", "--concurrency", "2", "--poll-interval", "0.1")
+    code, output = workers.run(*options)
+    assert code == 0
+    assert "because of empty" in output
+    assert [each["status"] for each in queue.of_type("t.parent")] == ["completed"] * 3

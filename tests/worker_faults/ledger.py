@@ -1,0 +1,57 @@
+"""A task's history, read as a book: who held it, and how each hold ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tests.support.server import Server
+
+ENDS = {"lease expired": "expired", "released": "released"}
+
+
+@dataclass
+class Hold:
+    """From a claim to its end; `ended` is "expired", "released", "completed", "failed"."""
+
+    task_id: int
+    attempt: int
+    worker: str
+    claimed_at: datetime
+    ended: str = ""
+    ended_at: datetime | None = None
+
+    @property
+    def run(self) -> tuple[int, int, str]:
+        """Task, attempt and worker, as in the journal."""
+        return self.task_id, self.attempt, self.worker
+
+    @property
+    def seconds(self) -> float:
+        assert self.ended_at, self
+        return (self.ended_at - self.claimed_at).total_seconds()
+
+
+def holds(server: Server, task_id: int) -> list[Hold]:
+    """All holds of a task, oldest first; each but the last has ended, or this fails."""
+    status, answer = server.call("GET", f"/tasks/{task_id}/history")
+    assert status == 200, answer
+    found: list[Hold] = []
+    for change in answer["data"]["history"]:
+        if change["status"] == "claimed":
+            assert not found or found[-1].ended, answer
+            found.append(Hold(task_id, change["attempt"], change["worker_id"], _time(change)))
+        elif found:
+            assert not found[-1].ended, answer
+            status = change["status"]
+            found[-1].ended = ENDS.get(change["message"], _END_OF.get(status, status))
+            found[-1].ended_at = _time(change)
+    return found
+
+
+_END_OF = {"pending": "failed"}  # an attempt that failed and is to be tried again
+
+
+def _time(change: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(change["created_at"].replace("Z", "+00:00"))
