@@ -398,8 +398,9 @@ class Journal:
         self._content.pop("failure", None)
         self._write()
 
-    def undo(self, step: str) -> None:
-        self._content["steps"].pop(step, None)
+    def undo(self, *steps: str) -> None:
+        for step in steps:
+            self._content["steps"].pop(step, None)
         self._content.pop("failure", None)
         self._write()
 
@@ -705,11 +706,21 @@ def outsource(
     content = read_json(answer)
     answer.unlink(missing_ok=True)
     if not content:
-        raise Failure(
-            f"The process of this step was ended before it was done. {log} ends:\n{tail(log)}\n"
-            "Try again; if it happens again, ask your host about limits of memory and time."
-        )
+        raise Failure(sentence_of_end(home, log))
     return content
+
+
+def sentence_of_end(home: Path, log: Path) -> str:
+    """Why a process may have left no answer."""
+    try:
+        with tempfile.TemporaryFile(dir=str(home)) as probe:
+            probe.write(b"\0" * 100_000)
+    except OSError as error:
+        return sentence_of(error)
+    return (
+        f"The process of this step was ended before it was done. {log} ends:\n{tail(log)}\n"
+        "Try again; if it happens again, ask your host about limits of memory and time."
+    )
 
 
 KEPT_VARIABLES = {
@@ -921,6 +932,16 @@ def step_database(job: Job) -> str:
     return take_database(job)
 
 
+def step_selftest(job: Job) -> str:
+    """The site as strangers see it. A newer release that fails here has gone back by itself."""
+    try:
+        return take_selftest(job)
+    except Failure:
+        if job.place.current() != job.journal.release:
+            job.journal.undo("upgrade", "entry")
+        raise
+
+
 def step_finish(job: Job) -> str:
     """What the last page shows; and nothing half-written stays behind."""
     detail = take_finish(job)
@@ -935,6 +956,7 @@ def step_finish(job: Job) -> str:
 Step = Callable[[Job], str]
 
 take_database = release_step("database")
+take_selftest = release_step("selftest")
 take_finish = release_step("finish")
 
 STEPS: dict[str, tuple[str, Step]] = {
@@ -945,7 +967,7 @@ STEPS: dict[str, tuple[str, Step]] = {
     "database": ("Database", step_database),
     "tables": ("Tables", release_step("tables")),
     "entry": ("Entry", release_step("entry")),
-    "selftest": ("Self-test", release_step("selftest")),
+    "selftest": ("Self-test", step_selftest),
     "upgrade": ("Switch and self-test", release_step("upgrade")),
     "finish": ("Finish", step_finish),
 }
@@ -1998,8 +2020,7 @@ def choose_other_database(request: Request, job: Job) -> Answer:
     """Back to the form: the settings that were tried do not work after all."""
     with locked(job.place.home / ".htlock-work", wait=False):
         (job.place.home / "config.py").unlink(missing_ok=True)
-        for step in ("database", "tables", "entry", "selftest"):
-            job.journal.undo(step)
+        job.journal.undo("database", "tables", "entry", "selftest")
     return see_other(request.own_path)
 
 

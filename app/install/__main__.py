@@ -70,11 +70,20 @@ def entry(site: InstallationSite, _form: Form) -> str:
 
 
 def selftest(site: InstallationSite, _form: Form) -> str:
-    """A task's whole life at the real address; private files are asked for and refused."""
+    """A task's whole life at the real address; private files are asked for and refused. A newer
+    release that fails it goes back by itself.
+    """
     from app.install.finish import register_examples
     from app.install.selftest import SelfTest
+    from app.install.upgrade import go_back, is_to_go_back
 
-    detail = SelfTest(site).run()
+    test = SelfTest(site)
+    try:
+        detail = test.run()
+    except (Refusal, OSError) as error:
+        if not is_to_go_back(site):
+            raise
+        raise Refusal(f"{error} {go_back(site, test.call)}") from error
     register_examples(site)
     return detail
 
@@ -119,7 +128,7 @@ def answer_to(request: dict[str, object]) -> dict[str, object]:
     site_values = request["site"]
     assert isinstance(site_values, dict)
     try:
-        site = InstallationSite(site_values)
+        site = InstallationSite({**site_values, "before": str(request.get("before") or "")})
         step = STEPS[str(request["step"])]
         detail = step(site, form if isinstance(form, dict) else {})
     except Refusal as refusal:

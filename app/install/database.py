@@ -63,13 +63,31 @@ REFUSALS: list[tuple[set[int], str, str]] = [
         "panel, add the user to the database with all privileges.",
     ),
     (
-        {1040, 1203, 1226},
+        {1040},
         "host",
-        "The database has no free connection at the moment: other programs of this account or "
-        "server hold them all. Wait a minute and try again.",
+        "The database server has no free connection: the programs of all its users hold them. Wait "
+        "a minute and try again; if it stays so, tell your host.",
     ),
     (
-        {1129, 1130},
+        {1203},
+        "user",
+        "The user {user} has as many connections as the server allows one user: other programs "
+        "hold them. Wait a minute and try again, or make a user for the queue alone.",
+    ),
+    (
+        {1226},
+        "user",
+        "The user {user} has used up what the host allows this user ({said}). Wait and try again; "
+        "if it stays so, make a user for the queue alone, or ask your host for more.",
+    ),
+    (
+        {1129},
+        "host",
+        "The database server has shut this web server out after too many broken connections. Ask "
+        "your host to let it in again (FLUSH HOSTS).",
+    ),
+    (
+        {1130},
         "host",
         "The database server takes no connections from this web server. In the control panel, "
         "look for “remote MySQL” and allow it.",
@@ -143,8 +161,8 @@ def _refusal(error: Exception, url: DatabaseUrl) -> Refusal:
     for numbers, field, sentence in REFUSALS:
         if number in numbers:
             host = url.socket or f"{url.host}:{url.port}"
-            said = sentence.format(user=url.user, name=url.database, host=host)
-            return Refusal(f"{said} ({number})", field)
+            told = sentence.format(user=url.user, name=url.database, host=host, said=text)
+            return Refusal(f"{told} ({number})", field)
     return Refusal(f"The database refuses: {text} ({number})", "host")
 
 

@@ -744,6 +744,16 @@ def read_api_key(config: Path) -> str:
     return key
 
 
+def make_tables(site: LocalInstallation) -> str:
+    """The queue's tables; those that an older release made are brought up to date."""
+    command = [site.python, "-m", "flask", "--app", "passenger_wsgi", "upgrade-db"]
+    env = child_environment(TASKMANAGER_CONFIG=str(site.config))
+    code, output = site.children.run(command, env)
+    if code:
+        raise Failure(f"The tables could not be made:\n{last_lines(output)}")
+    return printable(output.strip())
+
+
 def start_server(site: LocalInstallation) -> str:
     """Flask's own server in the background, until it answers a health check."""
     check_port(site.port)
@@ -935,7 +945,8 @@ LOCAL_STEPS: list[tuple[str, Step]] = [
     ("Checks", check_machine),
     ("Python environment (.venv)", make_environment),
     ("Dependencies", install_dependencies),
-    ("Settings and database (local/)", make_config),
+    ("Settings (local/)", make_config),
+    ("Database", make_tables),
     ("Server", start_server),
     ("Task types", register_types),
     ("Tasks", add_tasks),

@@ -15,12 +15,15 @@ class InstallationSite:
     """Where a site's parts are, how it is reached, and which release is being installed."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
+        self.values = dict(values)
         self.web_folder = Path(values["web_folder"])
         self.home = Path(values["home"])
         self.release = values["release"]
         self.interpreter = values["interpreter"]
         self.kind = values["kind"]
         self.url = values["url"]
+        self.before = values.get("before", "")
+        """The release that served when the installation was begun; empty when none did."""
         self.address = values.get("address", "")
         """``host:port`` by which this machine reaches itself when ``url`` does not."""
 

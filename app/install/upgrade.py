@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, Protocol
 
+    from app.install.site import InstallationSite
+
     class Call(Protocol):
         """One call of the API, with the key: ``path`` follows ``/api``. Raises OSError."""
 
@@ -46,6 +48,7 @@ PASSENGER_TAKE_OVER_SECONDS = 15.0
 """For a release's first healthy answer: Passenger looks for its restart file every 10 seconds."""
 
 PAUSE_SECONDS = 0.5
+STEP_SECONDS = 60.0
 REHEARSAL_CALL_SECONDS = 10.0
 
 # What a web server tells a CGI program about a request, and must not be told about another.
@@ -101,6 +104,41 @@ def upgrade(
         raise UpgradeFailed(_return(home, name, before, call, web_folder, error)) from error
     prune(home)
     return Upgraded(before, name, tables)
+
+
+def is_to_go_back(site: InstallationSite) -> bool:
+    """Whether another release served before this one, and is still there."""
+    return site.before not in ("", site.release) and (site.home / RELEASES / site.before).is_dir()
+
+
+def go_back(site: InstallationSite, call: Call) -> str:
+    """Let the release ``site.before`` serve again, with the entry as that release writes it: the
+    sentence that says how it went.
+    """
+    try:
+        _write_entry_of_before(site)
+        patience = _take_over(site.web_folder)
+        _wait_for(_version(site.home, site.before), call, patience)
+    except Exception as error:
+        return f"{site.before} was to serve again, and does not: {error}"
+    return f"{site.before} serves again, as before"
+
+
+def _write_entry_of_before(site: InstallationSite) -> None:
+    """The step "entry" of the release before. Raises OSError."""
+    answer = site.home / ".htanswer-back"
+    answer.unlink(missing_ok=True)
+    values = {**site.values, "release": site.before, "before": ""}
+    subprocess.run(
+        [sys.executable, "-s", "-m", "app.install"],
+        input=json.dumps({"step": "entry", "site": values, "answer": str(answer)}).encode(),
+        cwd=site.home / RELEASES / site.before,
+        timeout=STEP_SECONDS,
+        check=False,
+    )
+    said = json.loads(answer.read_bytes())
+    if not said["ok"]:
+        raise OSError(said["sentence"])
 
 
 def rehearsal(home: Path, name: str, api_key: str) -> Call:

@@ -8,9 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy import webspace
 from tests.deploy.support import Run, deploy, start_deploy
 from tests.support.checkout import copy_project
 from tests.support.net import wait_until
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    own = tmp_path_factory.getbasetemp()
+    is_one_of_many = "PYTEST_XDIST_WORKER" in os.environ
+    webspace.shared_folder[:] = [own.parent if is_one_of_many else own]
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,8 @@ import pytest
 
 from tests.deploy.support import without_root_powers
 from tests.deploy.webspace import PYTHON, WebSpace, archives
+from tests.support.disk import fill
+from tests.support.net import wait_until
 from tests.support.server import PROJECT
 
 FILES = {"app/install/__main__.py": b"print('here')\n", "worker.py": b"pass\n"}
@@ -241,6 +243,26 @@ class TestDisks:
             space.own()
             done = space.install()
             assert done.returncode == 0, done
+
+    @pytest.mark.parametrize("step", ["checks", "compile"])
+    def test_one_that_is_full_all_of_a_sudden(self, step: str) -> None:
+        """To the last byte, after this step. Once there is room again, it goes on."""
+        with WebSpace(disk=170) as space:
+            space.upload_installer()
+            space.upload(next(archives().glob("*.zip")))
+            process = space.start_install()
+            wait_until(lambda: step in space.journal().get("steps", {}), 300, f"the step {step}")
+            filler = space.root / "filler"
+            fill(filler)
+            _, said = process.communicate(timeout=300)
+            assert process.returncode == 4, said
+            assert "The disk is full, or the account's quota is used up" in said
+            assert not (space.home / "current").exists()
+            assert not (space.web_folder / "index.cgi").exists()
+            filler.unlink()
+            done = space.install()
+            assert done.returncode == 0, done
+            assert space.call("GET", "/tasks")[0] == 200
 
     def test_one_that_fills_up_while_unpacking(self, deploy: ModuleType, tmp_path: Path) -> None:
         content = os.urandom(200_000)

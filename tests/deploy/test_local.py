@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.support import Run, deploy, programs_in, start_deploy, without_root_powers
+from tests.install import databases
+from tests.support import later
 from tests.support.net import free_port, is_listening, wait_until
 
 COLUMNS = 60  # of a terminal under test: less than the table of results is wide
@@ -77,6 +79,21 @@ class TestDemonstration:
         assert run.code == 0, run
         assert re.search(r"(\d\d) of \1 tasks completed", run.out)
         assert [path.stat().st_mtime_ns for path in kept] == before
+
+    def test_a_newer_release_brings_the_tables_up_to_date(self, sibling: Path) -> None:
+        assert deploy(sibling, "--local", "--once").code == 0
+        path = sibling / "local" / "queue.sqlite3"
+        before = databases.rows(f"sqlite:///{path}")["tasks"]
+        for name, text in later.edited(sibling).items():
+            (sibling / name).write_text(text, "utf-8")
+        run = deploy(sibling, "--local", "--once")
+        assert run.code == 0, run
+        assert f"from version {later.VERSION_OF_TABLES - 1} to {later.VERSION_OF_TABLES}" in run.out
+        after = databases.rows(f"sqlite:///{path}")["tasks"]
+        assert len(after) == 2 * len(before)
+        # A finished task gives up its key to the next one that is equal.
+        kept = [{**row, later.COLUMN: 1, "dedupe_key": None} for row in before]
+        assert after[: len(before)] == kept
 
 
 class TestServing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -15,7 +16,9 @@ import pytest
 
 from tests.deploy.webspace import Visitor, WebSpace, archives
 from tests.support.apache import Apache
+from tests.support.server import PROJECT
 
+HOSTING = PROJECT / "docs" / "hosting.md"
 PASSWORD = "correct horse"
 OWNERS_ACTIONS = ("begin", "over", "work", "database", "other", "delete", "look")
 
@@ -278,6 +281,13 @@ class TestPages:
             assert f'<script nonce="{nonce[1]}">' in visitor.text
             seen.add(nonce[1])
         assert len(seen) == 2
+
+    def test_every_check_is_explained_in_the_documentation(self, space: WebSpace) -> None:
+        checked = re.findall(r"<div><b>([^<]+)</b>:", owner(space).text)
+        explained = HOSTING.read_text("utf-8").partition("## When a check fails")[2]
+        assert len(checked) == 9
+        for title in map(html.unescape, checked):
+            assert f"\n| {title} | " in explained
 
     def test_names_are_shown_as_they_are(self, space: WebSpace) -> None:
         archive = space.web_folder / "taskmanager-<script>alert(1)<!script>9.zip"

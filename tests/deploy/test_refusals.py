@@ -183,12 +183,20 @@ class TestSteps:
         assert "pip could not install nothing" in run.err
         assert "nothing.whl" in run.err.split("It said:")[1]
 
-    def test_a_server_that_dies_shows_its_log(self, sibling: Path) -> None:
+    def test_a_database_that_cannot_be_used(self, sibling: Path) -> None:
         make_config(sibling, 'API_KEY = "long-enough"\nDATABASE_URL = "nonsense://"\n')
         run = deploy(sibling, "--local", "--once")
         assert run.code == 4
-        assert "server ended" in run.err
+        assert "The tables could not be made" in run.err
         assert "DATABASE_URL" in run.err
+
+    def test_a_server_that_dies_shows_its_log(self, sibling: Path) -> None:
+        dying = "import sys\nif 'run' in sys.argv: raise SystemExit('broken on purpose')\n"
+        make_config(sibling, f'API_KEY = "long-enough"\n{dying}')
+        run = deploy(sibling, "--local", "--once")
+        assert run.code == 4
+        assert "server ended" in run.err
+        assert "broken on purpose" in run.err
         assert not programs_in(sibling)
 
     @pytest.mark.parametrize("text", ["DATABASE_URL = ''\n", "API_KEY = ''\n", "API_KEY =\n"])

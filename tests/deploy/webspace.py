@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import functools
+import fcntl
 import json
 import os
 import re
@@ -19,15 +18,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from tests.support.account import account, as_owner
 from tests.support.apache import Apache
 from tests.support.checkout import copy_project
+from tests.support.disk import mount, unmount
+from tests.support.mariadb import USER, MariaDB
+from tests.support.net import HOST
 from tests.support.server import PROJECT
-from tests.support.site import INTERPRETER, account
-
-PYTHON = os.environ.get("SITE_PYTHON", INTERPRETER)
-"""Runs the sites. The web server's user must be able to read it."""
+from tests.support.site import INTERPRETER as PYTHON
 
 VERSION = re.search(r'^VERSION = "(.+)"$', (PROJECT / "app" / "version.py").read_text(), re.M)[1]  # type: ignore[index]
+
+STEPS = ["checks", "files", "dependencies", "compile", "database", "tables", "entry"]
+STEPS += ["selftest", "finish"]
 
 # As a control panel's "Setup Python App" writes it for the startup file deploy.py.
 PANEL_STUB = """\
@@ -44,26 +47,38 @@ application = wsgi.application
 """
 
 
-@functools.cache
+shared_folder: list[Path] = []
+"""Where the processes of one test run share what takes long to make; set by conftest.py."""
+
+
 def archives() -> Path:
     """A folder with the release's archive, packages included, made by deploy.py itself."""
-    folder = Path(tempfile.mkdtemp(prefix="tm-archives-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    build(folder, "--with-vendor")
+    folder = shared_folder[0] / "archives"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not list(folder.glob("*.zip")):
+            build(folder, "--with-vendor")
     return folder
 
 
 def build(
-    folder: Path, *options: str, version: str = "", edit: Mapping[str, str] | None = None
+    folder: Path,
+    *options: str,
+    version: str = "",
+    edit: Mapping[str, str] | None = None,
+    python: str = PYTHON,
 ) -> Path:
     """An archive of the working tree, perhaps as another version or with a file replaced."""
     project = copy_project(folder / f"project-{version}")
-    if version:
-        change(project / "app" / "version.py", f'VERSION = "{VERSION}"', f'VERSION = "{version}"')
     for name, text in (edit or {}).items():
         (project / name).write_text(text, "utf-8")
+    if version:
+        change(
+            project / "app" / "version.py", f'\nVERSION = "{VERSION}"', f'\nVERSION = "{version}"'
+        )
     archive = folder / f"taskmanager-{version or VERSION}.zip"
-    command = [PYTHON, str(project / "deploy.py"), "--build", "--output", str(archive), *options]
+    command = [python, str(project / "deploy.py"), "--build", "--output", str(archive), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     shutil.rmtree(project)
@@ -77,11 +92,26 @@ def change(path: Path, old: str, new: str) -> None:
 
 
 class WebSpace:
-    """``kind`` is ``cgi``, ``cgid`` or ``passenger``; ``base`` the folder's address, or empty."""
+    """``kind`` is ``cgi``, ``cgid`` or ``passenger``; ``base`` the folder's address, or empty.
 
-    def __init__(self, kind: str = "cgi", base: str = "") -> None:
+    The installer is uploaded under the name ``installer`` and run by ``python``. With ``disk``
+    the space has so many megabytes, and no more.
+    """
+
+    def __init__(
+        self,
+        kind: str = "cgi",
+        base: str = "",
+        installer: str = "deploy.py",
+        python: str = PYTHON,
+        disk: int = 0,
+    ) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="tm-space-", dir="/tmp"))
         self.base = base
+        self.python = python
+        self._has_disk = bool(disk)
+        if disk:
+            mount(self.root, disk)
         self.is_passenger = kind == "passenger"
         self.document_root = self.root / "public_html"
         self.web_folder = self.document_root / base.strip("/")
@@ -92,6 +122,7 @@ class WebSpace:
             self.document_root.mkdir()
             extra = self._panel(base)
         self.web_folder.mkdir(parents=True, exist_ok=True)
+        self.installer = self.web_folder / installer
         root = self.web_folder / "public" if self.is_passenger and not base else self.document_root
         self.apache = Apache(root, kind, base, extra=extra)
         self.url = self.apache.url[: -len("/api")]
@@ -103,6 +134,8 @@ class WebSpace:
 
     def __exit__(self, *_: object) -> None:
         self.apache.remove()
+        if self._has_disk:
+            unmount(self.root)
         shutil.rmtree(self.root, ignore_errors=True)
 
     @property
@@ -114,17 +147,16 @@ class WebSpace:
 
     @property
     def page(self) -> str:
-        return f"{self.url}/deploy.py"
+        return f"{self.url}/{self.installer.name}"
 
     def upload_installer(self, password: str = "") -> None:
         """deploy.py, with the password set if there is one, and the line that names Python."""
-        path = self.web_folder / "deploy.py"
         text = (PROJECT / "deploy.py").read_text("utf-8")
-        text = text.replace("#!/usr/bin/env python3", f"#!{PYTHON}", 1)
+        text = text.replace("#!/usr/bin/env python3", f"#!{self.python}", 1)
         if password:
             text = text.replace('ADMIN_PASSWORD = ""', f"ADMIN_PASSWORD = {password!r}", 1)
-        path.write_text(text, "utf-8")
-        path.chmod(0o755)
+        self.installer.write_text(text, "utf-8")
+        self.installer.chmod(0o755)
         if self.is_passenger:
             stub = self.web_folder / "passenger_wsgi.py"
             if not stub.exists():
@@ -202,7 +234,7 @@ class WebSpace:
         kind = "passenger" if self.is_passenger else "cgi"
         path.write_text(json.dumps({"url": self.url, "kind": kind, **(answers or {})}), "utf-8")
         path.chmod(0o644)
-        command = [PYTHON, str(self.web_folder / "deploy.py"), "--install", "--config", str(path)]
+        command = [self.python, str(self.installer), "--install", "--config", str(path)]
         return subprocess.Popen(
             [*as_owner(), *command, *options],
             cwd="/",
@@ -224,7 +256,7 @@ class WebSpace:
             except OSError:
                 continue
             if entry.name.isdecimal() and (
-                f"{self.web_folder}/deploy.py" in line or folder.startswith(str(self.home))
+                str(self.installer) in line or folder.startswith(str(self.home))
             ):
                 with contextlib.suppress(ProcessLookupError):  # it ended just now
                     os.kill(int(entry.name), signal.SIGKILL)
@@ -236,7 +268,7 @@ class WebSpace:
         lines = [
             f"PassengerAppRoot {self.web_folder}",
             "PassengerAppType wsgi",
-            f"PassengerPython {PYTHON}",
+            f"PassengerPython {self.python}",
             "PassengerStartupFile passenger_wsgi.py",
         ]
         if not base:
@@ -247,11 +279,31 @@ class WebSpace:
         return "\n".join([*inside, *lines, "</Location>", *outside])
 
 
-def as_owner() -> list[str]:
-    """A command prefix: as the user whom programs run as."""
-    if os.geteuid():
-        return []
-    return ["setpriv", "--reuid", account(), "--regid", account(), "--clear-groups"]
+def mysql(mariadb: MariaDB, database: str, **more: str) -> dict[str, Any]:
+    """The answers about a database, for `install`."""
+    host = f"{HOST}:{mariadb.port}"
+    return {"database": {"engine": "mysql", "host": host, "name": database, "user": USER, **more}}
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    """What --json printed."""
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def assert_closed(space: WebSpace) -> None:
+    """Nothing private can be had from outside, and no request compiles anything."""
+    for name in ("config.py", "journal.json", "current", ".htaccess", "schema.sql"):
+        reply = space.apache.request("GET", f"{space.base}/{name}")
+        assert reply.status in (403, 404), name
+    assert b"import" not in space.apache.request("GET", f"{space.base}/index.cgi").raw
+    before = sorted(space.home.rglob("*.pyc"))
+    assert len(before) > 100
+    stamps = [path.stat().st_mtime_ns for path in before]
+    assert space.call("GET", "/tasks")[0] == 200
+    assert space.call("POST", "/tasks/claim", {"worker_id": "w"})[0] == 404
+    after = sorted(space.home.rglob("*.pyc"))
+    assert after == before
+    assert [path.stat().st_mtime_ns for path in after] == stamps
 
 
 class Visitor:
@@ -306,6 +358,15 @@ class Visitor:
         if "set-cookie" in self.headers:
             self.cookie = self.headers["set-cookie"].partition(";")[0]
         return self
+
+
+def press_until(visitor: Visitor, text: str) -> None:
+    """Go on, as somebody without script does."""
+    for _ in range(60):
+        if text in visitor.text:
+            return
+        visitor.post("work")
+    raise AssertionError(visitor.text.partition("</style>")[2])
 
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):

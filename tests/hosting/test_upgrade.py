@@ -22,11 +22,13 @@ from app.version import SCHEMA_VERSION
 from tests.hosting import marked
 from tests.hosting.conftest import Hosted
 from tests.install import databases
+from tests.support import later
+from tests.support.account import as_owner
 from tests.support.apache import Apache, Reply
 from tests.support.mariadb import MariaDB
 from tests.support.net import wait_until
 from tests.support.server import PROJECT
-from tests.support.site import INTERPRETER, Site, account
+from tests.support.site import INTERPRETER, Site
 
 OLD, NEW, NEWER = "7.0.0", "7.1.0", "8.0.0"
 CLIENTS = 3
@@ -41,20 +43,6 @@ if "Apache" in os.environ.get("SERVER_SOFTWARE", ""):
     raise RuntimeError("does not like Apache")
 """
 
-# The tables of a release that has one version of them more.
-MORE_TABLES = {
-    "version": f"\nSCHEMA_VERSION = {SCHEMA_VERSION + 1}\n",
-    "models": """
-from sqlalchemy import Column
-Task.__table__.append_column(Column("cost", Integer, nullable=False, server_default="1"))
-Index("tasks_cost", Task.__table__.c.cost)
-""",
-    "migrations/__init__": f"""
-from app.migrations.steps import AddColumn, AddIndex
-MIGRATIONS[{SCHEMA_VERSION + 1}] = [AddColumn("tasks", "cost"), AddIndex("tasks", "tasks_cost")]
-""",
-}
-
 
 @pytest.fixture(scope="module")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
@@ -62,7 +50,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {
         OLD: marked.build(folder, OLD),
         NEW: marked.build(folder, NEW),
-        NEWER: marked.build(folder, NEWER, MORE_TABLES),
+        NEWER: marked.build(folder, NEWER, later.CODE),
         "broken": marked.build(folder, "7.2.0", {"queue/settle": BROKEN_SETTLE}),
         "broken on Apache": marked.build(folder, "7.3.0", {"entry": BROKEN_ON_APACHE}),
     }
@@ -183,14 +171,7 @@ def _upgrade(hosted: Hosted, name: str, event: str = "pass") -> tuple[int, str]:
     home, web_folder = str(hosted.site.home), str(hosted.site.web_folder)
     arguments = [home, name, hosted.apache.url, web_folder, event]
     done = subprocess.run(
-        [
-            "setpriv",
-            f"--reuid={account()}",
-            "--clear-groups",
-            INTERPRETER,
-            str(program),
-            *arguments,
-        ],
+        [*as_owner(), INTERPRETER, str(program), *arguments],
         capture_output=True,
         text=True,
         env={"PATH": "/usr/bin:/bin"},

@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.support.account import account
 from tests.support.net import HOST, free_port, is_listening, wait_until
 from tests.support.server import API_KEY
-from tests.support.site import INTERPRETER, account
+from tests.support.site import INTERPRETER
 
 START_SECONDS = 60
 STOP_SECONDS = 30

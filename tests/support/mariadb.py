@@ -27,7 +27,9 @@ class MariaDB:
     The user of `create_database` may do everything to databases named `tm_...`, and nothing else.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
+        """``options`` are added to the server's command line."""
+        self._options = options
         # In /tmp itself: a socket's path may have 107 characters.
         self._folder = Path(tempfile.mkdtemp(prefix="tm-mariadb-", dir="/tmp"))
         self._data = self._folder / "data"
@@ -35,8 +37,12 @@ class MariaDB:
         self._process: subprocess.Popen[bytes] | None = None
         self.socket = self._folder / "server.sock"
         self.port = free_port()
+        # A server that starts deletes all temporary tables that it finds, those of others too.
+        self._temporary = self._folder / "tmp"
+        self._temporary.mkdir()
         if self._account != getpass.getuser():
             shutil.chown(self._folder, self._account)
+            shutil.chown(self._temporary, self._account)
 
     def start(self) -> None:
         """Start the server, the first time with an empty data folder. Raises RuntimeError."""
@@ -54,6 +60,8 @@ class MariaDB:
                 f"--bind-address={HOST}",
                 f"--pid-file={self._folder / 'server.pid'}",
                 "--skip-name-resolve",
+                f"--tmpdir={self._temporary}",
+                *self._options,
             ],
             stdin=subprocess.DEVNULL,
             stdout=self._log.open("ab"),
@@ -123,6 +131,7 @@ class MariaDB:
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             "--skip-name-resolve",
+            f"--tmpdir={self._temporary}",
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from app.install.entry import PASSENGER, write_entry
+from tests.support.account import account
+from tests.support.pythons import for_everybody
 from tests.support.server import API_KEY, PROJECT
 
-INTERPRETER = os.environ.get("SITE_PYTHON", "/usr/bin/python3")
-"""What sites run with: the web server's user must be able to read it. SITE_PYTHON names another."""
+INTERPRETER = for_everybody(os.environ.get("SITE_PYTHON", "/usr/bin/python3"))
+"""What sites run with, readable for the web server's user. SITE_PYTHON names another."""
 
 RELEASE = "0.0.0-000000000000"
 RELEASE_FILES = ("app", "examples", "passenger_wsgi.py", "worker.py", "schema.sql")
@@ -130,11 +132,6 @@ def compile_folder(folder: Path) -> None:
     )
     if done.returncode:
         raise RuntimeError(f"compileall failed:\n{done.stdout}{done.stderr}")
-
-
-def account() -> str:
-    """Whom web servers and their programs run as."""
-    return "www-data" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
 
 
 @functools.cache

@@ -1,0 +1,163 @@
+"""Databases that refuse the installer, each for a reason of its own: a real server, a sentence."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import pymysql
+import pytest
+
+from tests.deploy.webspace import WebSpace, archives, lines, mysql
+from tests.support.mariadb import PASSWORD, USER, MariaDB
+from tests.support.net import HOST, wait_until
+
+NAME = "tm_refusing"
+ELSEWHERE = "203.0.113.9"  # an address that nobody has
+
+
+@pytest.fixture(scope="module")
+def refusing() -> Iterator[MariaDB]:
+    """A server of these tests alone. It says that it is older than it is."""
+    database_server = MariaDB("--version=5.5.68-MariaDB", "--max-user-connections=100")
+    try:
+        database_server.start()
+        database_server.create_database(NAME)
+        # With accounts for this address left, no address is ever refused as such.
+        database_server.client(
+            f"DELETE FROM mysql.global_priv WHERE user <> '{USER}' AND host <> 'localhost';"
+            "FLUSH PRIVILEGES"
+        )
+        yield database_server
+    finally:
+        database_server.remove()
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[WebSpace]:
+    with WebSpace("cgi", "/queue") as space:
+        space.upload_installer()
+        space.upload(next(archives().glob("*.zip")))
+        yield space
+
+
+@pytest.fixture
+def space(shared: WebSpace) -> Iterator[WebSpace]:
+    """One space for all: a database that refuses leaves nothing but what is the same for each."""
+    yield shared
+    assert not (shared.home / "config.py").exists()
+    assert not (shared.web_folder / "index.cgi").exists()
+
+
+def refusal(
+    space: WebSpace, mariadb: MariaDB, name: str, password: str = PASSWORD, **more: str
+) -> str:
+    """What the installer says of a database."""
+    done = space.install(mysql(mariadb, name, **more), "--json", DEPLOY_DB_PASS=password)
+    assert done.returncode == 4, done
+    end = lines(done.stdout)[-1]
+    assert (end["status"], end["step"]) == ("failed", "database")
+    return str(end["error"])
+
+
+@pytest.mark.parametrize(
+    ("more", "password", "sentence"),
+    [
+        ({}, "wrong", "refuses this password for the user tm_tester"),
+        ({"host": f"{HOST}:1"}, PASSWORD, "No database server answers at 127.0.0.1:1"),
+        ({"name": "tm_missing"}, PASSWORD, "has no database tm_missing"),
+        ({"name": "mysql"}, PASSWORD, "may not use the database mysql"),
+    ],
+)
+def test_what_was_typed_is_wrong(
+    space: WebSpace, mariadb: MariaDB, more: dict[str, str], password: str, sentence: str
+) -> None:
+    mariadb.create_database("tm_unattended")
+    said = refusal(space, mariadb, **{"name": "tm_unattended", "password": password, **more})
+    assert sentence in said
+
+
+def test_it_is_too_old(space: WebSpace, refusing: MariaDB) -> None:
+    said = refusal(space, refusing, NAME)
+    assert "This is MariaDB 5.5.68" in said
+    assert "the oldest that will do are MySQL 5.7 and MariaDB 10.2" in said
+
+
+def test_its_server_has_no_free_connection(space: WebSpace, refusing: MariaDB) -> None:
+    refusing.client("SET GLOBAL max_connections = 10")
+    try:
+        with contextlib.ExitStack() as stack:
+            for _ in range(10):
+                hold(refusing, stack)
+            said = refusal(space, refusing, NAME)
+    finally:
+        # The last place is kept for whoever may do everything.
+        refusing.client("SET GLOBAL max_connections = 151")
+    assert "The database server has no free connection" in said
+    assert "(1040)" in said
+
+
+def test_its_user_has_no_free_connection(space: WebSpace, refusing: MariaDB) -> None:
+    with limited(refusing, "MAX_USER_CONNECTIONS 1"), contextlib.ExitStack() as stack:
+        hold(refusing, stack)
+        said = refusal(space, refusing, NAME)
+    assert "has used up what the host allows this user" in said
+    assert "max_user_connections" in said
+    assert "(1226)" in said
+
+
+def test_its_users_have_no_free_connection(space: WebSpace, refusing: MariaDB) -> None:
+    refusing.client("SET GLOBAL max_user_connections = 1")
+    try:
+        with contextlib.ExitStack() as stack:
+            hold(refusing, stack)
+            said = refusal(space, refusing, NAME)
+    finally:
+        refusing.client("SET GLOBAL max_user_connections = 100")
+    assert "as many connections as the server allows one user" in said
+    assert "(1203)" in said
+
+
+def test_its_user_may_ask_no_more_in_this_hour(space: WebSpace, refusing: MariaDB) -> None:
+    with limited(refusing, "MAX_CONNECTIONS_PER_HOUR 1"), contextlib.ExitStack() as stack:
+        hold(refusing, stack)
+        said = refusal(space, refusing, NAME)
+    assert "has used up what the host allows this user" in said
+    assert "max_connections_per_hour" in said
+
+
+def test_it_lets_no_other_machine_in(space: WebSpace, refusing: MariaDB) -> None:
+    refusing.client(f"RENAME USER '{USER}'@'{HOST}' TO '{USER}'@'{ELSEWHERE}'")
+    try:
+        said = refusal(space, refusing, NAME)
+    finally:
+        refusing.client(f"RENAME USER '{USER}'@'{ELSEWHERE}' TO '{USER}'@'{HOST}'")
+    assert "takes no connections from this web server" in said
+    assert "(1130)" in said
+
+
+@contextlib.contextmanager
+def limited(refusing: MariaDB, limit: str) -> Iterator[None]:
+    """The user may have only so much of something."""
+    grant = f"GRANT USAGE ON *.* TO '{USER}'@'{HOST}' WITH"
+    refusing.client(f"{grant} {limit}; FLUSH USER_RESOURCES")
+    try:
+        yield
+    finally:
+        refusing.client(f"{grant} {limit.split(maxsplit=1)[0]} 0; FLUSH USER_RESOURCES")
+
+
+def hold(refusing: MariaDB, stack: contextlib.ExitStack) -> None:
+    """Take a connection; the places of those that were closed come free only after a moment."""
+
+    def is_held() -> bool:
+        try:
+            connection = pymysql.connect(
+                host=HOST, port=refusing.port, user=USER, password=PASSWORD, ssl_disabled=True
+            )
+        except pymysql.MySQLError:
+            return False
+        stack.callback(connection.close)
+        return True
+
+    wait_until(is_held, 60, "a free connection")

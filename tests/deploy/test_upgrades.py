@@ -1,0 +1,181 @@
+"""Upgrades by the installer: what works is kept, what does not goes back by itself."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.install.releases import release_of
+from tests.deploy.webspace import (
+    PYTHON,
+    VERSION,
+    Visitor,
+    WebSpace,
+    archives,
+    build,
+    lines,
+    press_until,
+)
+from tests.support import later
+from tests.support.server import PROJECT
+
+
+@pytest.fixture(scope="module")
+def installed() -> Iterator[WebSpace]:
+    """One site for the tests that only change which release serves."""
+    with WebSpace() as space:
+        space.upload_installer()
+        space.upload(next(archives().glob("*.zip")))
+        done = space.install()
+        assert done.returncode == 0, done
+        yield space
+
+
+@pytest.fixture(scope="module")
+def newer() -> Iterator[Path]:
+    """Archives of later versions: two that work, and three that do not."""
+    folder = Path(tempfile.mkdtemp(prefix="tm-newer-"))
+    build(folder, version="9.1.0")
+    build(folder, version="9.2.0", edit={"app/queue/create.py": "raise RuntimeError('broken')\n"})
+    build(folder, version="9.2.1", edit=LEAKING)
+    build(folder, version="9.2.2", edit={**later.edited(PROJECT), **BROKEN_ON_APACHE})
+    build(folder, version="9.3.0")
+    yield folder
+    shutil.rmtree(folder)
+
+
+# Works in the rehearsal, and fails once it serves.
+BROKEN_ON_APACHE = {
+    "app/entry.py": (PROJECT / "app" / "entry.py").read_text("utf-8")
+    + """
+if "Apache" in os.environ.get("SERVER_SOFTWARE", ""):
+    raise RuntimeError("does not like Apache")
+"""
+}
+
+# An .htaccess with the usual condition "serve the file if there is one": the API works.
+LAST_RULE = "RewriteRule ^ %{ENV:ENTRY_BASE}index.cgi [L]"
+ENTRY = (PROJECT / "app" / "install" / "entry.py").read_text("utf-8")
+LEAKING = {
+    "app/install/entry.py": ENTRY.replace(
+        LAST_RULE, f"RewriteCond %{{REQUEST_FILENAME}} !-f\n{LAST_RULE}"
+    )
+}
+
+
+class TestUpgrades:
+    def test_a_newer_archive_keeps_everything(self, installed: WebSpace, newer: Path) -> None:
+        key = installed.api_key()
+        kind = {"name": "kept.task", "version": "1", "param_schema": {}}
+        installed.call("POST", "/task-types/register", kind)
+        kept = installed.call("POST", "/tasks", {"type": "kept.task", "params": {"n": 1}})[1]
+        upload_bundle(installed, newer / "taskmanager-9.1.0.zip")
+        done = installed.install(None, "--json")
+        assert done.returncode == 0, done
+        assert lines(done.stdout)[-1]["status"] == "upgraded"
+        assert installed.call("GET", "/health")[1]["version"] == "9.1.0"
+        assert installed.api_key() == key
+        assert installed.call("GET", f"/tasks/{kept['data']['id']}")[0] == 200
+
+    @pytest.mark.parametrize(
+        ("version", "sentence"),
+        [
+            ("9.2.0", "was not put into service"),
+            ("9.2.1", "/.htaccess can be downloaded by anybody"),
+            ("9.2.2", "does not work: its health is answered with 503"),
+        ],
+        ids=["anywhere", "files exposed", "on this server"],
+    )
+    def test_one_that_does_not_work_is_rolled_back(
+        self, installed: WebSpace, newer: Path, version: str, sentence: str
+    ) -> None:
+        serving = (installed.home / "current").read_text()
+        entry = (installed.web_folder / ".htaccess").read_text()
+        kind = {"name": "before.rollback", "version": "1", "param_schema": {}}
+        installed.call("POST", "/task-types/register", kind)
+        task = {"type": "before.rollback", "params": {"version": version}}
+        kept = installed.call("POST", "/tasks", task)[1]["data"]["id"]
+        upload_bundle(installed, newer / f"taskmanager-{version}.zip")
+        done = installed.install(None, "--json")
+        assert done.returncode == 4, done
+        end = lines(done.stdout)[-1]
+        assert (end["status"], end["step"]) == ("failed", "upgrade")
+        assert sentence in end["error"]
+        assert ("serves again, as before" in end["error"]) is (version != "9.2.0")
+        assert (installed.home / "current").read_text() == serving
+        assert (installed.web_folder / ".htaccess").read_text() == entry
+        live(installed, kept)
+        (installed.web_folder / f"taskmanager-{version}.zip").unlink()
+
+    def test_an_older_one_is_refused(self, installed: WebSpace) -> None:
+        for path in installed.web_folder.glob("taskmanager-9*"):
+            path.unlink()
+        serving = (installed.home / "current").read_text()
+        done = installed.install()
+        assert done.returncode == 2
+        assert "older than what is installed" in done.stderr
+        assert (installed.home / "current").read_text() == serving
+
+
+def live(space: WebSpace, task_id: int) -> None:
+    """The site works, by the release of the first upgrade, with a task that was there before."""
+    status, health = space.call("GET", "/health")
+    assert (status, health["version"]) == (200, "9.1.0")
+    assert space.apache.request("GET", f"{space.base}/.htaccess").status in (403, 404)
+    claim = {"worker_id": "w", "task_types": ["before.rollback"], "limit": 1}
+    (task,) = space.call("POST", "/tasks/claim", claim)[1]["data"]["tasks"]
+    assert task["id"] == task_id
+    end = {"worker_id": "w", "attempt": 1, "result": "kept"}
+    assert space.call("POST", f"/tasks/{task_id}/complete", end)[0] == 200
+
+
+@pytest.mark.parametrize("kind", ["cgi", "passenger"])
+def test_upgrades_in_the_browser(kind: str, newer: Path) -> None:
+    """First to a release that does not work, then to one that does."""
+    with WebSpace(kind, "/queue") as space:
+        space.upload_installer()
+        space.upload(next(archives().glob("*.zip")))
+        assert space.install().returncode == 0
+        key = space.api_key()
+        space.upload_installer()
+        upload_bundle(space, newer / "taskmanager-9.2.0.zip")
+
+        visitor = Visitor(space.page).get()
+        space.create(visitor.proof())
+        visitor.post("proof")
+        assert "<button>Upgrade</button>" in visitor.text
+        visitor.post("begin")
+        press_until(visitor, "Start over")
+        assert "9.2.0" in visitor.text
+        assert "was not put into service" in visitor.text
+        assert space.call("GET", "/health")[1]["version"] == VERSION
+
+        (space.web_folder / "taskmanager-9.2.0.zip").unlink()
+        upload_bundle(space, newer / "taskmanager-9.3.0.zip")
+        visitor.post("over")
+        press_until(visitor, "TaskManager is upgraded")
+        assert key not in visitor.text
+        assert space.call("GET", "/health")[1]["version"] == "9.3.0"
+        assert space.api_key() == key
+        assert Visitor(space.page).get().status == 403
+        visitor.post("delete")
+        assert not (space.web_folder / "deploy.py").exists()
+
+
+def upload_bundle(space: WebSpace, archive: Path) -> None:
+    """An archive without packages; those of the release that serves stand in for pip's work."""
+    space.upload(archive)
+    folder = space.home / "releases" / release_of(archive)
+    with_packages = folder / "vendor"
+    if not with_packages.exists():
+        subprocess.run(
+            [PYTHON, "-m", "zipfile", "-e", str(archive), str(folder)], check=True, cwd="/"
+        )
+        serving = space.home / "releases" / (space.home / "current").read_text().strip()
+        subprocess.run(["cp", "-a", str(serving / "vendor"), str(with_packages)], check=True)
+    space.own()
