@@ -51,7 +51,6 @@ def test_reports_survive_trouble(
     queue.register("t.count", timeout=5)
     ids = queue.create_many("t.count", 10)
     with Proxy(queue.url, on_settles(fault, *settles)) as proxy:
-        # A claim whose answer was dropped comes back when its lease has ended.
         code, output = workers.run("--max-runs", "10", "--batch", "4", *QUICK, url=proxy.url)
         assert proxy.faults == [fault] * len(settles)
     assert code == 0
@@ -135,3 +134,27 @@ def test_reports_that_are_refused_for_ever_are_dropped(queue: Queue, workers: Wo
     assert "claimed 2, completed 0, failed 0, released 0, lost 2" in output
     assert "the server takes no report of it: not now" in output
     assert queue.statuses(ids) == ["claimed"] * 2
+
+
+@pytest.mark.parametrize("drops", [1, 3])
+def test_tasks_of_a_lost_answer_are_handed_out_again(
+    queue: Queue, workers: Workers, drops: int
+) -> None:
+    """At once, and not when their leases end; and the attempt is the first still."""
+    workers.write_handlers(COUNTED)
+    queue.register("t.count", timeout=3000, max_attempts=1)
+    ids = queue.create_many("t.count", 6)
+
+    def fault(proxy: Proxy, _method: str, path: str) -> str:
+        claims = path.endswith(("/claim", "/settle"))
+        return "drop" if claims and len(proxy.faults) < drops else "pass"
+
+    with Proxy(queue.url, fault) as proxy:
+        options = ("--until-empty", "--batch", "4", *QUICK)
+        code, output = workers.run(*options, url=proxy.url)
+        assert proxy.faults == ["drop"] * drops
+    assert code == 0
+    assert "completed 6, failed 0, released 0, lost 0" in output
+    assert queue.statuses(ids) == ["completed"] * 6
+    assert [queue.task(each)["attempts"] for each in ids] == [1] * 6
+    assert sorted(runs(workers)) == ids
