@@ -219,6 +219,23 @@ def sentence_of(error: OSError) -> str:
     return f"{error.strerror or error} ({where})"
 
 
+def probe_disk(folder: Path) -> None:
+    """Write 8 MB and forget them: a quota shows only when something is written. Raises OSError."""
+    with tempfile.TemporaryFile(dir=str(folder)) as probe:
+        for _ in range(8):
+            probe.write(b"\0" * (1 << 20))
+        probe.flush()
+
+
+def sentence_of_disk(folder: Path) -> str:
+    """What to do about a disk that takes nothing more; empty for one that does."""
+    try:
+        probe_disk(folder)
+    except OSError as error:
+        return sentence_of(error)
+    return ""
+
+
 @contextlib.contextmanager
 def locked(path: Path, wait: bool) -> Iterator[int]:
     """Hold a lock that ends with its holder, killed or not. Raises Busy unless told to wait."""
@@ -712,12 +729,7 @@ def outsource(
 
 def sentence_of_end(home: Path, log: Path) -> str:
     """Why a process may have left no answer."""
-    try:
-        with tempfile.TemporaryFile(dir=str(home)) as probe:
-            probe.write(b"\0" * 100_000)
-    except OSError as error:
-        return sentence_of(error)
-    return (
+    return sentence_of_disk(home) or (
         f"The process of this step was ended before it was done. {log} ends:\n{tail(log)}\n"
         "Try again; if it happens again, ask your host about limits of memory and time."
     )
@@ -916,7 +928,9 @@ def release_step(name: str) -> "Step":
         command = [sys.executable, "-s", "-m", "app.install"]
         answer = outsource(job.place.home, name, command, request, job.deadline, job.folder)
         if not answer.get("ok"):
-            sentence = str(answer.get("sentence") or "It failed without a word.")
+            said = str(answer.get("sentence") or "It failed without a word.")
+            # Whatever the step says then, this is why.
+            sentence = sentence_of_disk(job.place.home) or said
             raise Failure(sentence, field=str(answer.get("field", "")))
         return str(answer.get("detail", ""))
 
@@ -1131,11 +1145,7 @@ def check_disk(place: Place) -> Check:
     numbers = os.statvfs(place.home)
     free = numbers.f_bavail * numbers.f_frsize
     try:
-        # A quota shows only when something is written.
-        with tempfile.TemporaryFile(dir=str(place.home)) as probe:
-            for _ in range(8):
-                probe.write(b"\0" * (1 << 20))
-            probe.flush()
+        probe_disk(place.home)
     except OSError as error:
         return Check(title, FAILED, "8 MB could not be written.", sentence_of(error))
     if free < NEEDED_BYTES:

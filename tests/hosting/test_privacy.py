@@ -60,7 +60,10 @@ def spellings(name: str) -> Iterator[str]:
     yield "/" + name.upper()
 
 
-@pytest.fixture(params=[("cgi", ""), ("cgid", FOLDER), ("passenger", ""), ("passenger", FOLDER)])
+KINDS = [("cgi", ""), ("cgid", FOLDER), ("passenger", ""), ("passenger", FOLDER)]
+
+
+@pytest.fixture(params=KINDS, ids="".join)
 def hosted(request: pytest.FixtureRequest, host: Host) -> Hosted:
     hosted = host(*request.param, "sqlite")
     assert hosted.api("GET", "/health").status == 200
