@@ -11,7 +11,7 @@ from tests.hosting.programs import environment, run_flask
 from tests.support.mariadb import MariaDB
 from tests.support.server import PROJECT
 
-TABLES = ["settings", "task_history", "task_types", "tasks"]
+TABLES = ["settings", "task_history", "task_types", "tasks", "workers"]
 
 
 def _tables(url: str) -> list[str]:
