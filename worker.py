@@ -64,7 +64,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 TICK = 0.1  # seconds between two looks of the worker's threads
 WORK_AHEAD = 2.0  # seconds of work that a worker holds, where it chooses its batches itself
-LARGEST_BATCH = 50  # tasks, there
 MOST_AT_ONCE = 100  # tasks that one call may claim, settle or renew
 REPORT_WITHIN = 1.0  # seconds a finished task may wait for others to be reported with
 PROGRESS_EVERY = 1.0  # seconds between two progress reports of a task
@@ -1326,7 +1325,7 @@ class Worker:
             return 0
         unfinished = sum(claim.outcome is None for claim in self.held.values())
         wanted = self.batch or self._own_batch()
-        if unfinished >= self.concurrency and unfinished > wanted // 4:
+        if unfinished >= self.concurrency and unfinished > wanted // 3:
             return 0
         left = self.max_runs - self._runs - len(self._queue) if self.max_runs else wanted
         return max(0, min(max(wanted, self.concurrency) - unfinished, left, MOST_AT_ONCE))
@@ -1338,7 +1337,7 @@ class Worker:
         if not self._longest:
             return self.concurrency
         in_time = math.ceil(WORK_AHEAD * self.concurrency / max(self._mean, 0.001))
-        return max(self.concurrency, min(in_time, LARGEST_BATCH))
+        return max(self.concurrency, min(in_time, MOST_AT_ONCE))
 
     def _try_exchange(self, now: float) -> None:
         finished = [claim for claim in self.held.values() if claim.outcome]

@@ -32,7 +32,7 @@ PREVIOUS = "previous"
 
 # What a site needs; of a folder everything below it.
 INCLUDED = (
-    *("app", "docs", "examples"),
+    *("app", "docs", "examples/handlers.py"),
     *("passenger_wsgi.py", "worker.py", "schema.sql", "config.example.py", "setup.cfg"),
     *("README.md", "CHANGELOG.md"),
 )

@@ -185,7 +185,7 @@ def test_what_cannot_be_built_is_said(
 ) -> None:
     (tmp_path / "empty").mkdir()
     assert releases.build_command(tmp_path / "empty", tmp_path / "r.zip") != 0
-    assert "lacks passenger_wsgi.py" in capsys.readouterr().err
+    assert "lacks examples/handlers.py, passenger_wsgi.py" in capsys.readouterr().err
     (tmp_path / "file").write_text("no folder", "utf-8")
     assert releases.build_command(checkout, tmp_path / "file" / "r.zip") != 0
     assert "r.zip cannot be written" in capsys.readouterr().err
