@@ -8,7 +8,6 @@ gives -1 after the answer that could not be sent, so tasks ended without a line 
 
 from __future__ import annotations
 
-import hashlib
 import os
 
 
@@ -19,5 +18,7 @@ def new_change_id() -> int:
 
 def change_id_of(*names: str) -> int:
     """The same number whenever these names are given, and otherwise as good as random."""
+    import hashlib
+
     digest = hashlib.sha256("\0".join(names).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

@@ -69,7 +69,7 @@ class ClaimRequest:
         again: bool = False,
     ) -> None:
         self.worker_id = worker_id
-        self.key = key
+        self.change_id = change_id_of(worker_id, key) if key else new_change_id()
         self.again = again and key is not None
         self.limit = limit
         self.lease = lease
@@ -91,7 +91,14 @@ def claim(site: Site, request: ClaimRequest) -> Claimed:
     Raises a DatabaseError when the database is away or too busy; then nothing is claimed, or
     what was claimed comes back when its lease ends.
     """
-    return site.db.run(lambda connection: _Claim(connection, site, request).run())
+
+    def work(connection: Connection) -> Claimed:
+        attempt = _Claim(connection, site, request)
+        # If it is cut off and runs again, what the first run took is not left lying.
+        request.again = True
+        return attempt.run()
+
+    return site.db.run(work)
 
 
 class _Claim:
@@ -100,6 +107,7 @@ class _Claim:
         self.site = site
         self.settings = site.settings
         self.request = request
+        self.again = request.again
         self.unseen = float("inf")
         """Seconds since the worker was last seen, as far as is written down."""
 
@@ -134,10 +142,10 @@ class _Claim:
 
     def _taken_before(self) -> list[Row]:
         """What this claim took when it was asked for before, and is still held."""
-        if not self.request.again:
+        if not self.again:
             return []
         sql = self.connection.dialect
-        values = {"change_id": self._change_id(), "worker_id": self.request.worker_id}
+        values = {"change_id": self.request.change_id, "worker_id": self.request.worker_id}
         mine = "status = 'claimed' AND change_id = :change_id AND claimed_by = :worker_id"
         # All claimed tasks are looked through: there are never many, and this is rare.
         look = f"SELECT id FROM tasks {sql.by_index('tasks_claim')} WHERE {mine}"
@@ -195,13 +203,9 @@ class _Claim:
             return []
         return presence.arrival(self.connection.dialect, self.request.worker_id)
 
-    def _change_id(self) -> int:
-        request = self.request
-        return change_id_of(request.worker_id, request.key) if request.key else new_change_id()
-
     def _take_statements(self, ids: list[int]) -> list[Statement]:
         sql = self.connection.dialect
-        change_id = self._change_id()
+        change_id = self.request.change_id
         values = {
             "lease": self.request.lease,
             "default_lease": self.settings.task_claim_timeout,

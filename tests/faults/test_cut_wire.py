@@ -147,15 +147,14 @@ def test_settle_with_a_claim(web: Server, cut_call: Cut, claimed: int) -> None:
 
 
 @both_cuts
-def test_claim_keeps_what_it_may_have_taken_for_its_lease(web: Server, cut_call: Cut) -> None:
-    """Which of the two the caller got is told truly; the other comes back by its lease."""
+def test_claim_hands_out_what_it_had_taken(web: Server, cut_call: Cut) -> None:
+    """Taken before the cut or not: it is the same task, in its first attempt, and no other."""
     first, second = create_plain(web, 2)
     status, data = cut_call.post("/tasks/claim", {"worker_id": "w", "lease": 300})
-    assert status == 200
-    assert data["id"] == (second if cut_call.is_after else first)
-    assert data["attempts"] == 1
-    assert task(web, first)["status"] == "claimed"
-    assert task(web, second)["status"] == ("claimed" if cut_call.is_after else "pending")
+    assert (status, data["id"], data["attempts"]) == (200, first, 1)
+    assert (data["type"], data["lease"]) == (task(web, first)["type"], 300)
+    assert changes(web, first) == ["pending", "claimed"]
+    assert task(web, second)["status"] == "pending"
 
 
 @both_cuts
