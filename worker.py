@@ -1312,12 +1312,15 @@ class Worker:
             return False
         if self._room() and now >= self._idle_until:
             return True
-        finished = [claim for claim in self.held.values() if claim.outcome]
+        finished = self._finished()
         if not finished:
             return False
         if len(finished) >= min(len(self.held), MOST_AT_ONCE):
             return True
         return min(claim.finished_at for claim in finished) + REPORT_WITHIN <= now
+
+    def _finished(self) -> list[Claim]:
+        return [claim for claim in self.held.values() if claim.outcome]
 
     def _room(self) -> int:
         """How many tasks to claim now: none while there is enough to do."""
@@ -1340,8 +1343,7 @@ class Worker:
         return max(self.concurrency, min(in_time, MOST_AT_ONCE))
 
     def _try_exchange(self, now: float) -> None:
-        finished = [claim for claim in self.held.values() if claim.outcome]
-        finished = finished[: self._report_at_most]
+        finished = self._finished()[: self._report_at_most]
         claim = None if finished and self._ask_apart else self._next_claim()
         try:
             self._exchange(finished, claim)

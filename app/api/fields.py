@@ -16,9 +16,10 @@ from app.queue.times import from_iso
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any
+    from typing import Any, TypeVar
 
     Reader = Callable[[Any], Any]
+    T = TypeVar("T")
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 MAX_PRIORITY = 1_000_000
@@ -56,6 +57,25 @@ class Fields:
             raise invalid(faults)
         unknown = [name for name in given if name not in self.readers]
         return values, [f"unknown field {shorten(where + name)!r} was ignored" for name in unknown]
+
+
+def read_each(given: list[Any], name: str, read: Callable[[dict[str, Any], str], T]) -> list[T]:
+    """What ``read`` makes of each object in the list ``name``; it is also given how the paths in
+    the object begin. Raises Invalid with the faults of all of them.
+    """
+    found: list[T] = []
+    faults: list[dict[str, str]] = []
+    for position, each in enumerate(given):
+        where = f"{name}[{position}]"
+        try:
+            if not isinstance(each, dict):
+                raise invalid([{"path": where, "message": "must be an object, {…}"}])
+            found.append(read(each, f"{where}."))
+        except Invalid as error:
+            faults += error.details
+    if faults:
+        raise invalid(faults[:100])
+    return found
 
 
 def invalid(faults: list[dict[str, str]]) -> Invalid:

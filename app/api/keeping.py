@@ -5,7 +5,6 @@ from __future__ import annotations
 from app.api import fields
 from app.api.http import Answer, success
 from app.queue import keep
-from app.queue.errors import Invalid
 from app.queue.holding import Hold
 from app.queue.times import to_iso
 
@@ -74,25 +73,14 @@ def _hold(call: Call, values: dict[str, Any]) -> Hold:
 
 
 def _beats(call: Call, given: list[Any], worker_id: str | None) -> list[keep.Beat]:
-    beats: list[keep.Beat] = []
-    faults: list[dict[str, str]] = []
-    for position, each in enumerate(given):
-        try:
-            beats.append(_beat(call, each, worker_id, f"tasks[{position}]"))
-        except Invalid as error:
-            faults += error.details
-    if faults:
-        raise fields.invalid(faults[:100])
-    return beats
+    return fields.read_each(given, "tasks", lambda each, where: _beat(call, each, worker_id, where))
 
 
-def _beat(call: Call, given: Any, worker_id: str | None, where: str) -> keep.Beat:
-    if not isinstance(given, dict):
-        raise fields.invalid([{"path": where, "message": "must be an object, {…}"}])
-    values = call.read(ONE_HEARTBEAT, given, f"{where}.")
+def _beat(call: Call, given: dict[str, Any], worker_id: str | None, where: str) -> keep.Beat:
+    values = call.read(ONE_HEARTBEAT, given, where)
     if "message" in values and "progress" not in values:
         message = "goes with progress (0 to 100): send that too"
-        raise fields.invalid([{"path": f"{where}.message", "message": message}])
+        raise fields.invalid([{"path": f"{where}message", "message": message}])
     hold = Hold(values["id"], values.get("worker_id", worker_id), values.get("attempt"))
     return keep.Beat(hold, values.get("lease"), values.get("progress"), values.get("message"))
 

@@ -6,7 +6,7 @@ from app.api import fields
 from app.api.claims import FOLDED_CLAIM, take
 from app.api.http import Answer, success
 from app.api.keeping import HOLDER
-from app.queue.errors import Invalid, TooLarge
+from app.queue.errors import TooLarge
 from app.queue.holding import Hold
 from app.queue.jsontext import dumps
 from app.queue.release import Release
@@ -85,25 +85,17 @@ def _settle_one(call: Call, values: dict[str, Any], succeeded: bool) -> Answer:
 
 
 def _outcomes(call: Call, given: list[Any], worker_id: str | None) -> list[Outcome]:
-    outcomes: list[Outcome] = []
-    faults: list[dict[str, str]] = []
-    for position, each in enumerate(given):
-        where = f"outcomes[{position}]"
-        try:
-            if not isinstance(each, dict):
-                raise fields.invalid([{"path": where, "message": "must be an object, {…}"}])
-            values = call.read(ONE_OUTCOME, each, f"{where}.")
-            hold = Hold(values["id"], values.get("worker_id", worker_id), values.get("attempt"))
-            if values.get("release", False):
-                outcomes.append(Release(hold, values.get("delay", 0.0)))
-                continue
-            succeeded = values.get("success", True)
-            outcomes.append(_outcome(call, hold, values, succeeded, f"{where}."))
-        except Invalid as error:
-            faults += error.details
-    if faults:
-        raise fields.invalid(faults[:100])
-    return outcomes
+    return fields.read_each(
+        given, "outcomes", lambda each, where: _one_of_many(call, each, worker_id, where)
+    )
+
+
+def _one_of_many(call: Call, given: dict[str, Any], worker_id: str | None, where: str) -> Outcome:
+    values = call.read(ONE_OUTCOME, given, where)
+    hold = Hold(values["id"], values.get("worker_id", worker_id), values.get("attempt"))
+    if values.get("release", False):
+        return Release(hold, values.get("delay", 0.0))
+    return _outcome(call, hold, values, values.get("success", True), where)
 
 
 def _outcome(
