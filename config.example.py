@@ -62,3 +62,12 @@ MAX_BODY_BYTES = 1048576
 # The longest params and the longest result of one task, as JSON.
 MAX_PARAMS_BYTES = 262144
 MAX_RESULT_BYTES = 524288
+
+# How many seconds a call may take, waits for other programs' locks and all tries included; past
+# that it is answered with 503. Keep it below the time that the host gives a request.
+CALL_DEADLINE = 20
+
+# What stands before the name of each table, where the database has another program's tables
+# named tasks, workers, settings: "tm_" makes them tm_tasks and so on. Set it before the tables
+# are made; for MySQL and MariaDB only.
+TABLE_PREFIX = ""

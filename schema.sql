@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS task_types (
     retry_max_delay DOUBLE,
     priority INTEGER,
     max_running INTEGER,
+    claim_mark BIGINT,
     dedupe_json VARCHAR(32),
     retention_days DOUBLE,
     is_active BOOL NOT NULL,
@@ -51,13 +52,17 @@ CREATE TABLE IF NOT EXISTS tasks (
     max_attempts INTEGER NOT NULL,
     timeout DOUBLE,
     lease DOUBLE,
+    releases INTEGER NOT NULL DEFAULT '0',
+    last_outcome VARCHAR(10),
     change_id BIGINT,
+    claim_id BIGINT,
     claimed_by VARCHAR(255),
     claimed_at DATETIME(3),
     cancel_requested BOOL NOT NULL,
     progress DOUBLE,
     progress_message LONGTEXT,
     dedupe_key VARCHAR(191),
+    former_dedupe_key VARCHAR(191),
     tags LONGTEXT,
     created_at DATETIME(3) NOT NULL,
     completed_at DATETIME(3),
@@ -85,8 +90,10 @@ CREATE TABLE IF NOT EXISTS workers (
     deregistered_at DATETIME(3),
     first_seen_at DATETIME(3) NOT NULL,
     last_seen_at DATETIME(3) NOT NULL,
+    claim_mark BIGINT,
+    repeated_claim BIGINT,
     PRIMARY KEY (id),
     KEY workers_seen (last_seen_at)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
-INSERT IGNORE INTO settings (name, value) VALUES ('schema_version', '1');
+INSERT IGNORE INTO settings (name, value) VALUES ('schema_version', '2');

@@ -18,6 +18,7 @@ def create_app(site: Site | None = None) -> Flask:
 
     from app.api.blueprint import blueprint
     from app.cli import COMMANDS
+    from app.db.orm import engine_options
     from app.errors import register_errors
     from app.models import db
     from app.site import load
@@ -27,7 +28,9 @@ def create_app(site: Site | None = None) -> Flask:
     app.url_map.merge_slashes = False
     app.extensions["taskmanager"] = site
     app.config["SQLALCHEMY_DATABASE_URI"] = site.settings.database.for_sqlalchemy()
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = site.settings.database.engine_options()
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(
+        site.settings.database, site.settings.call_deadline
+    )
     db.init_app(app)
     app.register_blueprint(blueprint)
     register_errors(app)

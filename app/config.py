@@ -7,6 +7,7 @@ Precedence, highest first: environment ``TASKMANAGER_<NAME>``, the config file (
 from __future__ import annotations
 
 import os
+import re
 
 from app.db import url as database_url
 
@@ -51,6 +52,8 @@ class Settings:
     max_body_bytes: int
     max_params_bytes: int
     max_result_bytes: int
+    call_deadline: float
+    table_prefix: str
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -71,6 +74,9 @@ def from_values(values: Mapping[str, Any], base_folder: str = PROJECT_FOLDER) ->
         except ValueError as error:
             raise ConfigError(f"{name} {error}") from None
     settings.database = _database(settings, base_folder)
+    settings.database.table_prefix = settings.table_prefix
+    if settings.table_prefix and settings.database.engine == "sqlite":
+        raise ConfigError("TABLE_PREFIX is for MySQL and MariaDB: a SQLite queue has its own file")
     return settings
 
 
@@ -140,6 +146,12 @@ def _key(value: Any) -> str:
     return value
 
 
+def _prefix(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_]{0,16}", value):
+        raise ValueError(f'must be up to 16 letters, digits and _, like "tm_", and is {value!r}')
+    return value
+
+
 def _flag(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -194,4 +206,6 @@ SETTINGS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "MAX_BODY_BYTES": (1024 * 1024, _whole(1024, 64 * 1024 * 1024)),
     "MAX_PARAMS_BYTES": (256 * 1024, _whole(64, 16 * 1024 * 1024)),
     "MAX_RESULT_BYTES": (512 * 1024, _whole(64, 16 * 1024 * 1024)),
+    "CALL_DEADLINE": (20.0, _seconds(1, 600)),
+    "TABLE_PREFIX": ("", _prefix),
 }

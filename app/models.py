@@ -26,6 +26,9 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from app.db.orm import TABLE_PREFIX
+from app.db.prefix import with_prefix
+
 
 class Base(DeclarativeBase):
     pass
@@ -44,6 +47,14 @@ def _compare_exactly(connection: Any, _: Any) -> None:
     """LIKE on SQLite tells upper from lower case, as everywhere else here."""
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA case_sensitive_like=ON")
+
+
+@event.listens_for(Engine, "before_cursor_execute", retval=True)
+def _put_prefix(
+    connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool
+) -> tuple[str, Any]:
+    prefix = connection.get_execution_options().get(TABLE_PREFIX, "")
+    return with_prefix(statement, prefix), parameters
 
 
 class UtcTime(TypeDecorator[str]):
@@ -92,6 +103,8 @@ class TaskType(Model):
     retry_max_delay: Mapped[Optional[float]] = mapped_column(Double)
     priority: Mapped[Optional[int]] = mapped_column(Integer)
     max_running: Mapped[Optional[int]] = mapped_column(Integer)
+    # Written by each claim of a limited type: that two cannot count at once holds on a cluster.
+    claim_mark: Mapped[Optional[int]] = mapped_column(BigInteger)
     dedupe_json: Mapped[Optional[str]] = mapped_column(String(32))
     retention_days: Mapped[Optional[float]] = mapped_column(Double)
     is_active: Mapped[bool] = mapped_column(Boolean)
@@ -128,14 +141,22 @@ class Task(Model):
     timeout: Mapped[Optional[float]] = mapped_column(Double)
     # The lease of the claim that is on now: what a heartbeat extends it by.
     lease: Mapped[Optional[float]] = mapped_column(Double)
+    # How many of the attempts were released: they count in attempts and not against the limit.
+    releases: Mapped[int] = mapped_column(Integer, server_default="0")
+    # How its worker ended the last attempt: completed, failed or released. NULL while it runs.
+    last_outcome: Mapped[Optional[str]] = mapped_column(String(10))
     # A random number of the last change of status: how a call finds the rows that it changed.
     change_id: Mapped[Optional[int]] = mapped_column(BigInteger)
+    # Which claim took it last: made of the claim's key, so that a repeated claim finds it.
+    claim_id: Mapped[Optional[int]] = mapped_column(BigInteger)
     claimed_by: Mapped[Optional[str]] = mapped_column(String(255))
     claimed_at: Mapped[Optional[str]] = mapped_column(UtcTime)
     cancel_requested: Mapped[bool] = mapped_column(Boolean)
     progress: Mapped[Optional[float]] = mapped_column(Double)
     progress_message: Mapped[Optional[str]] = mapped_column(LongText)
     dedupe_key: Mapped[Optional[str]] = mapped_column(String(191))
+    # The key that a later task took over: a retry must not run beside that task.
+    former_dedupe_key: Mapped[Optional[str]] = mapped_column(String(191))
     # A tag a line, with a line break on either side of each: LIKE finds exactly one tag.
     tags: Mapped[Optional[str]] = mapped_column(LongText)
     created_at: Mapped[str] = mapped_column(UtcTime)
@@ -179,6 +200,10 @@ class Worker(Model):
     deregistered_at: Mapped[Optional[str]] = mapped_column(UtcTime)
     first_seen_at: Mapped[str] = mapped_column(UtcTime)
     last_seen_at: Mapped[str] = mapped_column(UtcTime)
+    # Written by each claim with a key, so that a claim and its repeat come one after the other.
+    claim_mark: Mapped[Optional[int]] = mapped_column(BigInteger)
+    # The claim that was last asked for again: its first sending may still be on its way.
+    repeated_claim: Mapped[Optional[int]] = mapped_column(BigInteger)
 
 
 class Setting(Model):

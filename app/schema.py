@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Dialect, Index, Table
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
@@ -30,13 +32,19 @@ def table_statements(name: str, engine: str) -> list[str]:
     return _sqlite_table(table) if engine == "sqlite" else _mysql_table(table)
 
 
-def column_statements(table: str, name: str, engine: str) -> list[str]:
-    """What adds one column to a table. Raises ValueError when that would stop older releases."""
-    column = Base.metadata.tables[table].columns[name]
-    if not column.nullable and column.server_default is None:
-        raise ValueError(f"{table}.{name} needs a server_default: older releases do not fill it")
-    definition = CreateColumn(column).compile(dialect=_dialect(engine))
-    return [f"ALTER TABLE {table} ADD COLUMN {definition}"]
+def column_statements(table: str, names: Sequence[str], engine: str) -> list[str]:
+    """What adds columns to a table. Raises ValueError when that would stop older releases."""
+    definitions = []
+    for name in names:
+        column = Base.metadata.tables[table].columns[name]
+        if not column.nullable and column.server_default is None:
+            raise ValueError(
+                f"{table}.{name} needs a server_default: older releases do not fill it"
+            )
+        definitions.append(f"ADD COLUMN {CreateColumn(column).compile(dialect=_dialect(engine))}")
+    if engine == "sqlite":
+        return [f"ALTER TABLE {table} {definition}" for definition in definitions]
+    return [f"ALTER TABLE {table} {', '.join(definitions)}"]
 
 
 def index_statements(table: str, name: str, engine: str) -> list[str]:

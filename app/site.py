@@ -11,7 +11,7 @@ class Site:
 
     def __init__(self, settings: config.Settings) -> None:
         self.settings = settings
-        self.db = Database(settings.database)
+        self.db = Database(settings.database, settings.call_deadline)
         self.contended_until = 0.0
         """Until when (``time.monotonic``) claims of this process expect rivals."""
 

@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS task_types (
     retry_max_delay DOUBLE,
     priority INTEGER,
     max_running INTEGER,
+    claim_mark BIGINT,
     dedupe_json VARCHAR(32),
     retention_days DOUBLE,
     is_active BOOLEAN NOT NULL,
@@ -49,13 +50,17 @@ CREATE TABLE IF NOT EXISTS tasks (
     max_attempts INTEGER NOT NULL,
     timeout DOUBLE,
     lease DOUBLE,
+    releases INTEGER DEFAULT '0' NOT NULL,
+    last_outcome VARCHAR(10),
     change_id BIGINT,
+    claim_id BIGINT,
     claimed_by VARCHAR(255),
     claimed_at VARCHAR(23),
     cancel_requested BOOLEAN NOT NULL,
     progress DOUBLE,
     progress_message TEXT,
     dedupe_key VARCHAR(191),
+    former_dedupe_key VARCHAR(191),
     tags TEXT,
     created_at VARCHAR(23) NOT NULL,
     completed_at VARCHAR(23),
@@ -82,8 +87,10 @@ CREATE TABLE IF NOT EXISTS workers (
     deregistered_at VARCHAR(23),
     first_seen_at VARCHAR(23) NOT NULL,
     last_seen_at VARCHAR(23) NOT NULL,
+    claim_mark BIGINT,
+    repeated_claim BIGINT,
     PRIMARY KEY (id)
 );
 CREATE INDEX IF NOT EXISTS workers_seen ON workers (last_seen_at);
 
-INSERT OR IGNORE INTO settings (name, value) VALUES ('schema_version', '1');
+INSERT OR IGNORE INTO settings (name, value) VALUES ('schema_version', '2');

@@ -20,6 +20,7 @@ def answer(request: Request, site: Site) -> Answer:
     :func:`app.create_app`.
     """
     warnings: list[str] = []
+    site.db.start_call()
     try:
         route, arguments = routes.find(request.method, request.path)
         if not route.is_open:
@@ -27,6 +28,8 @@ def answer(request: Request, site: Site) -> Answer:
         reply = route.handler()(Call(request, site, arguments, warnings))
     except Exception as error:
         reply = refuse(error, request.path)
+    finally:
+        site.db.end_call()
     if warnings and reply.payload is not None:
         reply.payload["warnings"] = warnings
     return reply

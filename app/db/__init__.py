@@ -9,6 +9,7 @@ the database says "try again" and turns every other trouble into one of the erro
 from __future__ import annotations
 
 import os
+import threading
 import time
 
 from app.db.errors import (
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-MAX_TRIES = 8
-"""How often a unit of work is tried when the database answers "deadlock" or "busy"."""
+CALL_SECONDS = 20.0
+"""How long a call may take where nobody says otherwise: less than hosts allow a request."""
+
+LONGEST_PAUSE = 0.5
+"""Seconds between two tries."""
 
 MAX_IDLE_CONNECTIONS = 4
 """Kept open between requests; a process that serves one request at a time keeps one."""
@@ -41,44 +45,64 @@ TRUSTED_IDLE_SECONDS = 1.0
 class Database:
     """The queue's database, reached through connections that outlive a request.
 
-    ``url`` is a :class:`app.db.url.DatabaseUrl`. Opening is left to the first use. Threads may
-    share an instance; after a fork each process opens connections of its own.
+    ``url`` is a :class:`app.db.url.DatabaseUrl`; ``seconds`` is how long a call may take, all of
+    its tries included. Opening is left to the first use. Threads may share an instance; after a
+    fork each process opens connections of its own.
     """
 
-    def __init__(self, url: Any) -> None:
+    def __init__(self, url: Any, seconds: float = CALL_SECONDS) -> None:
         self.url = url
+        self.seconds = seconds
+        self._call = threading.local()
         self._idle: list[Connection] = []
         self._pid = os.getpid()
         if url.engine == "sqlite":
             from app.db import sqlite as engine
         else:
             from app.db import mysql as engine  # type: ignore[no-redef]
+        self._lock_wait = engine.lock_wait(seconds)
         self.dialect: Dialect = engine.DIALECT
         self.classify: Callable[[Any], DatabaseError] = engine.classify
         """A driver's error in the program's own words."""
-        self._open: Callable[[Any], Connection] = engine.open_connection
+        self._open: Callable[[Any, float], Connection] = engine.open_connection
+
+    def start_call(self) -> None:
+        """Begin a call: until ``end_call`` all that this thread does here has ``seconds``."""
+        self._call.ends_at = time.monotonic() + self.seconds
+
+    def end_call(self) -> None:
+        """The call is done; what comes next has a time of its own."""
+        self._call.ends_at = None
 
     def run(self, work: Callable[[Connection], T], *, repeatable: bool = True) -> T:
         """Run ``work(connection)`` as one unit and return what it returns.
 
-        A deadlock, a lock wait that timed out or a busy file rolls back and runs it again, at
-        most ``MAX_TRIES`` times. A lost connection runs it again only when ``repeatable``: what
-        the lost call did is unknown, so the work must come to the same end when done twice.
+        A deadlock, a lock wait that timed out or a busy file rolls back and runs it again while
+        there is time. A lost connection runs it again only when ``repeatable``: what the lost call
+        did is unknown, so the work must come to the same end when done twice.
 
         Raises DatabaseBusy, DatabaseUnavailable, Duplicate or another DatabaseError.
         """
+        ends_at = self._ends_at()
         reconnected = False
-        for tries in range(1, MAX_TRIES + 1):
+        tries = 0
+        while True:
+            tries += 1
             connection = None
             try:
-                connection = self._borrow()
+                connection = self._borrow(ends_at)
                 result = work(connection)
-            except TryAgain:
+            except TryAgain as error:
                 self._return_after_rollback(connection)
-                time.sleep(_pause(tries))
+                pause = _pause(tries)
+                if time.monotonic() + pause + self._lock_wait > ends_at:
+                    raise DatabaseBusy(
+                        f"the database was too busy {tries} times: {error}"
+                    ) from error
+                time.sleep(pause)
             except ConnectionLost:
                 _discard(connection)
-                if reconnected or not repeatable:
+                if reconnected or not repeatable or time.monotonic() > ends_at:
                     raise
                 reconnected = True
             except BaseException:
@@ -87,34 +111,38 @@ class Database:
             else:
                 self._give_back(connection)
                 return result
-        raise DatabaseBusy(f"the database was too busy {MAX_TRIES} times in a row")
 
     def check(self, schema_version: int) -> None:
-        """Raises DatabaseUnavailable or DatabaseBusy unless the database answers and its tables
-        are of this version or a later one: later tables have all that earlier ones have.
+        """Try what calls need: tables of this version or a later one, which have all that earlier
+        ones have, and writes, which are rolled back.
+
+        Raises DatabaseUnavailable, DatabaseBusy or another DatabaseError that says what is missing.
         """
-        sql = "SELECT value FROM settings WHERE name = 'schema_version'"
-        rows = self.run(lambda connection: connection.query(sql, {}))
-        found = int(rows[0]["value"]) if rows else 0
-        if found < schema_version:
-            raise DatabaseUnavailable(
-                f"the tables are of version {found} and this release needs {schema_version}: "
-                "run the upgrade, with deploy.py or flask --app passenger_wsgi upgrade-db"
-            )
+        self.run(lambda connection: _check(connection, schema_version))
 
     def prepare(self) -> None:
         """Make the file and the tables of a SQLite queue that is not there yet: other ways to the
         database than this one would find it empty.
         """
         if self.url.engine == "sqlite":
-            self._give_back(self._borrow())
+            self._give_back(self._borrow(self._ends_at()))
 
     def close(self) -> None:
         """Close the connections that are not in use."""
         while self._idle:
             self._idle.pop().close()
 
-    def _borrow(self) -> Connection:
+    def _ends_at(self) -> float:
+        """Until when (``time.monotonic``) what is begun now may take."""
+        ends_at: float | None = getattr(self._call, "ends_at", None)
+        return time.monotonic() + self.seconds if ends_at is None else ends_at
+
+    def _borrow(self, ends_at: float) -> Connection:
+        connection = self._take_idle() or self._open(self.url, self.seconds)
+        connection.end_by(ends_at)
+        return connection
+
+    def _take_idle(self) -> Connection | None:
         if self._pid != os.getpid():
             self._idle = []
             self._pid = os.getpid()
@@ -128,7 +156,7 @@ class Database:
             if not connection.is_cut() and (trusted or connection.is_alive()):
                 return connection
             connection.close()
-        return self._open(self.url)
+        return None
 
     def _give_back(self, connection: Connection) -> None:
         connection.last_used = time.monotonic()
@@ -144,6 +172,25 @@ class Database:
             _discard(connection)
 
 
+def _check(connection: Connection, schema_version: int) -> None:
+    rows = connection.query("SELECT value FROM settings WHERE name = 'schema_version'", {})
+    found = int(rows[0]["value"]) if rows else 0
+    if found < schema_version:
+        raise DatabaseUnavailable(
+            f"the tables are of version {found} and this release needs {schema_version}: "
+            "run the upgrade, with deploy.py or flask --app passenger_wsgi upgrade-db"
+        )
+    insert = "INSERT INTO settings (name, value) VALUES (:name, '')"
+    connection.begin(
+        [
+            (insert, {"name": f"health check {os.urandom(8).hex()}"}),
+            ("UPDATE tasks SET claim_id = NULL, change_id = NULL WHERE id = 0", {}),
+            ("DELETE FROM task_history WHERE id = 0", {}),
+        ]
+    )
+    connection.rollback()
+
+
 def _discard(connection: Connection | None) -> None:
     if connection is not None:
         connection.close()
@@ -152,4 +199,4 @@ def _discard(connection: Connection | None) -> None:
 def _pause(tries: int) -> float:
     """A random wait, longer with each try, so that the same rivals do not meet again."""
     share: float = int.from_bytes(os.urandom(2), "big") / 65535
-    return share * 0.005 * (1 << tries)
+    return share * min(0.005 * (1 << min(tries, 10)), LONGEST_PAUSE)

@@ -31,6 +31,16 @@ class Connection:
 
     dialect: Dialect
     last_used = 0.0
+    prefix = ""
+    """What stands before the name of each table in the database."""
+    is_cluster = False
+    """Whether other nodes take writes too. Then a transaction may be undone by a rival's, and its
+    COMMIT may answer as if it were not: only what is seen after the COMMIT was done.
+    """
+
+    def end_by(self, moment: float) -> None:
+        """Wait for locks and for results no longer than until ``moment`` (``time.monotonic``)."""
+        raise NotImplementedError
 
     def send(self, statements: Sequence[Statement]) -> list[Result]:
         raise NotImplementedError
@@ -50,17 +60,39 @@ class Connection:
         """The rows of one statement."""
         return self.send([(sql, parameters)])[0].rows
 
-    def transact(self, statements: Sequence[Statement]) -> list[Result]:
-        """All of the statements or none, in one round trip."""
-        return self.send([(self.dialect.begin, {}), *statements, ("COMMIT", {})])[1:-1]
+    def transact(
+        self, statements: Sequence[Statement], afterwards: Sequence[Statement] = ()
+    ) -> list[Result]:
+        """All of the statements or none, in one round trip. ``afterwards`` are asked in the same
+        one, when the others are committed; their results follow.
+        """
+        return self._finish([(self.dialect.begin, {}), *statements], afterwards)[1:]
+
+    def transact_apart(self, statements: Sequence[Statement]) -> list[Result]:
+        """All of the statements or none, each in a round trip of its own: only so does a cluster
+        tell that it has undone those before.
+        """
+        self.send([(self.dialect.begin, {})])
+        results = [self.send([each])[0] for each in statements]
+        self.send([("COMMIT", {})])
+        return results
 
     def begin(self, statements: Sequence[Statement]) -> list[Result]:
         """Open a transaction with these statements; ``commit`` or ``rollback`` ends it."""
         return self.send([(self.dialect.begin, {}), *statements])[1:]
 
-    def commit(self, statements: Sequence[Statement]) -> list[Result]:
-        """Do these statements and commit the open transaction."""
-        return self.send([*statements, ("COMMIT", {})])[:-1]
+    def commit(
+        self, statements: Sequence[Statement], afterwards: Sequence[Statement] = ()
+    ) -> list[Result]:
+        """Do these statements and commit the open transaction; ``afterwards`` as in transact."""
+        return self._finish(statements, afterwards)
+
+    def _finish(
+        self, statements: Sequence[Statement], afterwards: Sequence[Statement]
+    ) -> list[Result]:
+        results = self.send([*statements, ("COMMIT", {}), *afterwards])
+        del results[len(statements)]
+        return results
 
     def rollback(self) -> bool:
         """Undo whatever is open. False when the connection is of no further use."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 
 from app.db.connection import Connection, Dialect, Result
-from app.db.errors import DatabaseError, DatabaseUnavailable, Duplicate, TryAgain
+from app.db.errors import DatabaseError, DatabaseUnavailable, Duplicate, TooLarge, TryAgain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
 
     from app.db.connection import Statement
     from app.db.url import DatabaseUrl
-
-BUSY_SECONDS = 20.0
-"""How long a writer waits for another; below the 30 seconds that many hosts give a request."""
 
 TABLES_FILE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "sqlite.sql")
 
@@ -52,8 +50,15 @@ class SQLiteConnection(Connection):
 
     def __init__(self, raw: sqlite3.Connection) -> None:
         self._raw = raw
+        self._ends_at = 0.0
+
+    def end_by(self, moment: float) -> None:
+        self._ends_at = moment
+        self._wait_no_longer()
 
     def send(self, statements: Sequence[Statement]) -> list[Result]:
+        if statements[0][0] == DIALECT.begin:
+            self._wait_no_longer()
         try:
             return [self._execute(sql, parameters) for sql, parameters in statements]
         except sqlite3.Error as error:
@@ -65,6 +70,10 @@ class SQLiteConnection(Connection):
             return Result([], cursor.rowcount, cursor.lastrowid or 0)
         names = [column[0] for column in cursor.description]
         return Result([dict(zip(names, row)) for row in cursor], 0, 0)
+
+    def _wait_no_longer(self) -> None:
+        left = max(0, int((self._ends_at - time.monotonic()) * 1000))
+        self._raw.execute(f"PRAGMA busy_timeout={left}")
 
     def is_alive(self) -> bool:
         return True
@@ -81,13 +90,21 @@ class SQLiteConnection(Connection):
         self._raw.close()
 
 
-def open_connection(url: DatabaseUrl) -> SQLiteConnection:
-    """Open the file, making it, its folder and its tables when they are not there yet."""
+def lock_wait(seconds: float) -> float:
+    """A wait ends with the call: no time is set aside for another one."""
+    return 0.0
+
+
+def open_connection(url: DatabaseUrl, seconds: float) -> SQLiteConnection:
+    """Open the file, making it, its folder and its tables when they are not there yet.
+
+    ``seconds`` is how long a call may take altogether.
+    """
     try:
         os.makedirs(os.path.dirname(url.path), mode=0o700, exist_ok=True)
         _make_private(url.path)
         raw = sqlite3.connect(
-            url.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            url.path, timeout=seconds, isolation_level=None, check_same_thread=False
         )
     except (OSError, sqlite3.Error) as error:
         raise DatabaseUnavailable(
@@ -133,19 +150,33 @@ def create_tables(raw: sqlite3.Connection) -> None:
     raw.executescript(f"BEGIN IMMEDIATE;\n{script}\nCOMMIT;")
 
 
+# Another process uses the file, opens it first, or ended the statement: nothing was done.
+RIVALS = ("locked", "busy", "locking protocol", "interrupted", "schema has changed")
+OTHER_TABLES = ("no such table", "no such column", "has no column named")
+DEFECTS = ("syntax error", "no such index", "ambiguous", "within a transaction", "misuse")
+
+
 def classify(error: sqlite3.Error) -> DatabaseError:
     """The error in the program's own words. SQLite tells most of them apart by text alone."""
     text = str(error)
     if isinstance(error, sqlite3.IntegrityError) and "UNIQUE" in text:
         return Duplicate(text)
-    if "locked" in text or "busy" in text:
+    if any(hint in text for hint in RIVALS):
         return TryAgain(text)
-    if "no such table" in text or "no such column" in text:
+    if any(hint in text for hint in OTHER_TABLES):
         return DatabaseUnavailable(
             f"{text}: the file is not a queue of this version; run upgrade-db or use another file"
         )
-    if isinstance(error, (sqlite3.OperationalError, sqlite3.DatabaseError)) and any(
-        hint in text for hint in ("unable to open", "readonly", "disk", "full", "not a database")
-    ):
-        return DatabaseUnavailable(text)
-    return DatabaseError(text)
+    if "too big" in text:
+        return TooLarge(text)
+    if _is_defect(error, text):
+        return DatabaseError(text)
+    return DatabaseUnavailable(f"the SQLite file cannot be used: {text}")
+
+
+def _is_defect(error: sqlite3.Error, text: str) -> bool:
+    """Whether a statement is wrong, or a value was let through that no column takes."""
+    if not isinstance(error, sqlite3.DatabaseError):  # a misuse of the driver
+        return True
+    kinds = (sqlite3.ProgrammingError, sqlite3.IntegrityError, sqlite3.NotSupportedError)
+    return isinstance(error, kinds) or any(hint in text for hint in DEFECTS)

@@ -8,7 +8,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    pass
 
 EXAMPLES = (
     "sqlite:////path/queue.sqlite3, or mysql+pymysql://user:password@host:3306/name?charset=utf8mb4"
@@ -28,6 +28,7 @@ class DatabaseUrl:
     password = ""
     database = ""
     tls = False
+    table_prefix = ""
 
     def for_sqlalchemy(self) -> str:
         """The same address as SQLAlchemy and its drivers want it spelled."""
@@ -40,18 +41,6 @@ class DatabaseUrl:
         host = f"[{self.host}]" if ":" in self.host else self.host
         name = quote(self.database, safe="")
         return f"mysql+pymysql://{user}@{host}:{self.port}/{name}?charset=utf8mb4{socket}"
-
-    def engine_options(self) -> dict[str, Any]:
-        """For SQLAlchemy: one connection a process, checked before use."""
-        if self.engine == "sqlite":
-            return {"connect_args": {"timeout": 20}}
-        return {
-            "pool_size": 1,
-            "max_overflow": 3,
-            "pool_pre_ping": True,
-            "isolation_level": "READ COMMITTED",
-            "connect_args": {"ssl_disabled": not self.tls},
-        }
 
 
 def parse(text: str, base_folder: str) -> DatabaseUrl:

@@ -135,19 +135,13 @@ def try_mysql(form: Mapping[str, str]) -> str:
 
 
 def _connect(url: DatabaseUrl) -> Any:
-    """As typed, first without TLS as the queue does it. Raises Refusal."""
+    """As typed, and as the queue does it. Raises Refusal."""
     import pymysql
 
-    from app.db.mysql import _connect as connect
-    from app.db.mysql import _wants_tls
+    from app.db.mysql_session import connect
 
     try:
-        try:
-            return connect(url, ssl_disabled=True)
-        except pymysql.MySQLError as error:
-            if not _wants_tls(error):
-                raise
-            return connect(url, ssl_disabled=False)
+        return connect(url)
     except (pymysql.MySQLError, OSError, RuntimeError, UnicodeError) as error:
         raise _refusal(error, url) from None
 

@@ -21,7 +21,7 @@ is what the first rule makes needless.
 
 from __future__ import annotations
 
-from app.migrations.steps import AddTable, Step
+from app.migrations.steps import AddColumn, AddColumns, AddTable, Step
 
 MIGRATIONS: dict[int, list[Step]] = {
     1: [
@@ -30,6 +30,11 @@ MIGRATIONS: dict[int, list[Step]] = {
         AddTable("task_types"),
         AddTable("tasks"),
         AddTable("workers"),
+    ],
+    2: [
+        AddColumn("task_types", "claim_mark"),
+        AddColumns("tasks", "releases", "last_outcome", "claim_id", "former_dedupe_key"),
+        AddColumns("workers", "claim_mark", "repeated_claim"),
     ],
 }
 """The steps to each version, which is one more than the one before. The last one is

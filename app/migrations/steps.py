@@ -37,7 +37,7 @@ class Step:
 
     def is_done(self, connection: Connection, engine: str) -> bool:
         """Whether the database has it already."""
-        values = {"table": self.table, "name": self.name}
+        values = {"table": connection.prefix + self.table, "name": self.name}
         return bool(connection.query(LOOK[engine][self.kind], values))
 
     def statements(self, engine: str) -> list[str]:
@@ -65,7 +65,20 @@ class AddColumn(Step):
     kind = "column"
 
     def statements(self, engine: str) -> list[str]:
-        return schema.column_statements(self.table, self.name, engine)
+        return schema.column_statements(self.table, [self.name], engine)
+
+
+class AddColumns(AddColumn):
+    """Several columns of one table at once: where adding a column copies the table, it is copied
+    once. All of them are added or none, so the first one tells.
+    """
+
+    def __init__(self, table: str, *names: str) -> None:
+        super().__init__(table, names[0])
+        self.names = names
+
+    def statements(self, engine: str) -> list[str]:
+        return schema.column_statements(self.table, self.names, engine)
 
 
 class AddIndex(Step):

@@ -2,7 +2,7 @@
 
 A call marks the rows that it changes with a number of its own. ROW_COUNT() would be shorter and
 is wrong in the one case that matters: MariaDB goes on with a packet whose sender has died, and
-gives -1 after the answer that could not be sent, so tasks ended without a line in their trail
+gives -1 after the answer that could not be sent, so tasks ended without a line in their history
 (12 of 600 settles whose sender was cut off at once).
 """
 
@@ -16,7 +16,7 @@ def new_change_id() -> int:
     return int.from_bytes(os.urandom(8), "big") >> 1
 
 
-def change_id_of(*names: str) -> int:
+def claim_id_of(*names: str) -> int:
     """The same number whenever these names are given, and otherwise as good as random."""
     import hashlib
 

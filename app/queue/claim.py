@@ -14,14 +14,15 @@ import os
 import time
 
 from app.db.connection import id_list
-from app.queue import history, presence
+from app.queue import history, presence, repeated_claims
 from app.queue.candidates import Filter, Order, Wanted, types_with_running
-from app.queue.changes import change_id_of, new_change_id
+from app.queue.changes import claim_id_of, new_change_id
 from app.queue.reclaim import BATCH, due_tasks, reclaim
+from app.queue.repeated_claims import TAKEN_COLUMNS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from app.db.connection import Connection, Dialect, Row, Statement
+    from app.db.connection import Connection, Dialect, Result, Row, Statement
     from app.site import Site
 
 SPREAD = 16
@@ -44,12 +45,6 @@ LEASE = (
     ":default_lease)"
 )
 
-TAKEN_COLUMNS = (
-    "id, type_id, params_json, attempts, max_attempts, urgency, due_at, lease, created_at, "
-    "COALESCE(timeout, (SELECT task_types.timeout FROM task_types "
-    "WHERE task_types.id = tasks.type_id)) AS timeout"
-)
-
 
 class ClaimRequest:
     """Who wants what. ``lease`` is in seconds; None leaves it to the task, its type, the site.
@@ -69,8 +64,9 @@ class ClaimRequest:
         again: bool = False,
     ) -> None:
         self.worker_id = worker_id
-        self.change_id = change_id_of(worker_id, key) if key else new_change_id()
-        self.again = again and key is not None
+        self.has_key = bool(key)
+        self.claim_id = claim_id_of(worker_id, key) if key else new_change_id()
+        self.again = again and self.has_key
         self.limit = limit
         self.lease = lease
         self.types = types or Filter()
@@ -91,25 +87,32 @@ def claim(site: Site, request: ClaimRequest) -> Claimed:
     Raises a DatabaseError when the database is away or too busy; then nothing is claimed, or
     what was claimed comes back when its lease ends.
     """
+    runs = iter((request.again,))
 
     def work(connection: Connection) -> Claimed:
-        attempt = _Claim(connection, site, request)
         # If it is cut off and runs again, what the first run took is not left lying.
-        request.again = True
-        return attempt.run()
+        return _Claim(connection, site, request, again=next(runs, True)).run()
 
     return site.db.run(work)
 
 
 class _Claim:
-    def __init__(self, connection: Connection, site: Site, request: ClaimRequest) -> None:
+    """One run of a claim on one connection."""
+
+    def __init__(
+        self, connection: Connection, site: Site, request: ClaimRequest, again: bool
+    ) -> None:
         self.connection = connection
         self.site = site
         self.settings = site.settings
         self.request = request
-        self.again = request.again
+        self.again = again
         self.unseen = float("inf")
         """Seconds since the worker was last seen, as far as is written down."""
+        self.mark = new_change_id()
+        """Marks what only this run may change: the worker's row, and rows of limited types."""
+        self.is_open = False
+        """Whether a transaction is under way."""
 
     def run(self) -> Claimed:
         for _ in range(MAX_RECLAIMS):
@@ -119,6 +122,7 @@ class _Claim:
             tasks = self._taken_before() or self._take_wanted(wanted)
             if tasks or len(due) < BATCH:
                 break
+        self._end_empty_handed()
         if self.unseen > presence.IDLE_SECONDS:
             self.connection.transact(self._arrival())
         for task in tasks:
@@ -144,22 +148,19 @@ class _Claim:
         """What this claim took when it was asked for before, and is still held."""
         if not self.again:
             return []
-        sql = self.connection.dialect
-        values = {"change_id": self.request.change_id, "worker_id": self.request.worker_id}
-        mine = "status = 'claimed' AND change_id = :change_id AND claimed_by = :worker_id"
-        # All claimed tasks are looked through: there are never many, and this is rare.
-        look = f"SELECT id FROM tasks {sql.by_index('tasks_claim')} WHERE {mine}"
-        ids = [row["id"] for row in self.connection.query(look, values)]
+        sql, request = self.connection.dialect, self.request
+        look = repeated_claims.held(sql, request.worker_id, request.claim_id)
+        if request.has_key:
+            # A repeat comes after whatever its first sending does at the moment, or before it.
+            turn = repeated_claims.take_turn(sql, request.worker_id, request.claim_id, self.mark)
+            found = self._begin([*turn, look])[-1]
+        else:
+            found = self.connection.send([look])[0]
+        ids = [row["id"] for row in found.rows]
         if not ids:
             return []
-        held = f"id IN ({id_list(ids)}) AND {mine}"
-        renew = f"UPDATE tasks {sql.by_primary_key} SET due_at = {sql.after('lease')} WHERE {held}"
-        show = (
-            f"SELECT {TAKEN_COLUMNS}, (SELECT task_types.name FROM task_types "
-            f"WHERE task_types.id = tasks.type_id) AS type "
-            f"FROM tasks {sql.by_primary_key} WHERE {held} ORDER BY urgency, id"
-        )
-        return self.connection.transact([(renew, values), (show, values)])[-1].rows
+        renew, show = repeated_claims.renew(sql, request.worker_id, request.claim_id, ids)
+        return self._finish([renew], [show])[-1].rows
 
     def _take_wanted(self, wanted: Wanted) -> list[Row]:
         """The head of the queue, or a random part of what is behind it when beaten to it."""
@@ -173,6 +174,8 @@ class _Claim:
             taken = self._take(chosen, wanted)
             if taken:
                 return taken
+            if self._is_overtaken():
+                return self._taken_before()
             self.site.contended_until = time.monotonic() + CONTENTION_SECONDS
         return []
 
@@ -182,51 +185,104 @@ class _Claim:
         if limited:
             rows = self._within_limits(rows, limited)
         order = [row["id"] for row in rows]
-        finish = self.connection.commit if limited else self.connection.transact
-        taken = {row["id"]: row for row in finish(self._take_statements(order))[-1].rows}
-        self.unseen = min(self.unseen, presence.BUSY_SECONDS)
+        change_id = new_change_id()
+        mine = f"id IN ({id_list(order)}) AND change_id = {change_id}"
+        show = f"SELECT {TAKEN_COLUMNS} FROM tasks {self.connection.dialect.by_primary_key}"
+        results = self._finish(
+            self._take_statements(order, change_id, limited), [(f"{show} WHERE {mine}", {})]
+        )
+        taken = {row["id"]: row for row in results[-1].rows}
+        if taken:
+            self.unseen = min(self.unseen, presence.BUSY_SECONDS)
         return [taken[each] for each in order if each in taken]
 
     def _within_limits(self, rows: list[Row], limited: list[int]) -> list[Row]:
         """Open a transaction that keeps rivals away from types with ``max_running``, and leave
         out the tasks that would go over it, now that the count stands still.
+
+        The rows of the types are written, not only locked: the nodes of a cluster know nothing
+        of one another's locks.
         """
         sql = self.connection.dialect
         condition = f"id IN ({id_list(limited)})"
-        locked = f"SELECT id FROM task_types WHERE {condition} ORDER BY id {sql.lock}"
+        marked = f"UPDATE task_types SET claim_mark = {self.mark} WHERE {condition}"
         counted = types_with_running(sql, condition)
-        found = self.connection.begin([(locked, {}), (counted, {})])
-        return Wanted(found[1].rows, False).within_room(rows)
+        found = self._begin([(marked, {}), (counted, {})])
+        return Wanted(found[-1].rows, False).within_room(rows)
+
+    def _begin(self, statements: list[Statement]) -> list[Result]:
+        """The statements in the open transaction, or in a new one that stays open."""
+        step = self.connection.send if self.is_open else self.connection.begin
+        self.is_open = True
+        return step(statements)
+
+    def _finish(self, statements: list[Statement], afterwards: list[Statement]) -> list[Result]:
+        """The statements, then COMMIT, then ``afterwards``."""
+        end = self.connection.commit if self.is_open else self.connection.transact
+        self.is_open = False
+        return end(statements, afterwards)
+
+    def _end_empty_handed(self) -> None:
+        if self.is_open:
+            self._finish([], [])
+
+    def _is_overtaken(self) -> bool:
+        """Whether a repeat of this very claim came before it: then both are to get the same."""
+        if self.again or not self.request.has_key:
+            return False
+        sql = self.connection.dialect
+        look = repeated_claims.last_repeated(sql, self.request.worker_id)
+        rows = self.connection.query(*look)
+        self.again = bool(rows) and rows[0]["repeated_claim"] == self.request.claim_id
+        return self.again
 
     def _arrival(self) -> list[Statement]:
         if self.unseen <= presence.BUSY_SECONDS:
             return []
         return presence.arrival(self.connection.dialect, self.request.worker_id)
 
-    def _take_statements(self, ids: list[int]) -> list[Statement]:
-        sql = self.connection.dialect
-        change_id = self.request.change_id
+    def _take_statements(
+        self, ids: list[int], change_id: int, limited: list[int]
+    ) -> list[Statement]:
+        sql, request = self.connection.dialect, self.request
         values = {
-            "lease": self.request.lease,
+            "lease": request.lease,
             "default_lease": self.settings.task_claim_timeout,
-            "worker_id": self.request.worker_id,
+            "worker_id": request.worker_id,
             "change_id": change_id,
+            "claim_id": request.claim_id,
         }
+        opening: list[Statement] = []
+        guard = ""
+        if limited:
+            marked = _is_marked("task_types", "tasks.type_id", self.mark)
+            guard = f" AND (type_id NOT IN ({id_list(limited)}) OR {marked})"
+        if request.has_key:
+            if not self.again:
+                opening = repeated_claims.come_first(
+                    sql, request.worker_id, request.claim_id, self.mark
+                )
+            guard += f" AND {_is_marked('workers', ':worker_id', self.mark)}"
         mine = f"id IN ({id_list(ids)}) AND change_id = {change_id}"
         return [
-            (_take_update(sql, ids), values),
-            *history.of_tasks(self.settings, sql.now, mine),
+            *opening,
+            (_take_update(sql, ids) + guard, values),
+            *history.of_tasks(self.settings, sql, mine),
             *self._arrival(),
-            (f"SELECT {TAKEN_COLUMNS} FROM tasks {sql.by_primary_key} WHERE {mine}", {}),
         ]
+
+
+def _is_marked(table: str, row_id: str, mark: int) -> str:
+    """True while this run's mark on that row stands: not when a rival node has undone it."""
+    return f"EXISTS (SELECT 1 FROM {table} WHERE {table}.id = {row_id} AND claim_mark = {mark})"
 
 
 def _take_update(sql: Dialect, ids: list[int]) -> str:
     return (
         f"UPDATE tasks {sql.by_primary_key} SET status = 'claimed', attempts = attempts + 1, "
         f"lease = {LEASE}, due_at = {sql.after(LEASE)}, change_id = :change_id, "
-        f"claimed_by = :worker_id, claimed_at = {sql.now}, completed_at = NULL, "
-        "progress = NULL, progress_message = NULL "
+        f"claim_id = :claim_id, claimed_by = :worker_id, claimed_at = {sql.now}, "
+        "last_outcome = NULL, completed_at = NULL, progress = NULL, progress_message = NULL "
         f"WHERE id IN ({id_list(ids)}) AND status = 'pending'"
     )
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from app.db.connection import text_list
-from app.db.errors import ConnectionLost, DatabaseBusy, DatabaseUnavailable, Duplicate
+from app.db.connection import id_list, text_list
+from app.db.errors import (
+    ConnectionLost,
+    DatabaseBusy,
+    DatabaseUnavailable,
+    Duplicate,
+    TryAgain,
+)
 from app.queue import dedupe, history
 from app.queue.drafts import Created, Draft, attach_types
 
@@ -11,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.db.connection import Connection, Row, Statement
+    from app.db.connection import Connection, Result, Row, Statement
     from app.queue.drafts import NewTask
     from app.site import Site
 
@@ -76,7 +82,7 @@ class _Plan:
     def __init__(self, drafts: list[Draft], existing: list[Row]) -> None:
         self.drafts = drafts
         self.fresh: list[Draft] = []
-        self.expired: list[Row] = []
+        self.expired: list[tuple[Draft, Row]] = []
         self._outcome: dict[int, Created] = {}
         self._same_as: dict[int, Draft] = {}
         taken: dict[tuple[int, str], Row] = {
@@ -97,7 +103,7 @@ class _Plan:
 
     def _is_duplicate(self, draft: Draft, row: Row) -> bool:
         if not dedupe.still_counts(draft.scope, row):
-            self.expired.append(row)
+            self.expired.append((draft, row))
             return False
         created = Created(row["id"], row["status"], -row["urgency"], row["dedupe_key"])
         created.deduplicated = True
@@ -106,18 +112,18 @@ class _Plan:
 
     def insert(self, connection: Connection, site: Site) -> None:
         statements: list[Statement] = [
-            (
-                f"UPDATE tasks {connection.dialect.by_primary_key} SET dedupe_key = NULL "
-                "WHERE id = :id AND dedupe_key = :key",
+            dedupe.give_up_key(
+                "id = :id AND dedupe_key = :key",
                 {"id": row["id"], "key": row["dedupe_key"]},
+                draft.scope,
             )
-            for row in self.expired
+            for draft, row in self.expired
         ]
         positions = []
         for draft in self.fresh:
             positions.append(len(statements))
             statements += _insert(connection, site, draft)
-        results = connection.transact(statements)
+        results = _transact(connection, statements, positions)
         for draft, position in zip(self.fresh, positions):
             row = results[position + 1].rows[0]
             created = Created(
@@ -136,6 +142,21 @@ class _Plan:
         copy = Created(original.id, original.status, original.priority, original.dedupe_key)
         copy.deduplicated = True
         return copy
+
+
+def _transact(
+    connection: Connection, statements: list[Statement], inserts: list[int]
+) -> list[Result]:
+    """All of the statements or none. Raises TryAgain when a rival node undid them."""
+    if not connection.is_cluster:
+        return connection.transact(statements)
+    # In a packet with others a statement is done even when those before it have been undone.
+    step = connection.transact if len(inserts) == 1 else connection.transact_apart
+    results = step(statements)
+    ids = id_list(results[position].last_id for position in inserts)
+    if len(connection.query(f"SELECT id FROM tasks WHERE id IN ({ids})", {})) < len(inserts):
+        raise TryAgain("new tasks were undone by a rival node")
+    return results
 
 
 def _insert(connection: Connection, site: Site, draft: Draft) -> list[Statement]:
@@ -165,5 +186,5 @@ def _insert(connection: Connection, site: Site, draft: Draft) -> list[Statement]
     return [
         (insert, values),
         (f"SELECT status, created_at FROM tasks WHERE id = {sql.last_id}", {}),
-        *history.of_tasks(site.settings, sql.now, f"id = {sql.last_id}", worker="NULL"),
+        *history.of_tasks(site.settings, sql, f"id = {sql.last_id}", worker="NULL"),
     ]

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from app.db.connection import Row
+    from app.db.connection import Row, Statement
 
 UNFINISHED = ("pending", "scheduled", "claimed")
 
@@ -19,6 +19,20 @@ def key_of(task_type: str, params: Any) -> str:
     """SHA-256 of the type and the canonical JSON of the params, in hexadecimal."""
     text = f"{task_type}\n{jsontext.canonical(params)}"
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def give_up_key(condition: str, values: dict[str, Any], scope: Any) -> Statement:
+    """Free the key of a task for a later one; it is noted, for a retry must not run beside that.
+
+    In the scope "active" only a task that has ended gives its key up, whatever was seen before.
+    """
+    ended = " AND status IN ('completed', 'failed', 'cancelled')" if scope == "active" else ""
+    # MySQL reads what it has already assigned, so the key is emptied last.
+    return (
+        "UPDATE tasks SET former_dedupe_key = dedupe_key, dedupe_key = NULL "
+        f"WHERE {condition}{ended}",
+        values,
+    )
 
 
 def still_counts(scope: Any, existing: Row) -> bool:

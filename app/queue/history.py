@@ -1,18 +1,24 @@
-"""The trail of a task: one row for each change of its status."""
+"""The history of a task: one row for each change of its status."""
 
 from __future__ import annotations
 
+from app.db.connection import id_list
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from app.config import Settings
-    from app.db.connection import Statement
+    from app.db.connection import Dialect, Row, Statement
 
 MESSAGE_CHARACTERS = 2000
-"""A message in the trail is cut to this; the task itself holds its last error whole."""
+"""A message in the history is cut to this; the task itself holds its last error whole."""
 
 COLUMNS = "task_id, status, worker_id, attempt, message, seconds, created_at"
+
+RELEASED = "released"
+"""The message of a release; no attempt that a worker ended otherwise has no ``seconds``."""
 
 # People know a scheduled task as a pending one with a run_at.
 SHOWN_STATUS = "CASE status WHEN 'scheduled' THEN 'pending' ELSE status END"
@@ -20,7 +26,7 @@ SHOWN_STATUS = "CASE status WHEN 'scheduled' THEN 'pending' ELSE status END"
 
 def of_tasks(
     settings: Settings,
-    now: str,
+    sql: Dialect,
     condition: str,
     values: dict[str, Any] | None = None,
     *,
@@ -30,15 +36,34 @@ def of_tasks(
     seconds: str = "NULL",
     message: str | None = None,
 ) -> list[Statement]:
-    """A row for each task that ``condition`` finds, or no statement where no trail is kept.
+    """A row for each task that ``condition`` finds, or no statement where no history is kept.
 
     ``status``, ``worker``, ``attempt`` and ``seconds`` are SQL expressions over the task's columns.
     """
     if not settings.enable_task_history:
         return []
-    sql = (
+    insert = (
         f"INSERT INTO task_history ({COLUMNS}) "
-        f"SELECT id, {status}, {worker}, {attempt}, :history_message, {seconds}, {now} "
-        f"FROM tasks WHERE {condition}"
+        f"SELECT id, {status}, {worker}, {attempt}, :history_message, {seconds}, {sql.now} "
+        f"FROM tasks {sql.by_primary_key} WHERE {condition}"
     )
-    return [(sql, {**(values or {}), "history_message": message and message[:MESSAGE_CHARACTERS]})]
+    return [
+        (insert, {**(values or {}), "history_message": message and message[:MESSAGE_CHARACTERS]})
+    ]
+
+
+def endings(task_ids: Iterable[int]) -> Statement:
+    """Finds the changes with which workers ended attempts of these tasks."""
+    return (
+        f"SELECT task_id, attempt, worker_id, status, message, seconds FROM task_history "
+        f"WHERE task_id IN ({id_list(task_ids)}) AND (seconds IS NOT NULL OR message = :released) "
+        "ORDER BY id",
+        {"released": RELEASED},
+    )
+
+
+def outcome_of(ending: Row) -> str:
+    """The kind of outcome that such a change noted, as in ``tasks.last_outcome``."""
+    if ending["seconds"] is None:
+        return "released"
+    return "completed" if ending["status"] == "completed" else "failed"

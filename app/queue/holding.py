@@ -5,19 +5,21 @@ it did not hold. No read comes before the write: the condition is part of the st
 from __future__ import annotations
 
 from app.db.connection import id_list
+from app.db.errors import TryAgain
 from app.queue.changes import new_change_id
 from app.queue.errors import LeaseLost, NotClaimed, NotFound, NotOwner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from app.db.connection import Dialect, Row, Statement
+    from app.db.connection import Connection, Dialect, Result, Row, Statement
     from app.queue.errors import QueueError
 
 COLUMNS = (
-    "id, status, attempts, max_attempts, claimed_by, due_at, lease, cancel_requested, progress"
+    "id, status, attempts, max_attempts, claimed_by, due_at, lease, cancel_requested, progress, "
+    "change_id, last_outcome"
 )
 
 
@@ -59,16 +61,16 @@ class Hold:
         """True of the task when an UPDATE that set ``change_id`` found the condition to hold."""
         return f"id = {int(self.task_id)} AND change_id = {self.change_id}"
 
-    def matches(self, row: Row) -> bool:
-        """Whether the task was last claimed by this very claim. Needs to know who is asking:
-        a claim that names neither worker nor attempt matches nothing.
+    def matches(self, worker_id: str | None, attempt: int) -> bool:
+        """Whether that attempt was this very claim. Needs to know who is asking: a claim that
+        names neither worker nor attempt matches nothing.
         """
         if self.worker_id is None and self.attempt is None:
             return False
         return (
-            row["claimed_by"] is not None
-            and self.worker_id in (None, row["claimed_by"])
-            and self.attempt in (None, row["attempts"])
+            worker_id is not None
+            and self.worker_id in (None, worker_id)
+            and self.attempt in (None, attempt)
         )
 
     def refusal(self, row: Row | None) -> QueueError:
@@ -90,6 +92,33 @@ class Hold:
             f"Task {self.task_id} is claimed by another worker than {self.worker_id!r}: "
             "send the worker_id that claimed it"
         )
+
+
+def transact(
+    connection: Connection,
+    statements: Sequence[Statement],
+    updates: Sequence[tuple[int, int, int]],
+) -> tuple[list[Result], dict[int, Row]]:
+    """All of the statements or none: their results, and the tasks by id as these left them.
+
+    ``updates`` are the task's id, the change's id and the statement's position of each UPDATE of
+    a task. Raises TryAgain when the COMMIT of one answered and the change is not there: a rival
+    on another node of a cluster undid it.
+    """
+    look = look_up(connection.dialect, [task_id for task_id, _, _ in updates])
+    results = connection.transact([*statements, look], [look] if connection.is_cluster else ())
+    rows = {row["id"]: row for row in results[len(statements)].rows}
+    if connection.is_cluster:
+        _check_committed(results, updates)
+    return results, rows
+
+
+def _check_committed(results: list[Result], updates: Sequence[tuple[int, int, int]]) -> None:
+    committed = {row["id"]: row["change_id"] for row in results[-1].rows}
+    own = {change_id for _, change_id, _ in updates}
+    for task_id, _, position in updates:
+        if results[position].changed and committed.get(task_id) not in own:
+            raise TryAgain(f"the change of task {task_id} was undone by a rival node")
 
 
 def look_up(sql: Dialect, task_ids: Iterable[int]) -> Statement:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.queue import presence
-from app.queue.holding import look_up
+from app.queue.holding import transact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Beat:
             values.update(progress=self.progress, progress_message=self.message)
         update = (
             f"UPDATE tasks {sql.by_primary_key} SET due_at = {sql.after(EXTEND)}, "
-            f"lease = {EXTEND}{noted} WHERE {self.hold.condition}"
+            f"lease = {EXTEND}, change_id = :change_id{noted} WHERE {self.hold.condition}"
         )
         return update, values
 
@@ -88,12 +88,13 @@ def _keep(connection: Connection, beats: Sequence[Beat]) -> list[Kept]:
     # In the order of ids, so that two batches with the same tasks wait for each other instead
     # of deadlocking.
     ordered = sorted(beats, key=lambda each: each.hold.task_id)
-    look = look_up(sql, [each.hold.task_id for each in ordered])
+    for beat in ordered:
+        beat.hold.renew()
     statements = [each.statement(sql) for each in ordered]
     for worker_id in sorted({each.hold.worker_id or "" for each in ordered} - {""}):
         statements.append(presence.sign_of_life(sql, worker_id))
-    results = connection.transact([*statements, look])
-    rows = {row["id"]: row for row in results[-1].rows}
+    updates = [(each.hold.task_id, each.hold.change_id, at) for at, each in enumerate(ordered)]
+    results, rows = transact(connection, statements, updates)
     kept = {
         id(beat): _judge(beat, bool(result.changed), rows.get(beat.hold.task_id))
         for beat, result in zip(ordered, results)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from app.queue import history
+from app.db.errors import Duplicate, TryAgain
+from app.queue import dedupe, history
 from app.queue.changes import new_change_id
 from app.queue.errors import Conflict, NotFound
-from app.queue.holding import look_up
+from app.queue.holding import look_up, transact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
-    from app.db.connection import Result, Row, Statement
+    from app.db.connection import Connection, Row, Statement
     from app.site import Site
 
 
@@ -28,15 +30,14 @@ def cancel(site: Site, task_id: int) -> Row:
         "WHERE id = :id AND status IN ('pending', 'scheduled')"
     )
     claimed = (
-        f"UPDATE tasks {sql.by_primary_key} SET cancel_requested = 1 "
-        "WHERE id = :id AND status = 'claimed'"
+        f"UPDATE tasks {sql.by_primary_key} SET cancel_requested = 1, change_id = {change_id} "
+        "WHERE id = :id AND status = 'claimed' AND cancel_requested = 0"
     )
-    results = _change(
-        site,
-        task_id,
-        [(waiting, {"id": task_id}), *_trail(site, task_id, change_id), (claimed, {"id": task_id})],
-    )
-    row = _row_or_not_found(results[-1], task_id)
+    values = {"id": task_id}
+    statements = [(waiting, values), *_note(site, task_id, change_id), (claimed, values)]
+    updates = [(task_id, change_id, 0), (task_id, change_id, len(statements) - 1)]
+    _, rows = site.db.run(lambda connection: transact(connection, statements, updates))
+    row = _row_or_not_found(rows, task_id)
     if row["status"] not in ("cancelled", "claimed"):
         raise Conflict(f"Task {task_id} is {row['status']} already: there is nothing to cancel")
     return row
@@ -50,27 +51,51 @@ def retry(site: Site, task_id: int) -> Row:
 
     Raises NotFound; Conflict when the task is claimed or completed.
     """
-    sql = site.db.dialect
-    # SQLite reads the old values on the right, MySQL those already assigned: attempts is never
-    # assigned, and status comes last.
-    change_id = new_change_id()
-    update = (
-        f"UPDATE tasks {sql.by_primary_key} SET change_id = {change_id}, "
-        "max_attempts = CASE WHEN status = 'scheduled' THEN max_attempts ELSE attempts + "
-        "COALESCE((SELECT task_types.max_attempts FROM task_types "
-        "WHERE task_types.id = tasks.type_id), :max_attempts) END, "
-        "due_at = NULL, completed_at = NULL, claimed_by = NULL, cancel_requested = 0, "
-        "status = 'pending' WHERE id = :id AND status IN ('failed', 'cancelled', 'scheduled')"
-    )
-    values = {"id": task_id, "max_attempts": site.settings.max_task_attempts}
-    results = _change(site, task_id, [(update, values), *_trail(site, task_id, change_id, "retry")])
-    row = _row_or_not_found(results[-1], task_id)
+    try:
+        rows = site.db.run(lambda connection: _retry(connection, site, task_id), repeatable=False)
+    except Duplicate:
+        raise Conflict(
+            f"A newer task with the same dedupe key as task {task_id} has not ended: "
+            "leave the work to that one, or cancel it first"
+        ) from None
+    row = _row_or_not_found(rows, task_id)
     if row["status"] != "pending":
         raise Conflict(
             f"Task {task_id} is {row['status']}: only failed, cancelled and waiting tasks "
             "can be retried"
         )
     return row
+
+
+def _retry(connection: Connection, site: Site, task_id: int) -> dict[int, Row]:
+    """A task that had to give its key to a later one takes it back, if that one has ended: there
+    are never two unfinished tasks of one key.
+    """
+    sql = connection.dialect
+    change_id = new_change_id()
+    values: dict[str, Any] = {"id": task_id, "max_attempts": site.settings.max_task_attempts}
+    look = "SELECT type_id, former_dedupe_key FROM tasks WHERE id = :id"
+    given_up = [row for row in connection.query(look, values) if row["former_dedupe_key"]]
+    statements: list[Statement] = []
+    takes_key = ""
+    if given_up:
+        key = {"key": given_up[0]["former_dedupe_key"], "type_id": given_up[0]["type_id"]}
+        statements = [dedupe.give_up_key("dedupe_key = :key AND type_id = :type_id", key, "active")]
+        takes_key = "dedupe_key = :key, former_dedupe_key = NULL, "
+        values.update(key)
+    # SQLite reads the old values on the right, MySQL those already assigned: attempts is never
+    # assigned, and status comes last.
+    update = (
+        f"UPDATE tasks {sql.by_primary_key} SET change_id = {change_id}, {takes_key}"
+        "max_attempts = CASE WHEN status = 'scheduled' THEN max_attempts ELSE attempts + "
+        "COALESCE((SELECT task_types.max_attempts FROM task_types "
+        "WHERE task_types.id = tasks.type_id), :max_attempts) END, "
+        "due_at = NULL, completed_at = NULL, claimed_by = NULL, cancel_requested = 0, "
+        "status = 'pending' WHERE id = :id AND status IN ('failed', 'cancelled', 'scheduled')"
+    )
+    updates = [(task_id, change_id, len(statements))]
+    statements += [(update, values), *_note(site, task_id, change_id, "retry")]
+    return transact(connection, statements, updates)[1]
 
 
 def delete(site: Site, task_id: int) -> None:
@@ -91,29 +116,35 @@ def delete(site: Site, task_id: int) -> None:
             {"id": task_id},
         ),
     ]
-    results = _change(site, task_id, statements)
-    _row_or_not_found(results[0], task_id)
-    if results[-1].rows:
+    found, left = site.db.run(
+        lambda connection: _delete(connection, task_id, statements), repeatable=False
+    )
+    if not found:
+        raise NotFound(f"There is no task {task_id}")
+    if left:
         raise Conflict(
             f"Task {task_id} is claimed by a worker: cancel it, and delete it when it has ended"
         )
 
 
-def _change(site: Site, task_id: int, statements: Sequence[Statement]) -> list[Result]:
-    """The statements in one transaction, with the task as it is afterwards as last result."""
-    look = look_up(site.db.dialect, [task_id])
-    return site.db.run(
-        lambda connection: connection.transact([*statements, look]), repeatable=False
-    )
+def _delete(
+    connection: Connection, task_id: int, statements: Sequence[Statement]
+) -> tuple[list[Row], list[Row]]:
+    """The task before and after."""
+    results = connection.transact(statements, [look_up(connection.dialect, [task_id])])
+    found, left = results[0].rows, results[-1].rows
+    if left and left[0]["status"] != "claimed":
+        raise TryAgain(f"the removal of task {task_id} was undone by a rival node")
+    return found, left
 
 
-def _trail(site: Site, task_id: int, change_id: int, message: str | None = None) -> list[Statement]:
+def _note(site: Site, task_id: int, change_id: int, message: str | None = None) -> list[Statement]:
     condition = f"id = {int(task_id)} AND change_id = {change_id}"
-    now = site.db.dialect.now
-    return history.of_tasks(site.settings, now, condition, worker="NULL", message=message)
+    sql = site.db.dialect
+    return history.of_tasks(site.settings, sql, condition, worker="NULL", message=message)
 
 
-def _row_or_not_found(result: Result, task_id: int) -> Row:
-    if not result.rows:
+def _row_or_not_found(rows: Mapping[int, Row], task_id: int) -> Row:
+    if task_id not in rows:
         raise NotFound(f"There is no task {task_id}")
-    return result.rows[0]
+    return rows[task_id]

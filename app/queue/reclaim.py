@@ -37,15 +37,14 @@ def reclaim(
     Other claimers found the same ids; whoever locks them first does the work, the rest find
     them no longer due. ``and_then`` is asked in the same round trip; its result is returned.
     """
-    groups = _by_fate(connection.begin([_lock(connection.dialect, ids)])[0].rows)
+    groups = _by_transition(connection.begin([_lock(connection.dialect, ids)])[0].rows)
     statements: list[Statement] = []
-    for fate, members in groups.items():
-        statements += fate.statements(connection.dialect, settings, members)
+    for transition, members in groups.items():
+        statements += transition.statements(connection.dialect, settings, members)
     return connection.commit([*statements, and_then])[-1]
 
 
 def _lock(sql: Dialect, ids: list[int]) -> Statement:
-
     return (
         "SELECT id, status, attempts, max_attempts, cancel_requested "
         f"FROM tasks {sql.by_primary_key} "
@@ -54,8 +53,8 @@ def _lock(sql: Dialect, ids: list[int]) -> Statement:
     )
 
 
-class _Fate:
-    """What becomes of due tasks of one kind."""
+class _Transition:
+    """How due tasks of one kind change."""
 
     def __init__(self, old_status: str, assignments: str, new_status: str) -> None:
         self.old_status = old_status
@@ -63,8 +62,10 @@ class _Fate:
         self.new_status = new_status
 
     def statements(self, sql: Dialect, settings: Settings, ids: list[int]) -> list[Statement]:
-
-        condition = f"id IN ({id_list(ids)}) AND status = '{self.old_status}'"
+        # The rows are locked; on a cluster a rival may break the lock, and then only this holds.
+        condition = (
+            f"id IN ({id_list(ids)}) AND status = '{self.old_status}' AND due_at <= {sql.now}"
+        )
         update = (
             f"UPDATE tasks {sql.by_primary_key} "
             f"SET status = '{self.new_status}', due_at = NULL{self.assignments.format(now=sql.now)}"
@@ -74,7 +75,7 @@ class _Fate:
         if self.old_status == "claimed":
             trail = history.of_tasks(
                 settings,
-                sql.now,
+                sql,
                 condition,
                 status=f"'{self.new_status}'",
                 message=LEASE_EXPIRED,
@@ -85,22 +86,22 @@ class _Fate:
 NO_CLAIMER = ", claimed_by = NULL, lease = NULL"
 ENDED = f"{NO_CLAIMER}, completed_at = {{now}}, cancel_requested = 0"
 
-WAKE = _Fate("scheduled", "", "pending")
-HAND_ON = _Fate("claimed", NO_CLAIMER, "pending")
-BURY = _Fate("claimed", f"{ENDED}, error_message = '{LEASE_EXPIRED}'", "failed")
-CANCEL = _Fate("claimed", ENDED, "cancelled")
+PROMOTE = _Transition("scheduled", "", "pending")
+REQUEUE = _Transition("claimed", NO_CLAIMER, "pending")
+DEAD_LETTER = _Transition("claimed", f"{ENDED}, error_message = '{LEASE_EXPIRED}'", "failed")
+CANCEL = _Transition("claimed", ENDED, "cancelled")
 
 
-def _by_fate(rows: list[Row]) -> dict[_Fate, list[int]]:
-    groups: dict[_Fate, list[int]] = {}
+def _by_transition(rows: list[Row]) -> dict[_Transition, list[int]]:
+    groups: dict[_Transition, list[int]] = {}
     for row in rows:
-        groups.setdefault(_fate(row), []).append(row["id"])
+        groups.setdefault(_transition_of(row), []).append(row["id"])
     return groups
 
 
-def _fate(row: Row) -> _Fate:
+def _transition_of(row: Row) -> _Transition:
     if row["status"] == "scheduled":
-        return WAKE
+        return PROMOTE
     if row["cancel_requested"]:
         return CANCEL
-    return HAND_ON if row["attempts"] < row["max_attempts"] else BURY
+    return REQUEUE if row["attempts"] < row["max_attempts"] else DEAD_LETTER

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from app.db.connection import id_list
+from app.db.errors import TryAgain
 from app.queue import history
 from app.queue.changes import new_change_id
-from app.queue.holding import look_up
-from app.queue.settle import Outcome
+from app.queue.settle import Outcome, settle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ class Release(Outcome):
     A task whose cancel was asked for ends as cancelled.
     """
 
+    kind = "released"
+
     def __init__(self, hold: Hold, delay: float = 0.0) -> None:
         self.hold = hold
         self.delay = delay
@@ -34,23 +36,16 @@ class Release(Outcome):
         values = {**self.hold.values, "delay": self.delay}
         return _statements(site, self.hold.condition, self.hold.changed, values)
 
-    def is_repeat(self, row: Row) -> bool:
-        # A released task remembers nobody.
-        return False
-
 
 def release(site: Site, hold: Hold, delay: float = 0.0) -> Row:
     """Hand the task back, claimable again after ``delay`` seconds; its row after that.
 
-    Raises NotFound, NotClaimed, LeaseLost, NotOwner.
+    Doing it again gives the same answer. Raises NotFound, NotClaimed, LeaseLost, NotOwner.
     """
-    look = look_up(site.db.dialect, [hold.task_id])
-    statements = [*Release(hold, delay).statements(site), look]
-    results = site.db.run(lambda connection: connection.transact(statements), repeatable=False)
-    row = results[-1].rows[0] if results[-1].rows else None
-    if row is None or not results[0].changed:
-        raise hold.refusal(row)
-    return row
+    settled = settle(site, [Release(hold, delay)])[0]
+    if settled.refusal is not None:
+        raise settled.refusal
+    return settled.row or {}
 
 
 def release_all(site: Site, worker_id: str) -> int:
@@ -78,6 +73,9 @@ def _release_batch(connection: Connection, site: Site, worker_id: str) -> tuple[
     held = f"{these} AND status = 'claimed' AND claimed_by = :holder"
     changed = f"{these} AND change_id = {values['change_id']}"
     results = connection.transact(_statements(site, held, changed, values))
+    left = f"SELECT id FROM tasks {sql.by_primary_key} WHERE {held}"
+    if connection.is_cluster and connection.query(left, values):
+        raise TryAgain(f"releases for {worker_id!r} were undone by a rival node")
     return len(ids), results[0].changed
 
 
@@ -94,17 +92,10 @@ def _statements(site: Site, held: str, changed: str, values: dict[str, Any]) -> 
         "WHEN :delay > 0 THEN 'scheduled' ELSE 'pending' END, "
         f"due_at = CASE WHEN {kept} AND :delay > 0 THEN {sql.after(':delay')} ELSE NULL END, "
         f"completed_at = CASE WHEN {kept} THEN NULL ELSE {sql.now} END, "
-        "attempts = attempts - 1, claimed_by = NULL, lease = NULL, change_id = :change_id, "
-        "cancel_requested = 0 "
+        # The attempt's number is its fence and never comes back: the limit makes room instead.
+        "releases = releases + 1, max_attempts = max_attempts + 1, lease = NULL, "
+        "change_id = :change_id, last_outcome = 'released', cancel_requested = 0 "
         f"WHERE {held}"
     )
-    trail = history.of_tasks(
-        site.settings,
-        sql.now,
-        changed,
-        {"holder": values["holder"]},
-        worker=":holder",
-        attempt="attempts + 1",
-        message="released",
-    )
+    trail = history.of_tasks(site.settings, sql, changed, message=history.RELEASED)
     return [(update, values), *trail]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from app.queue import history
-from app.queue.holding import Hold, look_up
+from app.queue.holding import Hold, transact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ class Outcome:
     """How one attempt ended, by whoever holds it."""
 
     hold: Hold
+    kind: str
+    """What the task's ``last_outcome`` is then: ``completed``, ``failed`` or ``released``."""
 
     def statements(self, site: Site) -> list[Statement]:
         """The change itself first, then what goes with it in the same transaction."""
@@ -46,11 +48,14 @@ class Outcome:
 
     def is_repeat(self, row: Row) -> bool:
         """Whether the task already is as this same outcome of this same attempt left it."""
-        raise NotImplementedError
+        ended = row["status"] != "claimed" and row["last_outcome"] == self.kind
+        return ended and self.hold.matches(row["claimed_by"], row["attempts"])
 
 
 class Completion(Outcome):
     """``result_json`` is any JSON text, or None where the worker gave no result."""
+
+    kind = "completed"
 
     def __init__(self, hold: Hold, result_json: str | None) -> None:
         self.hold = hold
@@ -60,7 +65,7 @@ class Completion(Outcome):
         sql = site.db.dialect
         update = (
             f"UPDATE tasks {sql.by_primary_key} SET status = 'completed', due_at = NULL, "
-            f"change_id = :change_id, "
+            f"change_id = :change_id, last_outcome = 'completed', "
             f"result_json = :result, error_message = NULL, error_traceback = NULL, "
             f"progress = 100, completed_at = {sql.now}, cancel_requested = 0 "
             f"WHERE {self.hold.condition}"
@@ -68,12 +73,11 @@ class Completion(Outcome):
         values = {**self.hold.values, "result": self.result_json}
         return [(update, values), *_trail(site, self.hold, None)]
 
-    def is_repeat(self, row: Row) -> bool:
-        return row["status"] == "completed" and self.hold.matches(row)
-
 
 class Failure(Outcome):
     """``delay`` in seconds before the next attempt; None leaves it to the backoff."""
+
+    kind = "failed"
 
     def __init__(
         self,
@@ -104,9 +108,6 @@ class Failure(Outcome):
         update = _fail_update(site.db.dialect, self.hold)
         return [(update, values), *_trail(site, self.hold, self.error)]
 
-    def is_repeat(self, row: Row) -> bool:
-        return row["status"] not in ("claimed", "completed") and self.hold.matches(row)
-
 
 class Settled:
     """One outcome's end: the task's ``row`` after it, or the ``refusal`` that changed nothing."""
@@ -128,20 +129,22 @@ def settle(site: Site, outcomes: Sequence[Outcome]) -> list[Settled]:
 
 def _settle(connection: Connection, site: Site, outcomes: Sequence[Outcome]) -> list[Settled]:
     statements: list[Statement] = []
-    positions = []
+    ordered = sorted(outcomes, key=lambda each: each.hold.task_id)
+    updates = []
     # In the order of ids, so that two batches with the same tasks wait for each other instead
     # of deadlocking.
-    for outcome in sorted(outcomes, key=lambda each: each.hold.task_id):
-        outcome.hold.renew()
-        positions.append((outcome, len(statements)))
+    for outcome in ordered:
+        hold = outcome.hold
+        hold.renew()
+        updates.append((hold.task_id, hold.change_id, len(statements)))
         statements += outcome.statements(site)
-    ids = [outcome.hold.task_id for outcome in outcomes]
-    results = connection.transact([*statements, look_up(connection.dialect, ids)])
-    rows = {row["id"]: row for row in results[-1].rows}
+    results, rows = transact(connection, statements, updates)
     settled = {
-        id(outcome): _judge(outcome, results[position], rows.get(outcome.hold.task_id))
-        for outcome, position in positions
+        id(outcome): _judge(outcome, results[position], rows.get(task_id))
+        for outcome, (task_id, _, position) in zip(ordered, updates)
     }
+    if site.settings.enable_task_history:
+        _accept_old_repeats(connection, list(settled.values()))
     return [settled[id(outcome)] for outcome in outcomes]
 
 
@@ -151,10 +154,37 @@ def _judge(outcome: Outcome, result: Result, row: Row | None) -> Settled:
     return Settled(outcome, row, outcome.hold.refusal(row))
 
 
+def _accept_old_repeats(connection: Connection, settled: Sequence[Settled]) -> None:
+    """What was refused because the task has gone on since may be a repeat all the same: the
+    history tells how each attempt ended.
+    """
+    refused = [each for each in settled if each.refusal is not None and each.row is not None]
+    if not refused:
+        return
+    ids = {each.outcome.hold.task_id for each in refused}
+    endings = connection.query(*history.endings(ids))
+    for each in refused:
+        outcome = each.outcome
+        for ending in endings:
+            if _is_ending(outcome, ending):
+                each.row = {**(each.row or {}), "status": ending["status"], "due_at": None}
+                each.refusal = None
+
+
+def _is_ending(outcome: Outcome, ending: Row) -> bool:
+    return (
+        ending["task_id"] == outcome.hold.task_id
+        and history.outcome_of(ending) == outcome.kind
+        # Without its number an attempt cannot be told from a later one of the same worker.
+        and outcome.hold.attempt is not None
+        and outcome.hold.matches(ending["worker_id"], ending["attempt"])
+    )
+
+
 def _fail_update(sql: Dialect, hold: Hold) -> str:
     # MySQL assigns from left to right and reads what it has already assigned, so the columns
     # that WILL_RETRY reads come last.
-    doubled = f"{BACKOFF_BASE} * (1 << {sql.least('attempts - 1', '30')})"
+    doubled = f"{BACKOFF_BASE} * (1 << {sql.least('attempts - releases - 1', '30')})"
     backoff = f"COALESCE(:delay, {sql.least(doubled, BACKOFF_MOST)} * :jitter)"
     return (
         f"UPDATE tasks {sql.by_primary_key} SET "
@@ -163,7 +193,7 @@ def _fail_update(sql: Dialect, hold: Hold) -> str:
         f"due_at = CASE WHEN {WILL_RETRY} THEN {sql.after(backoff)} ELSE NULL END, "
         f"completed_at = CASE WHEN {WILL_RETRY} THEN NULL ELSE {sql.now} END, "
         "error_message = :error, error_traceback = :traceback, change_id = :change_id, "
-        "cancel_requested = 0 "
+        "last_outcome = 'failed', cancel_requested = 0 "
         f"WHERE {hold.condition}"
     )
 
@@ -171,7 +201,7 @@ def _fail_update(sql: Dialect, hold: Hold) -> str:
 def _trail(site: Site, hold: Hold, message: str | None) -> list[Statement]:
     sql = site.db.dialect
     seconds = sql.seconds_since("claimed_at")
-    return history.of_tasks(site.settings, sql.now, hold.changed, message=message, seconds=seconds)
+    return history.of_tasks(site.settings, sql, hold.changed, message=message, seconds=seconds)
 
 
 def _jitter() -> float:

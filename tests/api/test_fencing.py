@@ -169,10 +169,49 @@ def test_a_settled_task_and_its_own_worker(api: Api, call: str, end: str) -> Non
         assert api.post(f"/tasks/{task['id']}/{name}", body).status == 200
     fails = call in ("fail", "complete-as-failed", "settle-as-failed")
     completes = call in ("complete", "settle")
-    same = (end == "completed" and completes) or (end in ("failed", "waiting") and fails)
+    same = (
+        (end == "completed" and completes)
+        or (end in ("failed", "waiting") and fails)
+        or (end in ("released", "cancelled") and call == "release")
+    )
     with api.unchanged():
         answer = send(api, call, task["id"], worker_id="w1", attempt=1)
     assert code_of(answer) == (None if same else "not_claimed")
+
+
+def release(api: Api, task_id: int) -> None:
+    assert api.post(f"/tasks/{task_id}/release", {"worker_id": "w1"}).status == 200
+
+
+def deregister(api: Api, task_id: int) -> None:
+    assert api.post("/workers/w1/deregister").data["released"] == 1
+
+
+def expire(api: Api, task_id: int) -> None:
+    api.make_due(task_id)
+
+
+def fail(api: Api, task_id: int) -> None:
+    assert api.post(f"/tasks/{task_id}/fail", {"worker_id": "w1", "delay": 0}).status == 200
+
+
+def fail_and_retry(api: Api, task_id: int) -> None:
+    api.post(f"/tasks/{task_id}/fail", {"worker_id": "w1", "retry": False})
+    assert api.post(f"/tasks/{task_id}/retry").status == 200
+
+
+@pytest.mark.parametrize("end", [release, deregister, expire, fail, fail_and_retry])
+@pytest.mark.parametrize("next_worker", ["w1", "w2"])
+def test_the_number_of_an_attempt_never_comes_back(api: Api, end: Any, next_worker: str) -> None:
+    """However a claim ends: what its worker still sends must not reach the next one's."""
+    task = api.claimed(worker_id="w1")
+    end(api, task["id"])
+    assert api.claim(next_worker)["attempts"] == 2
+    with api.unchanged():
+        for call in CALLS:
+            code_of(send(api, call, task["id"], attempt=1))
+            code_of(send(api, call, task["id"], worker_id="w1", attempt=1))
+    assert api.task(task["id"])["claimed_by"] == next_worker
 
 
 @pytest.mark.parametrize("task_id", [1, 987_654_321, 999_999_999_999_999_999])

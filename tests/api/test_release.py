@@ -22,12 +22,27 @@ def test_the_task_is_pending_again(api: Api) -> None:
     assert shown["run_at"] is None
 
 
-def test_the_attempt_is_not_counted(api: Api) -> None:
+def test_a_release_costs_no_attempt(api: Api) -> None:
+    """The number of the attempt never comes back, so the limit moves with it."""
     task = api.claimed(max_attempts=1)
-    for _ in range(5):
+    for released in range(1, 6):
         assert api.post(f"/tasks/{task['id']}/release").status == 200
-        assert api.task(task["id"])["attempts"] == 0
-        assert api.claim()["attempts"] == 1
+        shown = api.task(task["id"])
+        assert (shown["attempts"], shown["max_attempts"]) == (released, released + 1)
+        claimed = api.claim()
+        assert (claimed["attempts"], claimed["max_attempts"]) == (released + 1, released + 1)
+    assert api.post(f"/tasks/{task['id']}/fail").data["status"] == "failed"
+
+
+def test_releases_do_not_lengthen_the_backoff(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api.site.settings, "retry_delay", 100.0)
+    task = api.claimed()
+    for _ in range(4):
+        api.post(f"/tasks/{task['id']}/release")
+        api.claim()
+    run_at = api.post(f"/tasks/{task['id']}/fail").data["run_at"]
+    wait = seconds_between(api.history(task["id"])[-1]["created_at"], run_at)
+    assert wait == pytest.approx(100, abs=10.1)
 
 
 def test_another_worker_gets_it_at_once(api: Api) -> None:
@@ -55,7 +70,7 @@ def test_the_error_of_an_earlier_attempt_stays(api: Api) -> None:
     api.post(f"/tasks/{task['id']}/release")
     shown = api.task(task["id"])
     assert shown["error_message"] == "first"
-    assert shown["attempts"] == 1
+    assert shown["attempts"] == 2
 
 
 def test_the_trail(api: Api) -> None:
@@ -83,9 +98,9 @@ def test_a_task_that_was_to_be_cancelled(api: Api, delay: int) -> None:
 
 def test_a_second_time(api: Api) -> None:
     task = api.claimed()
-    api.post(f"/tasks/{task['id']}/release", HOLDER)
+    first = api.post(f"/tasks/{task['id']}/release", HOLDER)
     with api.unchanged():
-        assert api.post(f"/tasks/{task['id']}/release", HOLDER).code == "not_claimed"
+        assert api.post(f"/tasks/{task['id']}/release", HOLDER).data == first.data
 
 
 def test_unknown_fields_are_named(api: Api) -> None:

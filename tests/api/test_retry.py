@@ -47,17 +47,19 @@ def test_there_are_attempts_again_after_very_many(api: Api) -> None:
 
 
 def test_an_earlier_life_cannot_settle(api: Api) -> None:
-    """The fencing token goes on counting."""
+    """The fencing token goes on counting. A failure that is only repeated changes nothing."""
     task_id = failed(api)
     api.post(f"/tasks/{task_id}/retry")
     holder = {"worker_id": "w1", "attempt": 1}
     with api.unchanged():
-        for call in ("complete", "fail", "heartbeat", "release"):
+        for call in ("complete", "heartbeat", "release"):
             assert api.post(f"/tasks/{task_id}/{call}", holder).code == "not_claimed"
+        assert api.post(f"/tasks/{task_id}/fail", holder).data["status"] == "failed"
     assert api.claim("w1")["attempts"] == 2
     with api.unchanged():
-        for call in ("complete", "fail", "heartbeat", "release"):
+        for call in ("complete", "heartbeat", "release"):
             assert api.post(f"/tasks/{task_id}/{call}", holder).code == "lease_lost"
+        assert api.post(f"/tasks/{task_id}/fail", holder).data["status"] == "failed"
 
 
 def test_a_cancelled_task(api: Api) -> None:

@@ -161,7 +161,7 @@ class TestDeregister:
         assert (reply.status, reply.data) == (200, {"id": "w1", "released": 3})
         tasks = [api.task(each) for each in mine]
         assert [each["status"] for each in tasks] == ["pending", "pending", "cancelled"]
-        assert [each["attempts"] for each in tasks] == [0, 0, 0]
+        assert [each["attempts"] for each in tasks] == [1, 1, 1]
         assert api.task(others[0])["claimed_by"] == "w2"
         last = api.history(mine[0])[-1]
         assert (last["message"], last["worker_id"], last["attempt"]) == ("released", "w1", 1)

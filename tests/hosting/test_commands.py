@@ -7,6 +7,7 @@ from pathlib import Path
 import sqlalchemy
 
 from app import schema
+from app.version import SCHEMA_VERSION
 from tests.hosting.programs import environment, run_flask
 from tests.support.mariadb import MariaDB
 from tests.support.server import PROJECT
@@ -48,7 +49,7 @@ def test_init_db_makes_what_schema_sql_makes(mariadb: MariaDB) -> None:
         mariadb.client((PROJECT / "schema.sql").read_text("utf-8"), "tm_import")
     assert _described(mariadb, "tm_init") == _described(mariadb, "tm_import")
     versions = [mariadb.client("SELECT * FROM settings", name) for name in ("tm_init", "tm_import")]
-    assert versions == ["schema_version\t1\n"] * 2
+    assert versions == [f"schema_version\t{SCHEMA_VERSION}\n"] * 2
 
 
 def test_init_db_on_a_database_that_refuses_says_why(mariadb: MariaDB) -> None:

@@ -208,7 +208,7 @@ def test_a_call_that_misses_a_column_asks_for_the_upgrade(old_url: str) -> None:
 
 def test_a_column_that_older_releases_would_not_fill_is_refused() -> None:
     with pytest.raises(ValueError, match=r"tasks\.status needs a server_default"):
-        column_statements("tasks", "status", "sqlite")
+        column_statements("tasks", ["status"], "sqlite")
 
 
 def test_calls_never_load_the_migrations(new_url: str) -> None:

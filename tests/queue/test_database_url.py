@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy
 
 from app.config import ConfigError, from_values
+from app.db.orm import engine_options
 from app.db.url import DatabaseUrl, from_parts, parse
 from app.site import Site
 from tests.queue.conftest import site_at
@@ -163,7 +164,7 @@ def test_every_way_to_a_real_database(mariadb: MariaDB) -> None:
         assert row == [{"name": "tm_address"}]
         site.db.close()
         url = site.settings.database
-        engine = sqlalchemy.create_engine(url.for_sqlalchemy(), **url.engine_options())
+        engine = sqlalchemy.create_engine(url.for_sqlalchemy(), **engine_options(url, 20))
         with engine.connect() as connection:
             assert connection.scalar(sqlalchemy.text("SELECT DATABASE()")) == "tm_address"
         engine.dispose()

@@ -1,0 +1,181 @@
+"""Opening a session of MySQL or MariaDB in which statements mean the same on every host."""
+
+from __future__ import annotations
+
+from app.db.driver import CLIENT, FIELD_TYPE, conversions, pymysql
+from app.db.errors import DatabaseUnavailable
+from app.db.mysql_errors import classify
+from app.db.sockets import local_sockets
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from app.db.url import DatabaseUrl
+
+CONNECT_SECONDS = 10.0
+
+LOCK_SHARE = 4
+"""A call has time for so many waits for a lock."""
+
+LOCK_SECONDS = 5
+
+# What a host may have configured otherwise. READ COMMITTED, because gap locks are what makes
+# queues deadlock; the SQL mode, so that nothing is cut or coerced in silence; big selects,
+# because hosts limit the rows that a query may look at, and a list of tasks looks at many.
+SETTINGS = (
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;"
+    "SET autocommit=1, innodb_lock_wait_timeout={lock}, lock_wait_timeout={lock}, "
+    "sql_big_selects=1, sql_mode='STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'"
+)
+
+# Asked in the same packet. MySQL reads the last part as a comment.
+FACTS = "SELECT @@log_bin, @@binlog_format, @@version_comment /*M!100100 , @@wsrep_on */"
+UNKNOWN_VARIABLE = 1193
+
+# A log of statements cannot hold what READ COMMITTED does: error 1665 on every write.
+FOR_STATEMENT_LOG = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+
+# Each transaction and each SELECT outside of one begins when this node has all that any node had
+# acknowledged: a settle may come to another node than the claim.
+FOR_CLUSTER = "SET SESSION wsrep_sync_wait=1"
+
+UNREACHABLE = {2002, 2003}
+REFUSED = {1045, 1130, 1698}
+
+
+class Session:
+    """``raw`` is PyMySQL's connection."""
+
+    def __init__(self, raw: Any, is_cluster: bool) -> None:
+        self.raw = raw
+        self.is_cluster = is_cluster
+
+
+def open_session(url: DatabaseUrl, seconds: float) -> Session:
+    """Connect and set the session up. ``seconds`` is how long a call may take altogether.
+
+    Raises a DatabaseError.
+    """
+    try:
+        raw = connect(url, seconds)
+        try:
+            return set_up(raw, seconds)
+        except BaseException:
+            raw.close()
+            raise
+    except (pymysql.MySQLError, RuntimeError) as error:  # RuntimeError: no RSA without a package
+        raise classify(error) from error
+
+
+def lock_seconds(seconds: float) -> int:
+    """How long one statement of a call may wait for a lock."""
+    return max(1, min(LOCK_SECONDS, int(seconds / LOCK_SHARE)))
+
+
+def connect(url: DatabaseUrl, seconds: float = CONNECT_SECONDS) -> Any:
+    """PyMySQL's connection. ``localhost`` is the unix socket first, as for every C program, and
+    TCP where no socket lets this user in.
+
+    Raises pymysql.MySQLError or RuntimeError; what was tried is in its ``tried``.
+    """
+    tried = []
+    refused: Exception | None = None
+    for socket in _sockets(url):
+        tried.append(f"the socket {socket}")
+        try:
+            return _with_or_without_tls(url, socket, seconds)
+        except pymysql.MySQLError as error:
+            if not error.args or error.args[0] not in UNREACHABLE | REFUSED:
+                raise
+            if error.args[0] in REFUSED:
+                refused = error
+    tried.append(f"{url.host}:{url.port}")
+    try:
+        return _with_or_without_tls(url, url.socket, seconds)
+    except pymysql.MySQLError as error:
+        unreachable = bool(error.args) and error.args[0] in UNREACHABLE
+        reason = refused if refused and unreachable else error
+        reason.tried = tried  # type: ignore[attr-defined]
+        raise reason from None
+
+
+def _sockets(url: DatabaseUrl) -> list[str]:
+    """Where to look before TCP; a port of its own says that TCP is meant."""
+    if url.host != "localhost" or url.socket or url.port != 3306 or url.tls:
+        return []
+    return local_sockets()
+
+
+def _with_or_without_tls(url: DatabaseUrl, socket: str, seconds: float) -> Any:
+    """Without TLS first: its set-up costs ten times the rest of a connect.
+
+    ``?ssl=true`` in the URL asks for TLS. A server that lets this user in only over TLS gets a
+    second try with it.
+    """
+    try:
+        return _connect(url, socket, seconds, ssl_disabled=not url.tls)
+    except (pymysql.MySQLError, RuntimeError) as error:
+        if url.tls or not _wants_tls(error):
+            raise
+    return _connect(url, socket, seconds, ssl_disabled=False)
+
+
+def _connect(url: DatabaseUrl, socket: str, seconds: float, ssl_disabled: bool) -> Any:
+    raw: Any = pymysql.connect(
+        host=url.host,
+        port=url.port,
+        unix_socket=socket or None,
+        user=url.user,
+        password=url.password,
+        database=url.database,
+        charset="utf8mb4",
+        connect_timeout=max(1.0, min(CONNECT_SECONDS, seconds)),
+        read_timeout=max(1.0, seconds),
+        write_timeout=max(1.0, seconds),
+        autocommit=None,
+        client_flag=CLIENT.MULTI_STATEMENTS | CLIENT.FOUND_ROWS,
+        conv={**conversions, FIELD_TYPE.DATETIME: str},
+        ssl_disabled=ssl_disabled,
+    )
+    if url.tls and not raw._secure:
+        raw.close()
+        raise DatabaseUnavailable("the database offers no TLS, and DATABASE_URL insists on it")
+    return raw
+
+
+def _wants_tls(error: Exception) -> bool:
+    """3159: the server requires TLS. 2061 and RSA: caching_sha2_password needs a safe channel."""
+    text = str(error)
+    return any(hint in text for hint in ("3159", "2061", "secure", "RSA", "cryptography"))
+
+
+def set_up(raw: Any, seconds: float) -> Session:
+    """Make the session what statements here expect, whoever connected. Raises a driver's error."""
+    facts = _facts(raw, SETTINGS.format(lock=lock_seconds(seconds)))
+    log_bin, log_format, comment, wsrep_on = (*facts, None, None, "", None)[:4]
+    is_cluster = bool(wsrep_on) or "XtraDB Cluster" in comment or "wsrep" in comment
+    if is_cluster:
+        _execute(raw, FOR_CLUSTER)
+    if log_bin and log_format == "STATEMENT":
+        _execute(raw, FOR_STATEMENT_LOG)
+    return Session(raw, is_cluster)
+
+
+def _facts(raw: Any, settings: str) -> tuple[Any, ...]:
+    """What the server is, or nothing where it does not know a variable."""
+    try:
+        return _execute(raw, f"{settings};{FACTS}")
+    except pymysql.MySQLError as error:
+        if not error.args or error.args[0] != UNKNOWN_VARIABLE:
+            raise
+        return ()
+
+
+def _execute(raw: Any, statements: str) -> tuple[Any, ...]:
+    """The only row of the last one."""
+    with raw.cursor() as cursor:
+        cursor.execute(statements)
+        while cursor.nextset():
+            pass
+        return cursor.fetchone() or ()

@@ -1,0 +1,39 @@
+"""The operator path's way to the database: SQLAlchemy over the same sessions as all other calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from app.db.url import DatabaseUrl
+
+TABLE_PREFIX = "taskmanager_table_prefix"
+"""The execution option by which :mod:`app.models` knows the prefix of an engine's tables."""
+
+
+def engine_options(url: DatabaseUrl, seconds: float) -> dict[str, Any]:
+    """For ``create_engine``: one connection a process, checked before use, whose waits fit a call
+    of so many seconds.
+    """
+    if url.engine == "sqlite":
+        return {"connect_args": {"timeout": seconds}}
+    return {
+        "pool_size": 1,
+        "max_overflow": 3,
+        "pool_pre_ping": True,
+        "creator": lambda: _open(url, seconds),
+        "execution_options": {TABLE_PREFIX: url.table_prefix},
+    }
+
+
+def _open(url: DatabaseUrl, seconds: float) -> Any:
+    from app.db.errors import DatabaseError
+    from app.db.mysql_session import open_session
+
+    try:
+        raw = open_session(url, seconds).raw
+    except DatabaseError as error:
+        # SQLAlchemy handles the driver's own errors and wraps them.
+        raise (error.__cause__ or error) from None
+    raw.autocommit(False)
+    return raw

@@ -1,0 +1,19 @@
+"""Table names in a database that other programs use too: TABLE_PREFIX stands before each.
+
+All SQL here names the tables as schema.sql does; a connection puts the prefix in once for each
+text, before values are filled in. Indexes need none: on MySQL their names belong to their table.
+"""
+
+from __future__ import annotations
+
+import re
+
+TABLES = ("settings", "task_history", "task_types", "tasks", "workers")
+
+# Not inside longer names (tasks_claim), nor the name of a parameter (:task_types).
+NAME = re.compile(rf"(?<![:\w])({'|'.join(TABLES)})\b")
+
+
+def with_prefix(sql: str, prefix: str) -> str:
+    """The statement with each table's name as it is in the database."""
+    return NAME.sub(prefix + r"\1", sql) if prefix else sql

@@ -1,0 +1,226 @@
+"""What is sent again, at once or much later, gets the first answer and changes nothing more."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.api.caller import Api, Reply
+
+HOLDER = {"worker_id": "w1", "attempt": 1}
+TIMES = 4
+
+SETTLES: dict[str, tuple[str, dict[str, Any]]] = {
+    "complete": ("complete", {"result": 1}),
+    "fail": ("fail", {"error": "e", "delay": 500}),
+    "fail for good": ("fail", {"error": "e", "retry": False}),
+    "fail at once": ("fail", {"error": "e", "delay": 0}),
+    "release": ("release", {}),
+    "release for later": ("release", {"delay": 500}),
+    "heartbeat": ("heartbeat", {"lease": 500}),
+    "progress": ("progress", {"progress": 50, "message": "half way"}),
+}
+
+
+def at_once(send: Callable[[], Reply]) -> list[Reply]:
+    """The replies to calls that begin together."""
+    barrier = threading.Barrier(TIMES)
+    replies: list[Reply] = []
+
+    def run() -> None:
+        barrier.wait()
+        replies.append(send())
+
+    threads = [threading.Thread(target=run) for _ in range(TIMES)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return replies
+
+
+def moving(data: dict[str, Any]) -> dict[str, Any]:
+    """What each answer to a heartbeat tells of its own moment."""
+    return {name: value for name, value in data.items() if name != "lease_expires_at"}
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=["plain"])
+def way(request: pytest.FixtureRequest) -> str:
+    """Threads share the plain function; Flask is a shell around it."""
+    return str(request.param)
+
+
+@pytest.mark.parametrize("name", SETTLES)
+def test_a_settle_several_times_at_once(api: Api, name: str) -> None:
+    task = api.claimed(worker_id="w1")
+    path, body = SETTLES[name]
+    replies = at_once(lambda: api.post(f"/tasks/{task['id']}/{path}", {**HOLDER, **body}))
+    assert [reply.status for reply in replies] == [200] * TIMES
+    assert [moving(reply.data) for reply in replies] == [moving(replies[0].data)] * TIMES
+    changes = 2 if path in ("heartbeat", "progress") else 3
+    assert len(api.history(task["id"])) == changes
+
+
+@pytest.mark.parametrize("name", ["complete", "fail", "release"])
+def test_a_batch_several_times_at_once(api: Api, name: str) -> None:
+    api.register("job")
+    ids = [api.create("job")["id"] for _ in range(10)]
+    api.claim("w1", limit=10)
+    own = {"complete": {}, "fail": {"success": False, "delay": 500}, "release": {"release": True}}
+    outcomes = [{"id": each, "attempt": 1, **own[name]} for each in ids]
+    body = {"worker_id": "w1", "outcomes": outcomes}
+    replies = at_once(lambda: api.post("/tasks/settle", body))
+    assert [reply.data for reply in replies] == [replies[0].data] * TIMES
+    assert not any("code" in each for each in replies[0].data["settled"])
+    assert [len(api.history(each)) for each in ids] == [3] * 10
+
+
+@pytest.mark.parametrize("name", ["complete", "fail at once", "release"])
+@pytest.mark.parametrize("holder", [HOLDER, {"attempt": 1}], ids=["both", "attempt"])
+def test_a_settle_again_when_others_have_gone_on(api: Api, name: str, holder: Any) -> None:
+    """The task was claimed by another since, or brought back by a person."""
+    task = api.claimed(worker_id="w1")
+    path, body = SETTLES[name]
+    address = f"/tasks/{task['id']}/{path}"
+    first = api.post(address, {**holder, **body})
+    if name == "complete":
+        assert api.post(f"/tasks/{task['id']}/delete").status == 200
+        assert api.post(address, {**holder, **body}).code == "not_found"
+        return
+    assert api.claim("w2")["attempts"] == 2
+    with api.unchanged():
+        again = api.post(address, {**holder, **body})
+    assert again.status == 200
+    assert again.data["status"] == first.data["status"]
+    assert again.data.get("will_retry") == first.data.get("will_retry")
+
+
+def test_another_outcome_is_no_repeat(api: Api) -> None:
+    task = api.claimed(worker_id="w1")
+    api.post(f"/tasks/{task['id']}/fail", {**HOLDER, "delay": 0})
+    api.claim("w2")
+    with api.unchanged():
+        for other in ("complete", "release", "heartbeat"):
+            assert api.post(f"/tasks/{task['id']}/{other}", HOLDER).code == "lease_lost"
+
+
+def test_a_failure_whose_worker_said_released(api: Api) -> None:
+    task = api.claimed(worker_id="w1")
+    api.post(f"/tasks/{task['id']}/fail", {**HOLDER, "error": "released", "delay": 0})
+    api.claim("w2")
+    with api.unchanged():
+        assert api.post(f"/tasks/{task['id']}/release", HOLDER).code == "lease_lost"
+
+
+def test_without_history_the_last_attempt_is_known(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api.site.settings, "enable_task_history", False)
+    for path in ("complete", "fail", "release"):
+        task = api.claimed(worker_id="w1")
+        first = api.post(f"/tasks/{task['id']}/{path}", HOLDER)
+        with api.unchanged():
+            assert api.post(f"/tasks/{task['id']}/{path}", HOLDER).data == first.data
+        api.clear()
+
+
+def take(api: Api, **options: Any) -> Reply:
+    return api.post("/tasks/claim", {"worker_id": "w1", "limit": 3, "claim_key": "k1", **options})
+
+
+def ids(reply: Reply) -> list[int]:
+    return [task["id"] for task in reply.data["tasks"]]
+
+
+@pytest.fixture
+def twenty(api: Api) -> list[int]:
+    api.register("job")
+    return [api.create("job")["id"] for _ in range(20)]
+
+
+def held(api: Api) -> list[int]:
+    rows = api.sql("SELECT id FROM tasks WHERE status = 'claimed' ORDER BY id")
+    return [row["id"] for row in rows]
+
+
+def lines_of_claims(api: Api) -> int:
+    sql = "SELECT COUNT(*) AS total FROM task_history WHERE status = 'claimed'"
+    return int(api.sql(sql)[0]["total"])
+
+
+def test_a_repeated_claim_several_times_at_once(api: Api, twenty: list[int]) -> None:
+    replies = at_once(lambda: take(api, again=True))
+    assert [ids(reply) for reply in replies] == [ids(replies[0])] * TIMES
+    assert sorted(ids(replies[0])) == held(api)
+    assert len(held(api)) == 3
+    assert lines_of_claims(api) == 3
+
+
+def test_a_claim_and_its_repeats_at_once(api: Api, twenty: list[int]) -> None:
+    turns = iter([False, True, True, True])
+    replies = at_once(lambda: take(api, again=next(turns)))
+    assert [ids(reply) for reply in replies] == [ids(replies[0])] * TIMES
+    assert sorted(ids(replies[0])) == held(api)
+    assert lines_of_claims(api) == 3
+
+
+def test_one_key_for_several_claims_at_once(api: Api, twenty: list[int]) -> None:
+    """Without `again` they are different claims: no task goes to two of them."""
+    replies = at_once(lambda: take(api))
+    taken = [each for reply in replies for each in ids(reply)]
+    assert sorted(taken) == held(api)
+    assert lines_of_claims(api) == len(taken)
+
+
+def test_a_first_sending_that_comes_after_its_repeat(api: Api, twenty: list[int]) -> None:
+    """Nobody waits for its answer any more, so it must not take tasks of its own."""
+    repeat = take(api, again=True)
+    assert ids(take(api)) == ids(repeat)
+    assert sorted(ids(repeat)) == held(api)
+    assert lines_of_claims(api) == 3
+
+
+def test_a_repeat_while_nothing_is_there(api: Api) -> None:
+    api.register("job")
+    assert ids(take(api, again=True)) == []
+    assert ids(take(api, again=True)) == []
+    task = api.create("job")
+    assert ids(take(api, again=True)) == [task["id"]]
+
+
+def test_creates_several_times_at_once(api: Api) -> None:
+    api.register("job")
+    body = {"type": "job", "params": {"n": 1}}
+    replies = at_once(lambda: api.post("/tasks", body))
+    assert sorted(reply.status for reply in replies) == [200] * (TIMES - 1) + [201]
+    assert len({reply.data["id"] for reply in replies}) == 1
+    assert len(api.history(replies[0].data["id"])) == 1
+
+
+def test_types_and_workers_several_times_at_once(api: Api) -> None:
+    body = {"name": "job", "version": "1", "param_schema": True}
+    replies = at_once(lambda: api.post("/task-types/register", body))
+    assert {reply.status for reply in replies} <= {200, 201}
+    assert len({reply.data["id"] for reply in replies}) == 1
+    replies = at_once(lambda: api.post("/workers/register", {"worker_id": "w9", "host": "h"}))
+    assert [reply.status for reply in replies] == [200] * TIMES
+    replies = at_once(lambda: api.post("/workers/w9/heartbeat"))
+    assert [reply.status for reply in replies] == [200] * TIMES
+    replies = at_once(lambda: api.post("/workers/w9/deregister"))
+    assert [reply.status for reply in replies] == [200] * TIMES
+
+
+def test_leaving_several_times_at_once(api: Api, twenty: list[int]) -> None:
+    taken = [task["id"] for task in api.claim("w1", limit=10)]
+    replies = at_once(lambda: api.post("/workers/w1/deregister"))
+    assert sum(reply.data["released"] for reply in replies) == 10
+    assert held(api) == []
+    assert [len(api.history(each)) for each in taken] == [3] * 10
