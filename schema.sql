@@ -1,5 +1,20 @@
 -- TaskManager's tables for MySQL 5.7+ and MariaDB 10.2+. Made from app/models.py: change that, not this.
 
+-- Stops at a table of another program that has one of these names, before anything is made. Then
+-- set TABLE_PREFIX in config.py and let deploy.py or `flask init-db` make the tables.
+SET @others = (
+    SELECT COUNT(*) FROM information_schema.tables AS t
+    WHERE t.table_schema = DATABASE() AND t.table_name IN ('settings', 'task_history', 'task_types', 'tasks', 'workers') AND NOT EXISTS (
+        SELECT 1 FROM information_schema.columns AS c
+        WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name
+        AND CONCAT(c.table_name, '.', c.column_name, ' ', c.column_key) IN ('settings.name PRI', 'task_history.task_id MUL', 'task_types.param_schema_json ', 'tasks.urgency ', 'workers.first_seen_at ')
+    )
+);
+SET @check = IF(@others, 'SELECT 1 FROM `another program has tables of these names`', 'DO 0');
+PREPARE check_names FROM @check;
+EXECUTE check_names;
+DEALLOCATE PREPARE check_names;
+
 CREATE TABLE IF NOT EXISTS settings (
     name VARCHAR(64) NOT NULL,
     value VARCHAR(255) NOT NULL,
@@ -97,3 +112,4 @@ CREATE TABLE IF NOT EXISTS workers (
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
 INSERT IGNORE INTO settings (name, value) VALUES ('schema_version', '2');
+COMMIT;

@@ -8,16 +8,54 @@ from sqlalchemy import Dialect, Index, Table
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
+from app.db.prefix import with_prefix
 from app.models import Base
 from app.version import SCHEMA_VERSION
 
 HEADER = "-- TaskManager's tables{engine}. Made from app/models.py: change that, not this.\n"
 
 
-def mysql_script() -> str:
-    """``schema.sql``: imports into an empty MySQL or MariaDB database, again and again."""
+GUARD = """
+-- Stops at a table of another program that has one of these names, before anything is made. Then
+-- set TABLE_PREFIX in config.py and let deploy.py or `flask init-db` make the tables.
+SET @others = (
+    SELECT COUNT(*) FROM information_schema.tables AS t
+    WHERE t.table_schema = DATABASE() AND t.table_name IN ({names}) AND NOT EXISTS (
+        SELECT 1 FROM information_schema.columns AS c
+        WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name
+        AND CONCAT(c.table_name, '.', c.column_name, ' ', c.column_key) IN ({columns})
+    )
+);
+SET @check = IF(@others, 'SELECT 1 FROM `another program has tables of these names`', 'DO 0');
+PREPARE check_names FROM @check;
+EXECUTE check_names;
+DEALLOCATE PREPARE check_names;
+"""
+"""MySQL has no IF outside of procedures, so a name that does not exist carries the message."""
+
+
+def mysql_script(prefix: str = "") -> str:
+    """``schema.sql``: imports into a MySQL or MariaDB database, again and again."""
     header = HEADER.format(engine=" for MySQL 5.7+ and MariaDB 10.2+")
-    return header + _script("mysql", "INSERT IGNORE")
+    script = _script("mysql", "INSERT IGNORE")
+    # Some hosts have a session that commits nothing by itself.
+    return header + _guard(prefix) + with_prefix(f"{script}COMMIT;\n", prefix)
+
+
+def _guard(prefix: str) -> str:
+    """A column that each table has with its kind of key, and that no other program's is likely
+    to have.
+    """
+    known = {
+        "settings": "name PRI",
+        "task_history": "task_id MUL",
+        "task_types": "param_schema_json ",
+        "tasks": "urgency ",
+        "workers": "first_seen_at ",
+    }
+    names = ", ".join(f"'{prefix}{name}'" for name in known)
+    columns = ", ".join(f"'{prefix}{name}.{column}'" for name, column in known.items())
+    return GUARD.format(names=names, columns=columns)
 
 
 def sqlite_script() -> str:

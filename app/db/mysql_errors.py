@@ -62,6 +62,8 @@ SENTENCES = {
     "quota: free some space, or give the user all privileges in the control panel",
     1143: "the database user may not use a column: give the user all privileges",
     1146: "tables are missing; import schema.sql, or run init-db or upgrade-db",
+    1176: "a table lacks an index: it is of another version, or another program's; "
+    "run the upgrade (upgrade-db), or set TABLE_PREFIX",
     1180: "the database could not commit",
     1194: "a table is damaged: tell your host",
     1195: "a table is damaged: tell your host",

@@ -111,12 +111,19 @@ def open_connection(url: DatabaseUrl, seconds: float) -> SQLiteConnection:
             f"the SQLite file {url.path} cannot be opened ({error}); "
             "point DATABASE_URL at a folder that the server may write to"
         ) from error
+    connection = SQLiteConnection(raw)
+    connection.end_by(time.monotonic() + seconds)
     try:
         _prepare(raw)
+        if not connection.query("SELECT 1 FROM sqlite_master WHERE name = 'settings'", {}):
+            _make_tables(connection)
     except sqlite3.Error as error:
         raw.close()
         raise classify(error) from error
-    return SQLiteConnection(raw)
+    except DatabaseError:
+        raw.close()
+        raise
+    return connection
 
 
 def _make_private(path: str) -> None:
@@ -139,15 +146,16 @@ def _prepare(raw: sqlite3.Connection) -> None:
     raw.execute("PRAGMA journal_mode=WAL")
     raw.execute("PRAGMA synchronous=FULL")
     raw.execute("PRAGMA case_sensitive_like=ON")
-    if raw.execute("SELECT 1 FROM sqlite_master WHERE name='settings'").fetchone() is None:
-        create_tables(raw)
 
 
-def create_tables(raw: sqlite3.Connection) -> None:
+def _make_tables(connection: SQLiteConnection) -> None:
     """Make the tables that are missing, all or none, also when several processes try at once."""
+    from app.db.foreign import refuse_foreign_tables
+
+    refuse_foreign_tables(connection, "sqlite")
     with open(TABLES_FILE, encoding="utf-8") as file:
         script = file.read()
-    raw.executescript(f"BEGIN IMMEDIATE;\n{script}\nCOMMIT;")
+    connection._raw.executescript(f"BEGIN IMMEDIATE;\n{script}\nCOMMIT;")
 
 
 # Another process uses the file, opens it first, or ended the statement: nothing was done.

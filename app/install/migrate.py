@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 
 from app.db import Database
-from app.db.errors import DatabaseBusy, DatabaseError
+from app.db.errors import DatabaseBusy, DatabaseError, TryAgain
+from app.db.foreign import refuse_foreign_tables
 from app.migrations import MIGRATIONS
 from app.migrations.steps import AddTable
 
@@ -21,8 +22,14 @@ WAIT_SECONDS = 15
 """For another upgrade to end, and for calls that use a table which is to be changed. Below the
 30 seconds that many hosts give a request."""
 
-LOCK = "CONCAT('taskmanager ', MD5(DATABASE()))"
+LOCK = "CONCAT('taskmanager ', LEFT(SHA2(DATABASE(), 256), 32))"
 """Names of locks are shared by all databases of a MySQL server, and hold 64 characters."""
+
+CHANGE_SECONDS = 600.0
+"""How long one change of a table may take; a large table is copied on old servers."""
+
+MAX_TRIES = 3
+"""How often an upgrade begins again that was kept waiting for a table in use."""
 
 
 class DatabaseIsNewer(DatabaseError):
@@ -38,9 +45,23 @@ def migrate(
     found done. Raises DatabaseIsNewer, DatabaseBusy while another upgrade takes long, or
     another app.db.errors.DatabaseError.
     """
-    access = Database(database)
+    access = Database(database, CHANGE_SECONDS)
+    tries = 0
+
+    def work(connection: Connection) -> tuple[int, int]:
+        nonlocal tries
+        tries += 1
+        try:
+            return _upgrade(connection, database.engine, migrations)
+        except TryAgain as error:
+            if tries < MAX_TRIES:
+                raise
+            raise DatabaseBusy(
+                f"the tables are in use ({error}); run this again when fewer calls come"
+            ) from error
+
     try:
-        return access.run(lambda connection: _upgrade(connection, database.engine, migrations))
+        return access.run(work)
     finally:
         access.close()
 
@@ -50,6 +71,7 @@ def _upgrade(
 ) -> tuple[int, int]:
     known = max(migrations)
     with _alone(connection, engine):
+        refuse_foreign_tables(connection, engine)
         found = _version(connection, engine)
         if found > known:
             raise DatabaseIsNewer(
@@ -110,7 +132,8 @@ def _version(connection: Connection, engine: str) -> int:
     """0 as long as nothing says that the tables are all there."""
     if not AddTable("settings").is_done(connection, engine):
         return 0
-    rows = connection.query("SELECT value FROM settings WHERE name = 'schema_version'", {})
+    look = "SELECT value FROM settings WHERE name = 'schema_version'"
+    rows = connection.query(look, {})
     return int(rows[0]["value"]) if rows else 0
 
 
