@@ -37,6 +37,8 @@ class MariaDB:
         self._process: subprocess.Popen[bytes] | None = None
         self.socket = self._folder / "server.sock"
         self.port = free_port()
+        self.is_local = "--skip-networking" in options
+        """Whether only its socket can be reached."""
         # A server that starts deletes all temporary tables that it finds, those of others too.
         self._temporary = self._folder / "tmp"
         self._temporary.mkdir()
