@@ -290,3 +290,67 @@ def test_a_batch_after_an_ended_task(api: Api) -> None:
     ids = {each["id"] for each in reply.data["tasks"]}
     assert len(ids) == 1
     assert first not in ids
+
+
+def active(api: Api, n: int = 1) -> int:
+    return int(api.create("job", {"n": n}, dedupe="active")["id"])
+
+
+class TestRetryBesideASuccessor:
+    """The key of a failed task went to a later one: two unfinished equals would do it twice."""
+
+    def failed_and_followed(self, api: Api) -> tuple[int, int]:
+        api.register("job")
+        first = active(api)
+        api.claim("w1")
+        api.post(f"/tasks/{first}/fail", {"worker_id": "w1", "retry": False})
+        second = active(api)
+        assert second != first
+        return first, second
+
+    @pytest.mark.parametrize("claimed", [False, True])
+    def test_it_is_refused_while_that_is_unfinished(self, api: Api, claimed: bool) -> None:
+        first, _ = self.failed_and_followed(api)
+        if claimed:
+            api.claim("w1")
+        with api.unchanged():
+            reply = api.post(f"/tasks/{first}/retry")
+            assert (reply.status, reply.code) == (409, "conflict")
+            assert "same dedupe key" in reply.error
+
+    @pytest.mark.parametrize("end", ["complete", "fail", "cancel"])
+    def test_it_takes_the_key_back_when_that_has_ended(self, api: Api, end: str) -> None:
+        first, second = self.failed_and_followed(api)
+        if end != "cancel":
+            api.claim("w1")
+        body = {"retry": False} if end == "fail" else {}
+        assert api.post(f"/tasks/{second}/{end}", body).status == 200
+        assert api.post(f"/tasks/{first}/retry").data["status"] == "pending"
+        assert active(api) == first
+        assert api.task(second)["dedupe_key"] is None
+        reply = api.post(f"/tasks/{second}/retry")
+        assert (reply.status, reply.code) == (409, "conflict")
+
+    def test_a_task_that_was_retried_in_between_keeps_its_key(self, api: Api) -> None:
+        """Between the look and the change of a create: it must look again."""
+        from app.queue import create as creating
+        from app.queue.drafts import NewTask
+
+        api.register("job")
+        first = active(api)
+        api.claim("w1")
+        api.post(f"/tasks/{first}/fail", {"worker_id": "w1", "retry": False})
+        look = creating._look
+
+        def look_and_be_overtaken(connection: Any, drafts: Any) -> Any:
+            found = look(connection, drafts)
+            if api.task(first)["status"] == "failed":
+                assert api.post(f"/tasks/{first}/retry").status == 200
+            return found
+
+        creating._look = look_and_be_overtaken
+        try:
+            made = creating.create(api.site, [NewTask("job", {"n": 1}, dedupe="active")])
+        finally:
+            creating._look = look
+        assert (made[0].id, made[0].deduplicated) == (first, True)
