@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.db.errors import DatabaseUnavailable, TryAgain
+from app.db.errors import DatabaseError, DatabaseUnavailable, Duplicate, TooLarge, TryAgain
+from app.db.sqlite import classify
 from app.queue import task_types
 from app.site import Site
 from tests.queue.conftest import register, site_at
@@ -200,3 +201,34 @@ def test_a_locked_file_is_told_apart(tmp_path: Path) -> None:
     assert type(classify(caught.value)) is TryAgain
     first.close()
     second.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (sqlite3.OperationalError("database is locked"), TryAgain),
+        (sqlite3.OperationalError("database table is locked"), TryAgain),
+        (sqlite3.OperationalError("locking protocol"), TryAgain),
+        (sqlite3.OperationalError("interrupted"), TryAgain),
+        (sqlite3.OperationalError("table tasks has no column named tags"), DatabaseUnavailable),
+        (sqlite3.OperationalError("no such table: tasks"), DatabaseUnavailable),
+        (sqlite3.OperationalError("no such column: lease"), DatabaseUnavailable),
+        (sqlite3.OperationalError("database or disk is full"), DatabaseUnavailable),
+        (sqlite3.OperationalError("disk I/O error"), DatabaseUnavailable),
+        (sqlite3.OperationalError("unable to open database file"), DatabaseUnavailable),
+        (sqlite3.OperationalError("attempt to write a readonly database"), DatabaseUnavailable),
+        (sqlite3.OperationalError("no such function: julianday"), DatabaseUnavailable),
+        (sqlite3.OperationalError("what nobody has heard of"), DatabaseUnavailable),
+        (sqlite3.DatabaseError("database disk image is malformed"), DatabaseUnavailable),
+        (sqlite3.DatabaseError("file is not a database"), DatabaseUnavailable),
+        (sqlite3.DataError("string or blob too big"), TooLarge),
+        (sqlite3.IntegrityError("UNIQUE constraint failed: tasks.dedupe_key"), Duplicate),
+        (sqlite3.IntegrityError("NOT NULL constraint failed: tasks.status"), DatabaseError),
+        (sqlite3.OperationalError('near "SELEC": syntax error'), DatabaseError),
+        (sqlite3.ProgrammingError("Incorrect number of bindings supplied"), DatabaseError),
+        (sqlite3.InterfaceError("Error binding parameter 0"), DatabaseError),
+    ],
+    ids=lambda value: str(value)[:40] if isinstance(value, Exception) else value.__name__,
+)
+def test_what_an_error_means(error: sqlite3.Error, kind: type[DatabaseError]) -> None:
+    assert type(classify(error)) is kind
