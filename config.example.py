@@ -24,14 +24,21 @@ DB_PASS = ""
 
 # --- Access -----------------------------------------------------------------------------------
 
-# The key that every call must carry, as "Authorization: Bearer KEY" or "X-API-Key: KEY".
-# At least 8 characters. Make one with:
+# The key that every call must carry, as "Authorization: Bearer KEY", as "X-API-Key: KEY", or as
+# the password of HTTP Basic with any user name (https://x:KEY@example.com/api).
+# At least 24 characters; shorter ones from earlier still work, with a warning. Make one with:
 #   python3 -c "import secrets; print(secrets.token_urlsafe(32))"
 API_KEY = ""
 
 # False lets everybody do everything: only for a server that nobody else can reach.
 # With True and no API_KEY the server refuses every call but /api/health.
 REQUIRE_AUTH = True
+
+# Web pages at other addresses whose scripts may call the API: a list of origins, such as
+# ["https://www.example.com", "http://localhost:3000"], or a text with commas between them.
+# "*" allows every page. A page needs the key as everybody does, so whoever can read the page's
+# script can use the key.
+CORS_ORIGINS = []
 
 # --- Leases and retries -----------------------------------------------------------------------
 

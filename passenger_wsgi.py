@@ -21,7 +21,7 @@ if FOLDER not in sys.path:
 if VENDOR not in sys.path and os.path.isdir(VENDOR):
     sys.path.insert(1, VENDOR)
 
-from app.entry import application, create_app, run_cgi, site  # noqa: E402
+from app.entry import application, check_settings, create_app, run_cgi  # noqa: E402
 
 __all__ = ["application", "create_app"]
 
@@ -29,4 +29,4 @@ if __name__ == "__main__":
     run_cgi()
 elif not os.environ.get("FLASK_RUN_FROM_CLI"):
     # A wrong setting stops a server when it starts, not at its first request.
-    site()
+    check_settings()

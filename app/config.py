@@ -26,6 +26,13 @@ TRUE_WORDS = {"true", "yes", "on", "1"}
 FALSE_WORDS = {"false", "no", "off", "0"}
 
 
+GOOD_KEY_LENGTH = 24
+MIN_KEY_LENGTH = 8
+"""Keys from before the longer ones were asked for still work."""
+
+MAKE_A_KEY = 'python3 -c "import secrets; print(secrets.token_urlsafe(32))" makes one'
+
+
 class ConfigError(Exception):
     """A setting has a value that cannot be used. The message names it and says what would do."""
 
@@ -43,6 +50,7 @@ class Settings:
     db_pass: str
     api_key: str
     require_auth: bool
+    cors_origins: tuple[str, ...]
     task_claim_timeout: float
     max_task_attempts: int
     retry_delay: float
@@ -78,6 +86,17 @@ def from_values(values: Mapping[str, Any], base_folder: str = PROJECT_FOLDER) ->
     if settings.table_prefix and settings.database.engine == "sqlite":
         raise ConfigError("TABLE_PREFIX is for MySQL and MariaDB: a SQLite queue has its own file")
     return settings
+
+
+def warnings(settings: Settings) -> list[str]:
+    """What works and had better be changed, a sentence each."""
+    length = len(settings.api_key)
+    if not 0 < length < GOOD_KEY_LENGTH:
+        return []
+    return [
+        f"API_KEY has {length} characters, and {GOOD_KEY_LENGTH} or more are safe; {MAKE_A_KEY}. "
+        "Change it on the server, then wherever it is sent"
+    ]
 
 
 def _database(settings: Settings, base_folder: str) -> DatabaseUrl:
@@ -138,10 +157,11 @@ def _text(value: Any) -> str:
 def _key(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("must be a text in quotes")
-    if value and (len(value) < 8 or not value.isascii() or not value.isprintable() or " " in value):
+    is_plain = value.isascii() and value.isprintable() and " " not in value
+    if value and (len(value) < MIN_KEY_LENGTH or not is_plain):
         raise ValueError(
-            "must be 8 or more printable ASCII characters without spaces; "
-            'python3 -c "import secrets; print(secrets.token_urlsafe(32))" makes one'
+            f"must be {GOOD_KEY_LENGTH} or more printable ASCII characters without spaces; "
+            f"{MAKE_A_KEY}"
         )
     return value
 
@@ -150,6 +170,22 @@ def _prefix(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_]{0,16}", value):
         raise ValueError(f'must be up to 16 letters, digits and _, like "tm_", and is {value!r}')
     return value
+
+
+def _origins(value: Any) -> tuple[str, ...]:
+    """A list of origins, or a text with commas between them."""
+    given = value.split(",") if isinstance(value, str) else value
+    if not isinstance(given, (list, tuple)) or not all(isinstance(each, str) for each in given):
+        raise ValueError(f'must be a list like ["https://www.example.com"], and is {value!r}')
+    origins = tuple(each.strip().lower() for each in given if each.strip())
+    for each in origins:
+        scheme, separator, host = each.partition("://")
+        if each != "*" and not (scheme and separator and host and not set(host) & set("/?#@ *")):
+            raise ValueError(
+                'must be "*" or origins like "https://www.example.com" (no path, no slash at the '
+                f"end), and one is {each!r}"
+            )
+    return origins
 
 
 def _flag(value: Any) -> bool:
@@ -197,6 +233,7 @@ SETTINGS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
     "DB_PASS": ("", _text),
     "API_KEY": ("", _key),
     "REQUIRE_AUTH": (True, _flag),
+    "CORS_ORIGINS": ([], _origins),
     "TASK_CLAIM_TIMEOUT": (300.0, _seconds(1, 604800)),
     "MAX_TASK_ATTEMPTS": (3, _whole(1, 1000)),
     "RETRY_DELAY": (10.0, _seconds(0, 2592000)),

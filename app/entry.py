@@ -51,6 +51,7 @@ def create_app() -> Flask:
     from app.config import ConfigError
 
     try:
+        check_settings()
         return make(site())
     except ConfigError as error:
         raise SystemExit(f"TaskManager cannot start: {error}") from error
@@ -64,6 +65,23 @@ def site() -> Site:
         _kept["site"] = load()
     site_of_process: Site = _kept["site"]
     return site_of_process
+
+
+def check_settings() -> None:
+    """Log, once a process, what had better be changed in the settings. Raises
+    app.config.ConfigError for what must be.
+
+    Not done for the worker path under CGI, which would log it with each request.
+    """
+    settings = site().settings
+    if "checked" in _kept:
+        return
+    _kept["checked"] = True
+    from app.api.errors import log
+    from app.config import warnings
+
+    for sentence in warnings(settings):
+        log(sentence)
 
 
 def keep_log() -> None:
@@ -80,6 +98,8 @@ def run_cgi() -> NoReturn:
 
     What is raised before anything was answered is left to the caller.
     """
+    # The header "Proxy" of a request, and no setting: libraries take it for one (httpoxy).
+    os.environ.pop("HTTP_PROXY", None)
     from app.api import cgi, mount
 
     keep_log()

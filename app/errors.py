@@ -1,12 +1,16 @@
-"""Addresses outside the API: the same JSON as inside it, until there is a page."""
+"""Addresses outside the API: the same JSON as inside it, until there is a page. Calls that lack
+``/api`` are the API's where no page has their address.
+"""
 
 from __future__ import annotations
 
-from flask import Flask, Response
+from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
 from app.api.errors import answer_to
 from app.api.http import Answer, failure, success
+from app.api.routes import NOT_FOUND
+from app.api.wsgi import has_prefix, may_lack_prefix, reply_to
 from app.version import VERSION
 
 
@@ -23,10 +27,13 @@ def root() -> Response:
 
 
 def http_error(error: HTTPException) -> Response:
-    codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
     status = error.code or 500
+    lacks_prefix = status == 404 and may_lack_prefix(request.environ)
+    if lacks_prefix or has_prefix(request.environ):
+        return _response(reply_to(request.environ, current_app.extensions["taskmanager"]))
+    codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
     code = codes.get(status, "validation_failed" if status < 500 else "internal")
-    message = "There is nothing at this address" if status == 404 else str(error.description)
+    message = NOT_FOUND if status == 404 else str(error.description)
     return _response(failure(status, code, message))
 
 

@@ -92,9 +92,14 @@ def test_a_database_url_wins_over_the_four_values(tmp_path: Path) -> None:
         ("MAX_TASK_ATTEMPTS = 0", "MAX_TASK_ATTEMPTS must be a whole number"),
         ("MAX_BODY_BYTES = '1 MB'", "MAX_BODY_BYTES must be a whole number"),
         ("REQUIRE_AUTH = 'maybe'", "REQUIRE_AUTH must be True or False"),
-        ("API_KEY = 'short'", "API_KEY must be 8 or more"),
-        ("API_KEY = 'with spaces in it'", "API_KEY must be 8 or more"),
+        ("API_KEY = 'short'", "API_KEY must be 24 or more"),
+        ("API_KEY = 'with spaces in it'", "API_KEY must be 24 or more"),
         ("API_KEY = 12345678", "API_KEY must be a text"),
+        ("CORS_ORIGINS = 7", "CORS_ORIGINS must be a list"),
+        ("CORS_ORIGINS = [7]", "CORS_ORIGINS must be a list"),
+        ("CORS_ORIGINS = 'example.com'", 'CORS_ORIGINS must be "*" or origins like'),
+        ("CORS_ORIGINS = ['https://example.com/']", 'CORS_ORIGINS must be "*" or origins like'),
+        ("CORS_ORIGINS = ['https://*.example.com']", 'CORS_ORIGINS must be "*" or origins like'),
         ("DATABASE_URL = 'postgresql://u@h/d'", "DATABASE_URL is not a database address"),
         ("DATABASE_URL = 'mysql://u:p@h'", "DATABASE_URL names no database"),
         ("DATABASE_URL = 'mysql://u:p/x@h:1/d'", "DATABASE_URL cannot be read"),
@@ -132,3 +137,29 @@ def test_flags_in_the_environment(tmp_path: Path, word: str, value: bool) -> Non
 def test_a_config_file_that_is_not_there_is_an_error() -> None:
     with pytest.raises(config.ConfigError, match="there is no such file"):
         config.load({"TASKMANAGER_CONFIG": "/nowhere/config.py"})
+
+
+BOTH = ("https://a.example", "http://b.example:8080")
+
+
+@pytest.mark.parametrize(
+    ("given", "origins"),
+    [
+        ("[]", ()),
+        ("''", ()),
+        ("'*'", ("*",)),
+        ("['https://A.example', 'http://b.example:8080']", BOTH),
+        ("'https://a.example, http://B.example:8080,'", BOTH),
+    ],
+)
+def test_origins_are_a_list_or_a_text(tmp_path: Path, given: str, origins: tuple[str, ...]) -> None:
+    assert load(tmp_path, f"CORS_ORIGINS = {given}\n").cors_origins == origins
+
+
+@pytest.mark.parametrize(("length", "warns"), [(0, False), (8, True), (23, True), (24, False)])
+def test_a_short_key_works_with_a_warning(tmp_path: Path, length: int, warns: bool) -> None:
+    settings = load(tmp_path, f"API_KEY = {'k' * length!r}\n")
+    told = config.warnings(settings)
+    assert bool(told) is warns
+    assert "kkkkkkkk" not in "".join(told)
+    assert not warns or f"API_KEY has {length} characters" in told[0]

@@ -1,44 +1,89 @@
-"""Who may call: the key in ``Authorization: Bearer KEY`` or ``X-API-Key: KEY``."""
+"""Who may call: the key in ``Authorization: Bearer KEY``, in ``X-API-Key: KEY``, or as the password
+of HTTP Basic, for clients that can only be given an address.
+"""
 
 from __future__ import annotations
 
 from hmac import compare_digest
 
 from app.api.errors import ApiError
+from app.wording import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from app.api.http import Request
-    from app.config import Settings
+    from app.site import Site
 
-CHALLENGE = {"WWW-Authenticate": 'Bearer realm="TaskManager"'}
+REALM = 'realm="TaskManager"'
 
 
-def authenticate(request: Request, settings: Settings) -> None:
-    """Raises ApiError ``unauthorized`` unless the request carries the key."""
+def authenticate(request: Request, site: Site) -> None:
+    """Raises ApiError ``unauthorized`` unless the request carries the key, and ``rate_limited``
+    after many wrong ones from the same address. The right key always passes.
+    """
+    settings = site.settings
     if not settings.require_auth:
         return
     if not settings.api_key:
-        raise ApiError(
-            "unauthorized",
+        raise _unauthorized(
+            request,
             "This server has no API key yet: set API_KEY in its config.py, or "
             "TASKMANAGER_API_KEY in its environment, then send the same key",
-            headers=CHALLENGE,
         )
-    key = _key(request)
-    if not key:
-        raise ApiError(
-            "unauthorized",
+    keys = _keys(request)
+    if not keys:
+        raise _unauthorized(
+            request,
             'Send the API key as "Authorization: Bearer KEY" or as "X-API-Key: KEY" '
             "(some hosts drop the first)",
-            headers=CHALLENGE,
         )
-    if not compare_digest(key.encode("utf-8"), settings.api_key.encode("utf-8")):
-        raise ApiError("unauthorized", "The API key is not the right one", headers=CHALLENGE)
+    expected = settings.api_key.encode("utf-8")
+    if any(compare_digest(key.encode("utf-8", "replace"), expected) for key in keys):
+        return
+    _slow_down(request, site)
+    raise _unauthorized(request, "The API key is not the right one")
 
 
-def _key(request: Request) -> str:
+def _keys(request: Request) -> list[str]:
+    """What may be the key. A host's own password for the folder comes as Basic too, beside it."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return token.strip()
-    return request.headers.get("x-api-key", "").strip()
+    keys = [request.headers.get("x-api-key", "")]
+    if scheme.lower() == "bearer":
+        keys.append(token)
+    elif scheme.lower() == "basic":
+        keys.append(_password(token))
+    return [key.strip() for key in keys if key.strip()]
+
+
+def _password(token: str) -> str:
+    # Loaded when needed: workers send the key in one of the other ways.
+    from binascii import a2b_base64
+
+    try:
+        return a2b_base64(token).decode("utf-8", "replace").partition(":")[2]
+    except ValueError:
+        return ""
+
+
+def _unauthorized(request: Request, message: str) -> ApiError:
+    """Browsers ask people for a password because of the challenge to Basic, which they must not
+    do when a page's script made the call.
+    """
+    by_script = request.headers.get("sec-fetch-mode", "navigate") != "navigate"
+    challenge = f"Bearer {REALM}" if by_script else f"Basic {REALM}, Bearer {REALM}"
+    return ApiError("unauthorized", message, headers={"WWW-Authenticate": challenge})
+
+
+def _slow_down(request: Request, site: Site) -> None:
+    """Raises ApiError ``rate_limited`` after too many wrong keys from one address."""
+    # Loaded when needed: who has the right key never gets here.
+    from app.queue import wrong_keys
+
+    seconds = wrong_keys.note(site, request.address)
+    if seconds:
+        raise ApiError(
+            "rate_limited",
+            f"Too many wrong API keys from your address: wait {counted(seconds, 'second')}, or "
+            "send the right key, which is taken at any time",
+            headers={"Retry-After": str(seconds)},
+        )

@@ -15,9 +15,16 @@ if TYPE_CHECKING:
 def read_object(request: Request, max_bytes: int) -> dict[str, Any]:
     """The body as a dict; no body at all is an empty one.
 
-    Raises ApiError ``too_large``, ``length_required`` or ``invalid_json``.
+    Raises ApiError ``too_large``, ``length_required``, ``unsupported_media_type`` or
+    ``invalid_json``.
     """
     body = request.body
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity") and len(body) <= max_bytes:
+        # Loaded when needed: most clients send the plain text.
+        from app.api.compression import decompress
+
+        body = decompress(body, encoding, max_bytes)
     if len(body) > max_bytes:
         raise ApiError(
             "too_large", f"The body may have {max_bytes} bytes (MAX_BODY_BYTES): send less at once"

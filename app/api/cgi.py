@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
+from app.api.incoming import body_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any, BinaryIO
+    from typing import Any
 
     Environ = dict[str, Any]
     Application = Callable[[Environ, Any], Iterable[bytes]]
@@ -45,14 +47,8 @@ def answer(application: Application, environ: Environ) -> None:
         head[:] = [f"Status: {status}", *(f"{name}: {value}" for name, value in headers)]
 
     body = b"".join(application(environ, start_response))
+    # Does nothing where the API has answered: this is for what was answered before it.
+    body_of(environ).drain()
     output = sys.stdout.buffer
     output.write("\r\n".join([*head, "", ""]).encode("latin-1") + body)
     output.flush()
-    if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
-        _read_to_the_end(environ["wsgi.input"])
-
-
-def _read_to_the_end(stream: BinaryIO) -> None:
-    """mod_cgid cuts the answer of a program that leaves a part of the body unread."""
-    while stream.read(65536):
-        pass

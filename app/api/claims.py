@@ -9,6 +9,7 @@ from app.queue.candidates import SORT_KEYS, SORT_ORDERS, Filter, Order
 from app.queue.claim import ClaimRequest, claim
 from app.queue.jsontext import loads
 from app.queue.times import to_iso
+from app.wording import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ def claim_tasks(call: Call) -> Answer:
     values = call.fields(CLAIM)
     tasks = take(call, values, values["worker_id"])
     if "limit" in values:
-        return success({"tasks": tasks, "count": len(tasks)}, f"{len(tasks)} tasks claimed")
+        return success({"tasks": tasks, "count": len(tasks)}, _told(len(tasks)))
     if not tasks:
         raise ApiError("no_tasks", "No available tasks")
-    return success(tasks[0], "Task claimed")
+    return success(tasks[0], "Task claimed successfully")
 
 
 def take(call: Call, wishes: dict[str, Any], worker_id: str) -> list[dict[str, Any]]:
@@ -59,6 +60,10 @@ def take(call: Call, wishes: dict[str, Any], worker_id: str) -> list[dict[str, A
     claimed = claim(call.site, request)
     call.warnings += [f"no task type is named {name!r}" for name in claimed.unknown_types]
     return [_shown(row) for row in claimed.tasks]
+
+
+def _told(number: int) -> str:
+    return f"{counted(number, 'task')} claimed successfully" if number else "No tasks available"
 
 
 def _shown(row: Row) -> dict[str, Any]:

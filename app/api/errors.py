@@ -29,6 +29,8 @@ STATUS_OF_CODE = {
     "conflict": 409,
     "length_required": 411,
     "too_large": 413,
+    "unsupported_media_type": 415,
+    "rate_limited": 429,
 }
 
 RETRY_AFTER = {"Retry-After": "2"}
@@ -79,7 +81,7 @@ def answer_to(error: Exception) -> Answer:
     return failure(500, "internal", message, None, RETRY_AFTER)
 
 
-def log(error: Exception) -> None:
+def log(error: Exception | str) -> None:
     print(f"taskmanager: {error}", file=sys.stderr, flush=True)
 
 

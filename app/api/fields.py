@@ -12,6 +12,7 @@ import re
 from app.queue import jsontext
 from app.queue.errors import Invalid
 from app.queue.times import from_iso
+from app.wording import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 MAX_PRIORITY = 1_000_000
+MAX_TOLD = 1_000_000_000
 MAX_SECONDS = 10 * 366 * 86400.0
 MAX_ID = 2**63 - 1
+MAX_UNKNOWN = 20
+"""How many unknown fields of an object a warning is about."""
 TIME_EXAMPLE = "2026-01-31T12:00:00Z"
 
 
@@ -56,7 +60,13 @@ class Fields:
         if faults:
             raise invalid(faults)
         unknown = [name for name in given if name not in self.readers]
-        return values, [f"unknown field {shorten(where + name)!r} was ignored" for name in unknown]
+        warnings = [
+            f"unknown field {shorten(where + name)!r} was ignored" for name in unknown[:MAX_UNKNOWN]
+        ]
+        if len(unknown) > MAX_UNKNOWN:
+            more = counted(len(unknown) - MAX_UNKNOWN, "more unknown field")
+            warnings.append(f"{more} ignored, the names are cut here")
+        return values, warnings
 
 
 def read_each(given: list[Any], name: str, read: Callable[[dict[str, Any], str], T]) -> list[T]:
@@ -112,12 +122,20 @@ def long_text(value: Any) -> str:
     return value.replace("\x00", "\ufffd")
 
 
-def integer(low: int, high: int) -> Reader:
+def integer(low: int, high: int, told: int | None = None) -> Reader:
+    """``told`` is the highest that makes sense, where more is taken and lowered. A limit that
+    nobody comes near is told only to who exceeds it.
+    """
+    told = told or high
+    limits = f" from {low} to {told}" if told <= MAX_TOLD else f", {low} or higher"
+
     def read(value: Any) -> int:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}, and is {_kind(value)}")
+            exceeds = told > MAX_TOLD and isinstance(value, int) and value > high
+            wanted = f" of at most {high}" if exceeds else limits
+            raise ValueError(f"must be a whole number{wanted}, and is {_kind(value)}")
         return value
 
     return read
@@ -140,10 +158,13 @@ def boolean(value: Any) -> bool:
 
 
 def one_of(choices: tuple[str, ...]) -> Reader:
+    """A word in any case."""
+
     def read(value: Any) -> str:
-        if value not in choices or not isinstance(value, str):
+        word = value.lower() if isinstance(value, str) else ""
+        if word not in choices:
             raise ValueError(f"must be one of {', '.join(choices)}, and is {_kind(value)}")
-        return value
+        return word
 
     return read
 
@@ -199,9 +220,10 @@ def time(value: Any) -> str:
 
 
 def dedupe(value: Any) -> Any:
-    """``"forever"``, ``"active"``, false, or a number of seconds."""
-    if value is False or value in ("forever", "active"):
-        return value
+    """``"forever"``, ``"active"`` (in any case), false, or a number of seconds."""
+    word = value.lower() if isinstance(value, str) else value
+    if word is False or word in ("forever", "active"):
+        return word
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= MAX_SECONDS:
         return value
     raise ValueError(

@@ -7,7 +7,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 # Answers are for the one who asked and for now; browsers must not guess at what they are.
@@ -30,6 +30,7 @@ REASONS = {
     409: "Conflict",
     411: "Length Required",
     413: "Content Too Large",
+    415: "Unsupported Media Type",
     429: "Too Many Requests",
     500: "Internal Server Error",
     503: "Service Unavailable",
@@ -37,9 +38,11 @@ REASONS = {
 
 
 class Request:
-    """``path`` begins after ``/api``, decoded; ``headers`` have lower-case names."""
+    """``path`` begins after ``/api``, decoded; ``headers`` have lower-case names; ``body`` may be
+    a function that reads it; ``address`` is the caller's as the server sees it.
+    """
 
-    __slots__ = ("body", "headers", "method", "path", "query")
+    __slots__ = ("_body", "address", "headers", "method", "path", "query")
 
     def __init__(
         self,
@@ -47,13 +50,22 @@ class Request:
         path: str,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
+        body: bytes | Callable[[], bytes] = b"",
+        address: str = "",
     ) -> None:
         self.method = method
         self.path = path
         self.query = query or {}
         self.headers = headers or {}
-        self.body = body
+        self.address = address
+        self._body = body
+
+    @property
+    def body(self) -> bytes:
+        """Read when it is first asked for. Raises ApiError when it cannot be."""
+        if not isinstance(self._body, bytes):
+            self._body = self._body()
+        return self._body
 
 
 class Answer:
@@ -72,7 +84,7 @@ class Answer:
         if self.payload is None:
             return b""
         text = json.dumps(self.payload, ensure_ascii=False, separators=(",", ":"))
-        return text.encode("utf-8", "replace")
+        return text.encode("utf-8", "replace") + b"\n"
 
 
 def success(data: Any, message: str, status: int = 200) -> Answer:

@@ -36,7 +36,7 @@ ONE_HEARTBEAT = fields.Fields(
 def heartbeat(call: Call) -> Answer:
     values = call.fields(HEARTBEAT)
     row = keep.heartbeat(call.site, _hold(call, values), values.get("lease"))
-    return success(_kept(row), "Lease extended")
+    return success(_kept(row), "Lease extended successfully")
 
 
 def progress(call: Call) -> Answer:
@@ -44,7 +44,7 @@ def progress(call: Call) -> Answer:
     row = keep.report_progress(
         call.site, _hold(call, values), values["progress"], values.get("message")
     )
-    return success({**_kept(row), "progress": row["progress"]}, "Progress noted")
+    return success({**_kept(row), "progress": row["progress"]}, "Progress noted successfully")
 
 
 def heartbeat_many(call: Call) -> Answer:
@@ -53,7 +53,8 @@ def heartbeat_many(call: Call) -> Answer:
     beats = _beats(call, values["tasks"], values.get("worker_id"))
     kept = keep.heartbeat_many(call.site, beats) if beats else []
     good = sum(each.refusal is None for each in kept)
-    return success({"tasks": [_brief(each) for each in kept]}, f"{good} of {len(kept)} kept")
+    data = {"tasks": [_brief(each) for each in kept]}
+    return success(data, f"{good} of {len(kept)} extended successfully")
 
 
 def release(call: Call) -> Answer:
@@ -64,7 +65,7 @@ def release(call: Call) -> Answer:
     row = releasing.release(call.site, _hold(call, values), values.get("delay", 0.0))
     run_at = to_iso(row["due_at"]) if row["status"] == "scheduled" else None
     data = {"id": row["id"], "status": shown_status(row["status"]), "run_at": run_at}
-    return success(data, "Task released")
+    return success(data, "Task released successfully")
 
 
 def _hold(call: Call, values: dict[str, Any]) -> Hold:

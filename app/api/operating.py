@@ -22,18 +22,18 @@ def cancel(call: Call) -> Answer:
         "status": shown_status(row["status"]),
         "cancel_requested": bool(row["cancel_requested"]),
     }
-    asked = "The worker is asked to stop at its next heartbeat"
-    return success(data, asked if data["cancel_requested"] else "Task cancelled")
+    asked = "Cancel requested successfully: the worker hears it at its next heartbeat"
+    return success(data, asked if data["cancel_requested"] else "Task cancelled successfully")
 
 
 def retry(call: Call) -> Answer:
     call.fields(NOTHING)
     row = operate.retry(call.site, call.task_id)
     data = {key: row[key] for key in ("id", "status", "attempts", "max_attempts")}
-    return success(data, "Task is pending again")
+    return success(data, "Task is pending again: retried successfully")
 
 
 def delete(call: Call) -> Answer:
     call.fields(NOTHING)
     operate.delete(call.site, call.task_id)
-    return success({"id": call.task_id, "deleted": True}, "Task deleted")
+    return success({"id": call.task_id, "deleted": True}, "Task deleted successfully")

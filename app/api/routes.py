@@ -52,6 +52,8 @@ WORKER = "(?P<worker>.+)"
 SPOOLED = "/v1/"
 """Below this Spooled's dialect is spoken."""
 
+NOT_FOUND = "Route not found: there is nothing at this address"
+
 ROUTES = [
     Route("GET", "/health", "health:health", open=True),
     Route("POST", "/tasks/claim", "claims:claim_tasks"),
@@ -100,6 +102,14 @@ ROUTES = [
 ]
 
 
+OPEN = [route for route in ROUTES if route.is_open]
+
+
+def is_open(path: str) -> bool:
+    """Whether this address needs no key."""
+    return any(route.expression.match(path.rstrip("/")) for route in OPEN)
+
+
 def find(method: str, path: str) -> tuple[Route, dict[str, str]]:
     """The route for a request and the arguments in its path.
 
@@ -119,4 +129,4 @@ def find(method: str, path: str) -> tuple[Route, dict[str, str]]:
             f"{method} is not for this address: use {' or '.join(allowed)}",
             headers={"Allow": ", ".join(allowed)},
         )
-    raise ApiError("not_found", "There is nothing at this address")
+    raise ApiError("not_found", NOT_FOUND)

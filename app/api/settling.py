@@ -68,7 +68,7 @@ def settle_many(call: Call) -> Answer:
     done = sum(each.refusal is None for each in settled)
     if wishes is not None:
         data["tasks"] = take(call, wishes, wishes["worker_id"])
-    return success(data, f"{done} of {len(settled)} settled")
+    return success(data, f"{done} of {len(settled)} settled successfully")
 
 
 def _settle_one(call: Call, values: dict[str, Any], succeeded: bool) -> Answer:
@@ -81,7 +81,9 @@ def _settle_one(call: Call, values: dict[str, Any], succeeded: bool) -> Answer:
     data = _ended(settled)
     if wishes is not None:
         data["tasks"] = take(call, wishes, wishes["worker_id"])
-    return success(data, "Task completed" if succeeded else "Task failed")
+    return success(
+        data, "Task completed successfully" if succeeded else "Failure recorded successfully"
+    )
 
 
 def _outcomes(call: Call, given: list[Any], worker_id: str | None) -> list[Outcome]:

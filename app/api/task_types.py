@@ -44,8 +44,8 @@ def register(call: Call) -> Answer:
         call.site, values["name"], values["version"], values["param_schema"], options
     )
     if "created" in answer:
-        return success(answer, "Task type registered", 201)
-    return success(answer, "Task type updated")
+        return success(answer, "Task type registered successfully", 201)
+    return success(answer, "Task type updated successfully")
 
 
 def get(call: Call) -> Answer:
@@ -68,4 +68,6 @@ def switch(call: Call) -> Answer:
         task_types.set_active if action in ("activate", "deactivate") else task_types.set_paused
     )
     value = action in ("activate", "pause")
-    return success(change(call.site, call.arguments["name"], value), f"Task type: {action} done")
+    return success(
+        change(call.site, call.arguments["name"], value), f"Task type {action}d successfully"
+    )

@@ -6,6 +6,7 @@ from app.api import fields
 from app.api.body import read_object
 from app.api.http import Answer, success
 from app.queue.errors import Invalid
+from app.wording import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ LIST = fields.Fields(
     created_after=fields.time,
     created_before=fields.time,
     before_id=fields.integer(1, fields.MAX_ID),
-    limit=fields.integer(1, fields.MAX_ID),
+    limit=fields.integer(1, fields.MAX_ID, told=MAX_LIMIT),
     offset=fields.integer(0, fields.MAX_ID),
 )
 NUMBERS = ("before_id", "limit", "offset")
@@ -65,7 +66,7 @@ def create(call: Call) -> Answer:
         "dedupe_key": created.dedupe_key,
         "created_at": to_iso(created.created_at),
     }
-    return success(data, "Task created", 201)
+    return success(data, "Task created successfully", 201)
 
 
 def get(call: Call) -> Answer:
@@ -98,7 +99,7 @@ def list_all(call: Call) -> Answer:
         "offset": offset,
         "next_before_id": tasks[-1]["id"] if more else None,
     }
-    return success(data, "Tasks")
+    return success(data, "Tasks" if tasks else "No tasks match")
 
 
 def _create_many(call: Call, given: dict[str, Any]) -> Answer:
@@ -123,7 +124,8 @@ def _create_many(call: Call, given: dict[str, Any]) -> Answer:
         "created": len(created) - doubles,
         "deduplicated": doubles,
     }
-    return success(data, f"{len(created) - doubles} tasks created", 201)
+    made = counted(len(created) - doubles, "task")
+    return success(data, f"{made} created successfully", 201)
 
 
 def _brief(created: Created) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from app.api.http import Answer, success
 from app.queue import workers
 from app.queue.errors import NotFound
 from app.queue.jsontext import dumps
+from app.wording import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,28 +40,34 @@ REGISTER = fields.Fields(
 NOTHING = fields.Fields({})
 DEREGISTER = fields.Fields({}, release=fields.boolean)
 LIST = fields.Fields(
-    {}, limit=fields.integer(1, fields.MAX_ID), offset=fields.integer(0, fields.MAX_ID)
+    {},
+    limit=fields.integer(1, fields.MAX_ID, told=MAX_LIMIT),
+    offset=fields.integer(0, fields.MAX_ID),
 )
 
 
 def register(call: Call) -> Answer:
     values = call.fields(REGISTER)
     worker_id = values.pop("worker_id", None)
-    return success(workers.register(call.site, worker_id, values), "Worker registered")
+    return success(workers.register(call.site, worker_id, values), "Worker registered successfully")
 
 
 def heartbeat(call: Call) -> Answer:
     call.fields(NOTHING)
     worker_id = worker_of(call)
     workers.heartbeat(call.site, worker_id)
-    return success(workers.get(call.site, worker_id), "Worker seen")
+    return success(workers.get(call.site, worker_id), "Heartbeat recorded successfully")
 
 
 def deregister(call: Call) -> Answer:
     values = call.fields(DEREGISTER)
     worker_id = worker_of(call)
     released = workers.deregister(call.site, worker_id, values.get("release", True))
-    return success({"id": worker_id, "released": released}, f"{released} tasks released")
+    told = counted(released, "task")
+    return success(
+        {"id": worker_id, "released": released},
+        f"Worker deregistered successfully, {told} released",
+    )
 
 
 def list_all(call: Call) -> Answer:
@@ -89,5 +96,5 @@ def worker_of(call: Call) -> str:
     try:
         known: str = fields.text(255)(worker_id)
     except ValueError as error:
-        raise NotFound(f"There is no worker {fields.shorten(worker_id)!r}: an id {error}") from None
+        raise NotFound(f"Worker {fields.shorten(worker_id)!r} not found: an id {error}") from None
     return known

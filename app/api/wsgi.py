@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from app.api.dispatch import answer, refuse
+from app.api.dispatch import answer
 from app.api.errors import ApiError
 from app.api.http import REASONS, Request
-from app.api.routes import find
+from app.api.incoming import body_of
+from app.api.routes import find, is_open
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any, BinaryIO
+    from typing import Any
 
     from app.api.http import Answer
     from app.site import Site
@@ -19,18 +20,35 @@ if TYPE_CHECKING:
     StartResponse = Callable[..., Any]
 
 PREFIX = "/api"
-MAX_IGNORED_BYTES = 16 * 1024 * 1024
 
 
 def belongs_here(environ: Environ) -> bool:
-    """Whether the request is for the API and needs no Flask."""
-    path = path_of(environ)
-    if path != PREFIX and not path.startswith(PREFIX + "/"):
+    """Whether the request is for the API and needs no Flask.
+
+    Without ``/api`` only what the API knows is: any other address may be that of a page.
+    """
+    is_certain = has_prefix(environ)
+    if not is_certain and not may_lack_prefix(environ):
         return False
     try:
-        return not find(environ["REQUEST_METHOD"], path[len(PREFIX) :])[0].is_operator
+        return not find(environ["REQUEST_METHOD"], _api_path(environ))[0].is_operator
     except ApiError:
-        return True
+        return is_certain
+
+
+def has_prefix(environ: Environ) -> bool:
+    path = path_of(environ)
+    return path == PREFIX or path.startswith(PREFIX + "/")
+
+
+def may_lack_prefix(environ: Environ) -> bool:
+    """Whether the API takes this request without ``/api`` in front, where no page has the address:
+    some HTTP libraries drop the path of a base address.
+    """
+    method: str = environ["REQUEST_METHOD"]
+    if method == "OPTIONS":
+        return "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+    return method == "POST" or (method in ("GET", "HEAD") and is_open(path_of(environ)))
 
 
 def respond(environ: Environ, start_response: StartResponse, site: Site) -> Iterable[bytes]:
@@ -40,11 +58,10 @@ def respond(environ: Environ, start_response: StartResponse, site: Site) -> Iter
 
 def reply_to(environ: Environ, site: Site) -> Answer:
     """The answer to the request in a WSGI or CGI environment. Never raises."""
-    try:
-        request = request_of(environ, site.settings.max_body_bytes)
-    except ApiError as error:
-        return refuse(error, path_of(environ)[len(PREFIX) :])
-    return answer(request, site)
+    body = body_of(environ, site.settings.max_body_bytes)
+    reply = answer(request_of(environ, body.read), site)
+    body.drain()
+    return reply
 
 
 def send(reply: Answer, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -56,8 +73,8 @@ def send(reply: Answer, environ: Environ, start_response: StartResponse) -> Iter
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
-def request_of(environ: Environ, max_bytes: int) -> Request:
-    """The request in a WSGI or CGI environment, its body read as far as it may be long."""
+def request_of(environ: Environ, body: Callable[[], bytes]) -> Request:
+    """The request in a WSGI or CGI environment."""
     headers = {
         name[5:].replace("_", "-").lower(): value
         for name, value in environ.items()
@@ -68,10 +85,11 @@ def request_of(environ: Environ, max_bytes: int) -> Request:
         headers["authorization"] = redirected
     return Request(
         environ["REQUEST_METHOD"],
-        path_of(environ)[len(PREFIX) :],
+        _api_path(environ),
         _query(environ.get("QUERY_STRING", "")),
         headers,
-        _body(environ, max_bytes),
+        body,
+        environ.get("REMOTE_ADDR", ""),
     )
 
 
@@ -81,6 +99,12 @@ def path_of(environ: Environ) -> str:
     return raw.encode("latin-1").decode("utf-8", "replace")
 
 
+def _api_path(environ: Environ) -> str:
+    """The path within the API."""
+    path = path_of(environ)
+    return path[len(PREFIX) :] if has_prefix(environ) else path
+
+
 def _query(text: str) -> dict[str, str]:
     if not text:
         return {}
@@ -88,31 +112,3 @@ def _query(text: str) -> dict[str, str]:
     from urllib.parse import parse_qsl
 
     return dict(parse_qsl(text, keep_blank_values=True))
-
-
-def _body(environ: Environ, max_bytes: int) -> bytes:
-    """One byte more than allowed is enough to know that it is too long."""
-    length: str = environ.get("CONTENT_LENGTH") or ""
-    stream: BinaryIO = environ["wsgi.input"]
-    if length.isdigit():
-        body = stream.read(min(int(length), max_bytes + 1))
-        _read_on(stream, int(length) - len(body))
-        return body
-    if environ.get("wsgi.input_terminated"):
-        return stream.read(max_bytes + 1)
-    if "HTTP_TRANSFER_ENCODING" in environ:
-        raise ApiError(
-            "length_required",
-            "This server cannot read a body in chunks: send its length (Content-Length)",
-        )
-    return b""
-
-
-def _read_on(stream: BinaryIO, left: int) -> None:
-    """Take in the rest of a body that is too long: many clients hear no answer before they have
-    sent all of it. What is longer still is not waited for.
-    """
-    left = min(left, MAX_IGNORED_BYTES)
-    while left > 0:
-        taken = len(stream.read(min(left, 65536)))
-        left = left - taken if taken else 0

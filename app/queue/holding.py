@@ -76,7 +76,7 @@ class Hold:
     def refusal(self, row: Row | None) -> QueueError:
         """Why the condition did not hold for the task as it is now."""
         if row is None:
-            return NotFound(f"There is no task {self.task_id}")
+            return NotFound(f"Task {self.task_id} not found")
         if row["status"] != "claimed":
             status = "pending" if row["status"] == "scheduled" else row["status"]
             return NotClaimed(

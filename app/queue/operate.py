@@ -120,7 +120,7 @@ def delete(site: Site, task_id: int) -> None:
         lambda connection: _delete(connection, task_id, statements), repeatable=False
     )
     if not found:
-        raise NotFound(f"There is no task {task_id}")
+        raise NotFound(f"Task {task_id} not found")
     if left:
         raise Conflict(
             f"Task {task_id} is claimed by a worker: cancel it, and delete it when it has ended"
@@ -146,5 +146,5 @@ def _note(site: Site, task_id: int, change_id: int, message: str | None = None) 
 
 def _row_or_not_found(rows: Mapping[int, Row], task_id: int) -> Row:
     if task_id not in rows:
-        raise NotFound(f"There is no task {task_id}")
+        raise NotFound(f"Task {task_id} not found")
     return rows[task_id]

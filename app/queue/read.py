@@ -22,7 +22,7 @@ def get(site: Site, task_id: int) -> dict[str, Any]:
     )
     rows = site.db.run(lambda connection: connection.query(sql, {"id": task_id}))
     if not rows:
-        raise NotFound(f"There is no task {task_id}")
+        raise NotFound(f"Task {task_id} not found")
     return view.task(rows[0], rows[0]["type_name"])
 
 
@@ -38,5 +38,5 @@ def trail(site: Site, task_id: int) -> list[dict[str, Any]]:
     ]
     found, changes = site.db.run(lambda connection: connection.send(statements))
     if not found.rows:
-        raise NotFound(f"There is no task {task_id}")
+        raise NotFound(f"Task {task_id} not found")
     return [{**row, "created_at": to_iso(row["created_at"])} for row in changes.rows]

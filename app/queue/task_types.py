@@ -94,7 +94,7 @@ def set_paused(site: Site, name: str, paused: bool) -> dict[str, Any]:
 
 def unknown_type(name: str, details: list[dict[str, str]] | None = None) -> UnknownType:
     return UnknownType(
-        f"There is no task type {name!r}: register it with POST /api/task-types/register", details
+        f"Task type {name!r} not found: register it with POST /api/task-types/register", details
     )
 
 

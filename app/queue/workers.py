@@ -164,7 +164,7 @@ def _find(connection: Connection, worker_id: str) -> tuple[Row, int]:
     # MySQL takes 'a ' for 'a'.
     if not found.rows or found.rows[0]["id"] != worker_id:
         raise NotFound(
-            f"There is no worker {worker_id!r}: one is known once it has registered or claimed"
+            f"Worker {worker_id!r} not found: one is known once it has registered or claimed"
         )
     return found.rows[0], held.rows[0]["held"] if held.rows else 0
 

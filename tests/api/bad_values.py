@@ -37,7 +37,7 @@ def integer(low: int, high: int) -> list[Any]:
 
 
 def choice(*choices: str) -> list[Any]:
-    close = [form for each in choices for form in (each.upper(), each + " ", each + "\x00")]
+    close = [form for each in choices for form in (each[:-1], each + " ", each + "\x00")]
     return [*NO_TEXT, "", "no such thing", "%", *close, *([each] for each in choices)]
 
 
@@ -88,7 +88,7 @@ TYPE_NAMES: list[Any] = [
 ]
 
 DEDUPE: list[Any] = [
-    *("", "Forever", "ACTIVE", "never", "false", "60", " forever"),
+    *("", "for ever", "never", "false", "60", " forever"),
     *(0, 0.0, -1, -0.5, True, [], {}, ["active"], {"seconds": 5}),
     *HUGE,
 ]

@@ -19,6 +19,7 @@ from app.api.http import Request
 from app.api.routes import SPOOLED
 from app.db.connection import Connection
 from app.models import Base
+from app.queue.wrong_keys import PREFIX as WRONG_KEYS
 from app.site import Site
 
 API_KEY = "the-key-of-the-tests"
@@ -41,6 +42,7 @@ STATUS_OF_CODE = {
     "lease_lost": 409,
     "conflict": 409,
     "too_large": 413,
+    "unsupported_media_type": 415,
     "rate_limited": 429,
     "internal": 500,
     "database_unavailable": 503,
@@ -174,6 +176,12 @@ class Api:
             check_form(method, reply)
         return reply
 
+    def send(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
+    ) -> tuple[int, bytes, Headers]:
+        """One call as it is, whatever comes back."""
+        return self._way(method, path, {}, headers, body)
+
     def post(self, path: str, body: Any = None) -> Reply:
         return self.call("POST", path, body)
 
@@ -235,11 +243,15 @@ class Api:
         return self.sql("SELECT * FROM tasks WHERE id = :id", id=task_id)[0]
 
     def dump(self) -> dict[str, list[Any]]:
-        """Every row of every table, but for when a worker was last seen: each call may tell."""
+        """Every row of every table, but for what each call may tell: when a worker was last seen,
+        and how many wrong keys there were.
+        """
         statements: list[Any] = [(f"SELECT * FROM {table} ORDER BY 1", {}) for table in TABLES]
         results = self.site.db.run(lambda connection: connection.send(statements))
         for row in results[TABLES.index("workers")].rows:
             del row["last_seen_at"]
+        settings = results[TABLES.index("settings")].rows
+        settings[:] = [row for row in settings if not row["name"].startswith(WRONG_KEYS)]
         return {table: result.rows for table, result in zip(TABLES, results)}
 
     @contextmanager
@@ -252,6 +264,7 @@ class Api:
     def clear(self) -> None:
         def delete(connection: Connection) -> None:
             connection.transact([(f"DELETE FROM {table}", {}) for table in EMPTIED_TABLES])
+            connection.transact([(f"DELETE FROM settings WHERE name LIKE '{WRONG_KEYS}%'", {})])
 
         self.site.db.run(delete)
 

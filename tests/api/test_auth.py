@@ -1,11 +1,20 @@
-"""Who is let in: the API key in ``Authorization`` or ``X-API-Key``."""
+"""Who is let in: the API key in ``Authorization``, ``X-API-Key`` or as the password of Basic."""
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
 
+from app.api.dispatch import answer
+from app.api.http import Request
 from tests.api.addresses import NATIVE, address_of
 from tests.api.caller import API_KEY, Api
+
+
+def basic(text: str) -> str:
+    return f"Basic {b64encode(text.encode()).decode()}"
+
 
 GOOD = [
     {"X-API-Key": API_KEY},
@@ -14,6 +23,13 @@ GOOD = [
     {"x-api-key": API_KEY},
     {"Authorization": "Basic dXNlcjpwYXNz", "X-API-Key": API_KEY},
     {"Authorization": "", "X-API-Key": API_KEY},
+    {"Authorization": "Bearer", "X-API-Key": API_KEY},
+    {"Authorization": basic(f"x:{API_KEY}")},
+    {"Authorization": basic(f":{API_KEY}")},
+    {"Authorization": basic(f"größe@example.com:{API_KEY}")},
+    {"authorization": basic(f"x:{API_KEY}").replace("Basic", "basic")},
+    {"Authorization": basic(f"x:{API_KEY}"), "X-API-Key": "of another program"},
+    {"Authorization": "Bearer of-another-program", "X-API-Key": API_KEY},
 ]
 BAD: list[dict[str, str]] = [
     {},
@@ -28,6 +44,14 @@ BAD: list[dict[str, str]] = [
     {"Authorization": "Bearer "},
     {"Authorization": "Bearer wrong-key"},
     {"Authorization": f"Basic {API_KEY}"},
+    {"Authorization": "Basic"},
+    {"Authorization": "Basic ="},
+    {"Authorization": "Basic größe"},
+    {"Authorization": basic(API_KEY)},
+    {"Authorization": basic(f"{API_KEY}:")},
+    {"Authorization": basic(f"{API_KEY}:x")},
+    {"Authorization": basic(f"x:{API_KEY}:")},
+    {"Authorization": "Basic /////w=="},
     {"Cookie": f"X-API-Key={API_KEY}"},
 ]
 CLOSED = [route for route in NATIVE if not route.is_open]
@@ -70,9 +94,44 @@ def test_the_key_goes_before_everything_else(api: Api) -> None:
     """A stranger does not learn what is wrong with a body, or which tasks there are."""
     api.register("job")
     task = api.create("job")
-    for path in (f"/tasks/{task['id']}/complete", "/tasks/999999999/complete"):
-        reply = api.call("POST", path, raw=b"{", headers={})
-        assert reply.code == "unauthorized"
+    for method, path in (
+        ("POST", f"/tasks/{task['id']}/complete"),
+        ("POST", "/tasks/999999999/complete"),
+        ("POST", "/nothing"),
+        ("GET", ""),
+        ("GET", "/tasks/x"),
+        ("PUT", "/tasks"),
+        ("FOO", "/tasks/claim"),
+        ("OPTIONS", "/tasks"),
+        ("POST", "/healthy"),
+        ("GET", "/v1/nothing"),
+    ):
+        for headers in ({}, {"X-API-Key": "wrong"}):
+            reply = api.call(method, path, raw=b"{", headers=headers)
+            assert reply.status == 401
+            assert reply.json.get("code", "").lower() == "unauthorized"
+
+
+def test_the_body_is_not_even_read_before_the_key(api: Api) -> None:
+    def read() -> bytes:
+        raise AssertionError("nobody with a wrong key has a body read")
+
+    for key, status in (("", 401), ("wrong", 401)):
+        request = Request("POST", "/tasks/claim", {}, {"x-api-key": key}, read)
+        assert answer(request, api.site).status == status
+
+
+@pytest.mark.parametrize(
+    ("mode", "asks"), [(None, True), ("navigate", True), ("cors", False), ("same-origin", False)]
+)
+def test_who_is_asked_for_a_password(api: Api, mode: str | None, asks: bool) -> None:
+    """A person with a browser, and programs that wait for it; not a page's script, for which the
+    browser would put up its dialog.
+    """
+    headers = {"Sec-Fetch-Mode": mode} if mode else {}
+    told = api.call("GET", "/tasks", headers=headers).headers["WWW-Authenticate"]
+    assert ("Basic" in told) is asks
+    assert "Bearer" in told
 
 
 def test_a_server_that_lets_everybody_in(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

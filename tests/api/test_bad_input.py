@@ -209,7 +209,7 @@ QUERIES = [
         "GET /tasks",
         tasks.LIST,
         {
-            "status": ["PENDING", "scheduled", "pending ", "x", "%", "pending,failed", "\x00"],
+            "status": ["waiting", "scheduled", "pending ", "x", "%", "pending,failed", "\x00"],
             "type": [" a", "a\nb", "\x00", "x" * 256],
             "tag": [" a", "a\nb", "\x00", "x" * 51],
             "worker_id": [" a", "a\nb", "\x00", "x" * 256],
@@ -223,7 +223,7 @@ QUERIES = [
     Place(
         "GET /task-types",
         task_types.LIST,
-        {"active_only": ["yes", "TRUE", "2", " true", "\x00", "x" * 100_000]},
+        {"active_only": ["yes", "2", " true", "\x00", "x" * 100_000]},
     ),
     Place(
         "GET /workers",

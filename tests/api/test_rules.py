@@ -202,7 +202,8 @@ def test_everything_that_changes_something_is_reachable_by_post() -> None:
     [
         ("GET", "/nothing", 404),
         ("GET", "/apis", 404),
-        ("POST", "/health", 404),
+        ("POST", "/nothing", 401),
+        ("PUT", "/nothing", 404),
         ("PUT", "/", 405),
         ("GET", "/static/../config.py", 404),
         ("GET", "/config.py", 404),

@@ -1,0 +1,47 @@
+"""Calls by scripts of web pages at other addresses: allowed for the origins in CORS_ORIGINS, off
+without them. The key goes in a header, never in a cookie, so a page gets in only with the key.
+"""
+
+from __future__ import annotations
+
+from app.api.http import Answer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from app.api.http import Request
+    from app.config import Settings
+
+ALLOWED = {
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
+    "Access-Control-Allow-Headers": (
+        "Authorization, X-API-Key, Content-Type, Idempotency-Key, traceparent"
+    ),
+    "Access-Control-Max-Age": "600",
+}
+READABLE = {"Access-Control-Expose-Headers": "Retry-After"}
+
+
+def preflight(request: Request, settings: Settings) -> Answer | None:
+    """The response to a browser that asks what a page may send; None for any other request. It
+    asks without a key.
+    """
+    asks = request.method == "OPTIONS" and "access-control-request-method" in request.headers
+    if not asks or not _allowed(request, settings):
+        return None
+    return Answer(204, None, ALLOWED)
+
+
+def allow(answer: Answer, request: Request, settings: Settings) -> None:
+    """Let the page read the answer, an error too."""
+    answer.headers["Vary"] = "Origin"
+    origin = _allowed(request, settings)
+    if origin:
+        answer.headers.update({"Access-Control-Allow-Origin": origin, **READABLE})
+
+
+def _allowed(request: Request, settings: Settings) -> str:
+    """The origin of the page as it is to be sent back; empty if it is not one of the setting."""
+    origin = request.headers.get("origin", "")
+    if "*" in settings.cors_origins:
+        return "*" if origin else ""
+    return origin if origin.lower() in settings.cors_origins else ""

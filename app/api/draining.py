@@ -1,0 +1,98 @@
+"""Getting rid of a body that nobody reads, within a second, whether it comes or not."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from typing import Any
+
+    Environ = dict[str, Any]
+
+SECONDS = 1.0
+PIECE = 65536
+
+
+def drain(environ: Environ, size: int) -> None:
+    """Read up to ``size`` bytes of the request's body. Never raises: whatever goes wrong with a
+    body that is not wanted, the response has been decided.
+    """
+    with suppress(Exception):
+        if environ.get("wsgi.run_once"):
+            _drain_program_input(environ["wsgi.input"].fileno(), size)
+            return
+        connection = _connection(environ)
+        if connection is not None:
+            with connection:
+                _drain_connection(environ["wsgi.input"], connection, size)
+
+
+def _drain_program_input(descriptor: int, size: int) -> None:
+    """A CGI program's input: a pipe, or mod_cgid's socket."""
+    import select
+
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    deadline = time.monotonic() + SECONDS
+    while size > 0:
+        left = deadline - time.monotonic()
+        if left <= 0 or not poll.poll(left * 1000):
+            break
+        taken = len(os.read(descriptor, PIECE))
+        if not taken:
+            return
+        size -= taken
+    _refuse_the_rest(descriptor)
+
+
+def _refuse_the_rest(descriptor: int) -> None:
+    """The web server hears that nobody reads on, and throws the rest away itself. A pipe says so
+    when the program ends; a socket with something unread in it would lose the response instead.
+    """
+    import socket
+    import stat
+
+    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+        return
+    with socket.socket(fileno=os.dup(descriptor)) as connection:
+        connection.shutdown(socket.SHUT_RD)
+        while connection.recv(PIECE):
+            pass
+
+
+def _connection(environ: Environ) -> socket.socket | None:
+    """A handle of the socket that the body comes from, where the server shows it."""
+    import socket
+
+    shown = environ.get("gunicorn.socket") or environ["wsgi.input"]
+    if not hasattr(shown, "fileno"):
+        return None
+    return socket.socket(fileno=os.dup(shown.fileno()))
+
+
+def _drain_connection(stream: Any, connection: socket.socket, size: int) -> None:
+    """The server's own reader may wait for more than there is, so a timer ends what it reads:
+    then it finds the end of the input. What is sent stays as it was.
+    """
+    from threading import Timer
+
+    timer = Timer(SECONDS, _stop_receiving, (connection,))
+    timer.daemon = True
+    timer.start()
+    try:
+        while size > 0:
+            taken = len(stream.read(min(size, PIECE)))
+            size = size - taken if taken else 0
+    finally:
+        timer.cancel()
+
+
+def _stop_receiving(connection: socket.socket) -> None:
+    import socket
+
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RD)

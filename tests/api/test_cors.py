@@ -1,0 +1,80 @@
+"""Calls by scripts of pages at other addresses: only from the origins that are configured."""
+
+from __future__ import annotations
+
+import pytest
+from werkzeug.datastructures import Headers
+
+from tests.api.caller import API_KEY, Api
+
+PAGE = "https://www.example.com"
+PREFLIGHT = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key"}
+
+
+@pytest.fixture
+def allowed(api: Api, monkeypatch: pytest.MonkeyPatch) -> Api:
+    monkeypatch.setattr(api.site.settings, "cors_origins", (PAGE, "http://localhost:3000"))
+    return api
+
+
+def granted(headers: Headers) -> str | None:
+    return headers.get("Access-Control-Allow-Origin")
+
+
+def test_off_unless_configured(api: Api) -> None:
+    reply = api.call("GET", "/health", headers={"Origin": PAGE})
+    assert not [name for name, _ in reply.headers if name.startswith("Access-Control")]
+    asked = api.call("OPTIONS", "/tasks", headers={"Origin": PAGE, **PREFLIGHT})
+    assert asked.status == 401
+    assert granted(asked.headers) is None
+
+
+def test_the_browser_asks_without_a_key(allowed: Api) -> None:
+    for path in ("/tasks", "/tasks/5/complete", "/nothing"):
+        status, body, headers = allowed.send("OPTIONS", path, {"Origin": PAGE, **PREFLIGHT})
+        assert (status, body) == (204, b"")
+        assert granted(headers) == PAGE
+        assert headers["Vary"] == "Origin"
+        for name in ("Authorization", "X-API-Key", "Content-Type", "Idempotency-Key"):
+            assert name in headers["Access-Control-Allow-Headers"]
+        assert "traceparent" in headers["Access-Control-Allow-Headers"]
+        assert "POST" in headers["Access-Control-Allow-Methods"]
+        assert "Access-Control-Allow-Credentials" not in headers
+
+
+def test_the_page_can_read_answers_and_errors(allowed: Api) -> None:
+    key = {"X-API-Key": API_KEY, "Origin": PAGE}
+    for method, path, headers, status in (
+        ("GET", "/task-types", key, 200),
+        ("GET", "/tasks/999999999", key, 404),
+        ("PUT", "/tasks", key, 405),
+        ("GET", "/task-types", {"Origin": PAGE}, 401),
+    ):
+        reply = allowed.call(method, path, headers=headers)
+        assert reply.status == status
+        assert granted(reply.headers) == PAGE
+        assert reply.headers["Vary"] == "Origin"
+
+
+def test_other_pages_get_nothing(allowed: Api) -> None:
+    for origin in ("https://evil.example", "https://www.example.com.evil.example", "null", ""):
+        asked = allowed.call("OPTIONS", "/tasks", headers={"Origin": origin, **PREFLIGHT})
+        assert asked.status == 401
+        reply = allowed.call("GET", "/task-types", headers={"X-API-Key": API_KEY, "Origin": origin})
+        assert reply.status == 200
+        for headers in (asked.headers, reply.headers):
+            assert granted(headers) is None
+            assert headers["Vary"] == "Origin"
+
+
+def test_every_page(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api.site.settings, "cors_origins", ("*",))
+    assert granted(api.call("GET", "/health", headers={"Origin": PAGE}).headers) == "*"
+    asked = api.send("OPTIONS", "/tasks", {"Origin": PAGE, **PREFLIGHT})
+    assert (asked[0], granted(asked[2])) == (204, "*")
+
+
+def test_an_ordinary_options_call_needs_the_key(allowed: Api) -> None:
+    assert allowed.call("OPTIONS", "/tasks", headers={"Origin": PAGE}).status == 401
+    key = {"X-API-Key": API_KEY}
+    assert allowed.call("OPTIONS", "/tasks", headers=key).code == "method_not_allowed"
