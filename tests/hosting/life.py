@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
@@ -49,6 +50,20 @@ def know_the_caller(hosted: Hosted) -> None:
         assert hosted.api("GET", path, X_API_Key=API_KEY).status == 200
         assert hosted.api("GET", path, Authorization="Bearer wrong").status == 401
         assert hosted.api("GET", path, Accept="*/*").json["code"] == "unauthorized"
+
+
+def take_only_an_address(hosted: Hosted) -> None:
+    """A client that is given an address with the key in it, and drops its path."""
+    basic = f"Basic {b64encode(f'x:{API_KEY}'.encode()).decode()}"
+    base, send = hosted.site.base, hosted.apache.request
+    assert send("GET", f"{base}/health").json["status"] == "healthy"
+    claim, headers = b'{"worker_id": "w", "limit": 1}', {"Authorization": basic}
+    for path in ("/tasks/claim", "/api/tasks/claim"):
+        assert send("POST", base + path, claim, headers).status == 200
+        assert send("POST", base + path, claim).status == 401
+    assert send("POST", f"{base}/nothing", claim, headers).status == 404
+    assert send("POST", f"{base}/nothing", claim).status == 401
+    assert send("GET", f"{base}/api/tasks", None, headers).status == 200
 
 
 def read_names(hosted: Hosted) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.support.server import PROJECT
 
-KEY = "test-key"
+KEY = "test-key-of-a-good-length"
 
 
 def environment(database_url: str, **more: str) -> dict[str, str]:

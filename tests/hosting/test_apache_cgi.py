@@ -6,6 +6,7 @@ import pytest
 
 from tests.hosting import life
 from tests.hosting.conftest import Host, Hosted
+from tests.support.server import API_KEY
 
 
 @pytest.fixture(params=["cgi", "cgid"])
@@ -33,6 +34,10 @@ def test_eight_callers_at_once_get_no_error(hosted: Hosted) -> None:
     life.serve_eight_at_once(hosted, "cgi.crowd")
 
 
+def test_calls_without_the_prefix_and_with_basic(on_sqlite: Hosted) -> None:
+    life.take_only_an_address(on_sqlite)
+
+
 def test_the_key_arrives_in_both_headers(on_sqlite: Hosted) -> None:
     life.know_the_caller(on_sqlite)
 
@@ -51,7 +56,7 @@ def test_head_is_answered_without_a_body(on_sqlite: Hosted) -> None:
 
 def test_a_body_in_chunks_is_asked_for_its_length(on_sqlite: Hosted) -> None:
     path = f"{on_sqlite.site.base}/api/tasks/claim"
-    headers = {"X-API-Key": "test-key", "Transfer-Encoding": "chunked"}
+    headers = {"X-API-Key": API_KEY, "Transfer-Encoding": "chunked"}
     body = b'{"worker_id": "w"}'
     reply = on_sqlite.apache.request("POST", path, body, headers, chunked=True)
     assert (reply.status, reply.json["code"]) == (411, "length_required")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from urllib.parse import urlencode
 
-from tests.hosting.programs import KEY, run_cgi
+from tests.hosting.programs import KEY, CgiAnswer, environment, run_cgi
+from tests.support.server import PROJECT
 
 
 def test_a_task_from_registration_to_result(database_url: str) -> None:
@@ -49,6 +52,58 @@ def test_the_key_may_arrive_as_authorization_or_redirected(database_url: str) ->
         assert run_cgi(database_url, "POST", path, body, **more).json["code"] == "no_tasks"
     refused = run_cgi(database_url, "POST", path, body, HTTP_X_API_KEY="")
     assert refused.status == 401
+
+
+def test_wrong_keys_are_counted_over_processes(database_url: str) -> None:
+    body = {"worker_id": "w"}
+
+    def call(key: str) -> CgiAnswer:
+        variables = {"HTTP_X_API_KEY": key, "REMOTE_ADDR": "192.0.2.1"}
+        return run_cgi(database_url, "POST", "/api/tasks/claim", body, **variables)
+
+    # Two minutes' worth: wherever a minute ends, more than ten fall into one.
+    answers = [call(f"wrong-{number}") for number in range(22)]
+    assert {each.status for each in answers} == {401, 429}
+    assert sum("more than 10 wrong API keys" in each.log for each in answers) in (1, 2)
+    slowed = next(each for each in answers if each.status == 429)
+    assert slowed.json["code"] == "rate_limited"
+    assert 1 <= int(slowed.headers["retry-after"]) <= 60
+    assert call(KEY).json["code"] == "no_tasks"
+
+
+def test_a_header_named_proxy_is_not_taken_for_a_setting(database_url: str) -> None:
+    program = (
+        "import os, runpy, sys\n"
+        "end = os._exit\n"
+        "def look(code):\n"
+        "    sys.stderr.write('HTTP_PROXY' in os.environ and 'taken' or 'gone')\n"
+        "    sys.stderr.flush()\n"
+        "    end(code)\n"
+        "os._exit = look\n"
+        "runpy.run_path(sys.argv[1], run_name='__main__')\n"
+    )
+    env = environment(database_url, REQUEST_METHOD="GET", PATH_INFO="/api/health")
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(PROJECT / "passenger_wsgi.py")],
+        capture_output=True,
+        env={**env, "HTTP_PROXY": "http://proxy.example:3128"},
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.startswith(b"Status: 200")
+    assert done.stderr == b"gone"
+
+
+def test_a_short_key_works_and_is_told_where_it_bothers_nobody(database_url: str) -> None:
+    """Not with each call of a worker: each is a process of its own, and would log it anew."""
+    short = {"TASKMANAGER_API_KEY": "k" * 8, "HTTP_X_API_KEY": "k" * 8}
+    claimed = run_cgi(database_url, "POST", "/api/tasks/claim", {"worker_id": "w"}, **short)
+    assert (claimed.json["code"], claimed.log) == ("no_tasks", "")
+    listed = run_cgi(database_url, "GET", "/api/tasks", **short)
+    assert listed.status == 200
+    assert listed.log.count("API_KEY has 8 characters") == 1
+    health = run_cgi(database_url, "GET", "/api/health", **short)
+    assert (health.log, "API_KEY" in health.raw.decode()) == ("", False)
 
 
 def test_a_name_in_utf_8_is_read_as_such(database_url: str) -> None:

@@ -42,6 +42,14 @@ def test_init_db_makes_the_tables_and_may_be_run_again(mariadb: MariaDB, tmp_pat
         assert _tables(url) == TABLES
 
 
+def test_commands_say_that_the_key_is_short(tmp_path: Path) -> None:
+    env = environment(f"sqlite:///{tmp_path}/q.sqlite3", TASKMANAGER_API_KEY="k" * 8)
+    done = run_flask("init-db", env=env)
+    assert done.returncode == 0
+    assert done.stderr.count("API_KEY has 8 characters, and 24 or more are safe") == 1
+    assert "kkkk" not in done.stderr
+
+
 def test_init_db_makes_what_schema_sql_makes(mariadb: MariaDB) -> None:
     run_flask("init-db", env=environment(mariadb.create_database("tm_init")))
     mariadb.create_database("tm_import")

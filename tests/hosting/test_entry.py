@@ -17,6 +17,7 @@ from app.install import entry
 from tests.hosting.conftest import FOLDER, Hosted
 from tests.support.apache import Apache, Reply
 from tests.support.net import wait_until
+from tests.support.server import API_KEY
 from tests.support.site import INTERPRETER, RELEASE, Site
 
 SQLITE = {"DATABASE_URL": "sqlite:///data/queue.sqlite3"}
@@ -192,7 +193,7 @@ def test_the_installer_runs_while_it_is_there_and_never_shows_its_text(hosted: H
 def test_other_front_controllers_lead_to_the_same_answers(hosted: Hosted, rules: str) -> None:
     base = hosted.site.base
     (hosted.site.web_folder / ".htaccess").write_text(rules.replace("{base}", base), "utf-8")
-    bearer = "Bearer test-key"
+    bearer = f"Bearer {API_KEY}"
     assert hosted.api("GET", "/health").json["status"] == "healthy"
     assert hosted.api("GET", "/task-types", Authorization=bearer).status == 200
     assert hosted.api("GET", "/tasks?limit=3", Authorization=bearer).json["data"]["limit"] == 3
@@ -230,7 +231,7 @@ def test_few_things_need_be_allowed(site: Site) -> None:
     allowed = "FileInfo Indexes Options"
     with Apache(site.document_root, "cgi", site.base, allow_override=allowed) as apache:
         assert apache.api("GET", "/health").status == 200
-        bearer = {"Authorization": "Bearer test-key"}
+        bearer = {"Authorization": f"Bearer {API_KEY}"}
         assert apache.api("GET", "/task-types", headers=bearer).status == 200
         reply = apache.request("GET", f"{site.base}/taskmanager/config.py")
         assert reply.status >= 400

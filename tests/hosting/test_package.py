@@ -11,7 +11,7 @@ from tests.support.checkout import copy_project
 SCRIPT = """
 import io, json, os, sys
 os.environ["TASKMANAGER_DATABASE_URL"] = "sqlite:///" + sys.argv[1]
-os.environ["TASKMANAGER_API_KEY"] = "test-key"
+os.environ["TASKMANAGER_API_KEY"] = "test-key-of-a-good-length"
 import passenger_wsgi, app, worker
 assert "site-packages" in app.__file__ or "installed" in app.__file__, app.__file__
 environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/api/health", "wsgi.input": io.BytesIO()}

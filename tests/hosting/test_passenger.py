@@ -15,6 +15,7 @@ from tests.hosting import life
 from tests.hosting.conftest import Host, Hosted
 from tests.support.mariadb import MariaDB
 from tests.support.net import wait_until
+from tests.support.server import API_KEY
 from tests.support.site import RELEASE
 
 
@@ -53,6 +54,10 @@ def test_eight_callers_at_once_get_no_error(hosted: Hosted) -> None:
     life.serve_eight_at_once(hosted, "passenger.crowd")
 
 
+def test_calls_without_the_prefix_and_with_basic(on_sqlite: Hosted) -> None:
+    life.take_only_an_address(on_sqlite)
+
+
 def test_the_key_arrives_in_both_headers(on_sqlite: Hosted) -> None:
     life.know_the_caller(on_sqlite)
 
@@ -72,7 +77,7 @@ def test_head_is_answered_without_a_body(on_sqlite: Hosted) -> None:
 def test_a_body_in_chunks_is_read(on_sqlite: Hosted) -> None:
     life.register(on_sqlite, "passenger.chunks")
     path = f"{on_sqlite.site.base}/api/tasks"
-    headers = {"X-API-Key": "test-key", "Transfer-Encoding": "chunked"}
+    headers = {"X-API-Key": API_KEY, "Transfer-Encoding": "chunked"}
     body = json.dumps({"type": "passenger.chunks", "params": {"n": 1}}).encode()
     reply = on_sqlite.apache.request("POST", path, body, headers, chunked=True)
     assert (reply.status, reply.json["data"]["type"]) == (201, "passenger.chunks")

@@ -72,6 +72,13 @@ def test_many_processes_share_one_new_sqlite_file(tmp_path: Path) -> None:
         assert (status, listed["data"]["count"]) == (200, 100)
 
 
+def test_a_short_key_is_told_at_the_start(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/q.sqlite3"
+    with Server({"DATABASE_URL": url, "API_KEY": "k" * 10}) as server:
+        assert server.call("GET", "/tasks")[0] == 200
+        assert server.log().count("API_KEY has 10 characters") == 1
+
+
 def test_a_wrong_setting_stops_the_start_with_a_sentence_that_names_it(tmp_path: Path) -> None:
     env = environment(f"sqlite:///{tmp_path}/q.sqlite3", TASKMANAGER_MAX_TASK_ATTEMPTS="many")
     flask = run_flask("run", "--port", str(free_port()), env=env)

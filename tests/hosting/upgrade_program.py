@@ -23,7 +23,9 @@ from app.install.upgrade import UpgradeFailed, upgrade  # noqa: E402
 
 def call(method, path, body=None):
     payload = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(URL + path, payload, {"X-API-Key": "test-key"}, method=method)
+    request = urllib.request.Request(
+        URL + path, payload, {"X-API-Key": "test-key-of-a-good-length"}, method=method
+    )
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return answer.status, json.load(answer)

@@ -120,7 +120,7 @@ def _health(release: Path, folder: Path, options: list[str], packages: str = "")
     script = (
         "import io, json, passenger_wsgi\n"
         "for path in ('/api/health', '/api/tasks'):\n"
-        "    environ = {'REQUEST_METHOD': 'GET', 'PATH_INFO': path, 'HTTP_X_API_KEY': 'test-key',\n"
+        "    environ = {'REQUEST_METHOD': 'GET', 'PATH_INFO': path, 'HTTP_X_API_KEY': 'k' * 24,\n"
         "               'SERVER_NAME': 'here', 'SERVER_PORT': '80', 'wsgi.url_scheme': 'http',\n"
         "               'wsgi.input': io.BytesIO()}\n"
         "    body = b''.join(passenger_wsgi.application(environ, lambda status, headers: None))\n"
@@ -130,7 +130,7 @@ def _health(release: Path, folder: Path, options: list[str], packages: str = "")
     )
     settings = {
         "TASKMANAGER_DATABASE_URL": f"sqlite:///{folder}/queue.sqlite3",
-        "TASKMANAGER_API_KEY": "test-key",
+        "TASKMANAGER_API_KEY": "k" * 24,
         "PYTHONPATH": packages,
         "PYTHONDONTWRITEBYTECODE": "1",
     }

@@ -19,7 +19,7 @@ from typing import Any
 from tests.support.net import HOST, free_port, wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
-API_KEY = "test-key"
+API_KEY = "test-key-of-a-good-length"
 START_SECONDS = 60
 STOP_SECONDS = 30
 
