@@ -59,7 +59,14 @@ def respond(environ: Environ, start_response: StartResponse, site: Site) -> Iter
 def reply_to(environ: Environ, site: Site) -> Answer:
     """The answer to the request in a WSGI or CGI environment. Never raises."""
     body = body_of(environ, site.settings.max_body_bytes)
-    reply = answer(request_of(environ, body.read), site)
+
+    def read() -> bytes:
+        received = body.read()
+        # The call's time is for the database: a slow connection does not use it up.
+        site.db.start_call()
+        return received
+
+    reply = answer(request_of(environ, read), site)
     body.drain()
     return reply
 

@@ -1,0 +1,37 @@
+"""A body that takes its time on a slow connection."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+
+import pytest
+
+from app.api import wsgi
+from tests.api.caller import API_KEY, Api
+
+
+class SlowInput(io.BytesIO):
+    """Brings a few bytes at a time, later than the database may take for the whole call."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        time.sleep(0.4)
+        return super().read(min(size or 0, 20))
+
+
+@pytest.mark.parametrize("way", ["plain"], indirect=True)
+def test_takes_no_time_from_the_call(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.register("job")
+    monkeypatch.setattr(api.site.db, "seconds", 1.0)
+    body = json.dumps({"type": "job", "params": {"text": "x" * 40}}).encode()
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/api/tasks",
+        "HTTP_X_API_KEY": API_KEY,
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": SlowInput(body),
+    }
+    started = time.monotonic()
+    assert wsgi.reply_to(environ, api.site).status == 201
+    assert time.monotonic() - started > 1.0
