@@ -71,7 +71,8 @@ def test_every_address_is_the_programs(on_sqlite: Hosted) -> None:
         reply = on_sqlite.apache.request("GET", base + path)
         assert reply.json["status"] == "healthy", path
     for path in ("/nothing", "/index.cgi/nothing", "/api", "/app"):
-        reply = on_sqlite.apache.request("GET", base + path)
+        key = {"X-API-Key": API_KEY} if path == "/api" else {}
+        reply = on_sqlite.apache.request("GET", base + path, None, key)
         assert (reply.status, reply.json["code"]) == (404, "not_found"), path
 
 
