@@ -27,7 +27,8 @@ LOCK_SECONDS = 5
 SETTINGS = (
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;"
     "SET autocommit=1, innodb_lock_wait_timeout={lock}, lock_wait_timeout={lock}, "
-    "sql_big_selects=1, sql_select_limit=18446744073709551615, sql_safe_updates=0, sql_mode='STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'"
+    "sql_big_selects=1, sql_select_limit=18446744073709551615, sql_safe_updates=0, "
+    "sql_mode='STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'"
 )
 
 # Asked in the same packet. MySQL reads the last part as a comment.
