@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from app.queue import dedupe, jsontext
 from app.queue.errors import Invalid, TooLarge
 from app.queue.task_types import unknown_type
@@ -15,9 +13,6 @@ if TYPE_CHECKING:
 
     from app.db.connection import Row
     from app.site import Site
-
-CHECK_SECONDS = 5.0
-"""How long the patterns of one call's schemas may match altogether."""
 
 ANYTHING = ("true", "{}", '{"type":"object"}')
 """Schemas that every params match: no need to load a validator."""
@@ -81,6 +76,8 @@ class Draft:
         if task.dedupe is not False:
             self.key = task.dedupe_key or dedupe.key_of(task.type, task.params)
         self.type: Row = {}
+        self.checked_by: str | None = None
+        """The schema that ``params`` is known to match: a call that runs again checks once."""
 
     @property
     def scope(self) -> Any:
@@ -133,11 +130,9 @@ def attach_types(site: Site, drafts: list[Draft], types: Sequence[Row]) -> None:
             for task in missing
         ]
         raise unknown_type(missing[0].type, details)
-    faults = []
-    deadline = time.monotonic() + CHECK_SECONDS
     for draft in drafts:
         draft.type = by_name[draft.task.type]
-        faults += _faults(site, draft, deadline)
+    faults = _faults(site, drafts)
     if faults:
         raise Invalid(_summary(faults), faults)
 
@@ -147,15 +142,19 @@ def _summary(faults: list[dict[str, str]]) -> str:
     return f"{faults[0]['path']}: {faults[0]['message']}{more}"
 
 
-def _faults(site: Site, draft: Draft, deadline: float) -> list[dict[str, str]]:
-    where = draft.task.where
-    if not draft.type["is_active"]:
-        message = f"the task type {draft.task.type!r} is not active: activate or register it"
-        return [{"path": f"{where}type", "message": message}]
-    schema_json = draft.type["param_schema_json"]
-    if not site.settings.enable_schema_validation or schema_json in ANYTHING:
-        return []
-    from app.queue.validation import violations
+def _faults(site: Site, drafts: list[Draft]) -> list[dict[str, str]]:
+    """Of all drafts, in their order."""
+    faults: list[list[dict[str, str]]] = [[] for _ in drafts]
+    positions: dict[str, list[int]] = {}
+    for position, draft in enumerate(drafts):
+        schema_json = draft.type["param_schema_json"]
+        if not draft.type["is_active"]:
+            message = f"the task type {draft.task.type!r} is not active: activate or register it"
+            faults[position] = [{"path": f"{draft.task.where}type", "message": message}]
+        elif draft.checked_by != schema_json and schema_json not in ANYTHING:
+            positions.setdefault(schema_json, []).append(position)
+    if positions and site.settings.enable_schema_validation:
+        from app.queue.validation import check_all
 
-    found = violations(schema_json, jsontext.loads(schema_json), draft.task.params, deadline)
-    return [{**fault, "path": where + fault["path"]} for fault in found]
+        check_all(drafts, positions, faults)
+    return [fault for each in faults for fault in each]

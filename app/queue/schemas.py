@@ -1,131 +1,102 @@
 """Schemas of task types, when they are registered: draft 2020-12, standing by themselves.
 
-This loads jsonschema, so it is imported only by calls that register a schema.
+Imported only by calls that register a schema.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
-
-import regex
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-
 from app.queue.errors import Invalid
-from app.queue.validation import MAX_VIOLATIONS, path_of
+from app.queue.schema.check import Check, GaveUp
+from app.queue.schema.document import MAX_PATTERNS_SIZE, Document
+from app.queue.schema.ecma import PatternError
+from app.queue.schema.metaschema import METASCHEMA
+from app.queue.schema.places import IN_A_LIST, IN_A_MAP, IN_ITSELF, schemas_in
+from app.queue.schema.wording import short
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+    from typing import Any
+
+    from app.queue.schema.wording import At
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
-# The keywords of draft 2020-12 (and the one that it kept for old schemas) that hold schemas.
-HOLDS_A_SCHEMA = {
-    "additionalProperties",
-    "contains",
-    "contentSchema",
-    "else",
-    "if",
-    "items",
-    "not",
-    "propertyNames",
-    "then",
-    "unevaluatedItems",
-    "unevaluatedProperties",
-}
-HOLDS_A_LIST = {"allOf", "anyOf", "oneOf", "prefixItems"}
-HOLDS_A_MAP = {"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"}
+MAX_SCHEMAS = 20_000
+"""How many schemas may stand in one, each property's and each ``allOf``'s counted."""
 
 
 def check_schema(schema: Any) -> None:
     """Raises Invalid, with every fault found, unless ``schema`` can be used for params."""
-    try:
-        errors = [
-            {"path": path_of("param_schema", error), "message": error.message}
-            for error in Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema)
-        ]
-    except (RecursionError, SchemaError) as error:
-        errors = [{"path": "param_schema", "message": f"cannot be read: {error}"}]
-    if errors:
-        raise Invalid("param_schema is not a JSON Schema of draft 2020-12", errors[:MAX_VIOLATIONS])
-    _check_self_contained(schema, "param_schema")
-    _check_patterns(schema, "param_schema")
+    check = Check()
+    for message, look in (
+        ("param_schema is too large", _check_size),
+        ("param_schema is not a JSON Schema of draft 2020-12", _check_form),
+        ("param_schema must stand by itself, in draft 2020-12", _check_self_contained),
+        ("param_schema has a pattern that cannot be used", _check_patterns),
+    ):
+        found = check.violations("param_schema", _looking(look, check, schema))
+        if found:
+            raise Invalid(message, found)
 
 
-def _parts(schema: Any, root: str) -> Iterator[tuple[str, str, Any]]:
-    """Each schema inside a schema, itself first: its JSON pointer, its path for people, itself.
-
-    What stands in ``const``, ``enum``, ``default`` and ``examples`` is data and no schema.
-    """
-    waiting = [("", root, schema)]
-    while waiting:
-        pointer, path, part = waiting.pop()
-        yield pointer, path, part
-        if isinstance(part, dict):
-            waiting += [
-                (pointer + "".join(f"/{_escape(step)}" for step in steps), f"{path}.{where}", inner)
-                for steps, where, inner in _inside(part)
-            ]
+def _looking(look: Callable[[Check, Any], None], check: Check, schema: Any) -> Callable[[], None]:
+    return lambda: look(check, schema)
 
 
-def _inside(part: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str, Any]]:
-    for word, value in part.items():
-        if word in HOLDS_A_SCHEMA:
-            yield (word,), word, value
-        elif word in HOLDS_A_LIST and isinstance(value, list):
-            for index, each in enumerate(value):
-                yield (word, str(index)), f"{word}[{index}]", each
-        elif word in HOLDS_A_MAP and isinstance(value, dict):
-            for name, each in value.items():
-                yield (word, name), f"{word}.{name}", each
+def _check_size(check: Check, schema: Any) -> None:
+    for count, (at, _) in enumerate(schemas_in(schema), 1):
+        if count > MAX_SCHEMAS:
+            around, keyword = _holder(at)
+            message = f"{keyword} brings it to more than {MAX_SCHEMAS} schemas: describe less"
+            raise GaveUp(around, message)
 
 
-def _escape(step: str) -> str:
-    return step.replace("~", "~0").replace("/", "~1")
+def _holder(at: At) -> tuple[At, str]:
+    """Where the keyword is that holds the schema at this place, and that keyword."""
+    while at:
+        at, step = at
+        if isinstance(step, str) and step in IN_ITSELF | IN_A_LIST | IN_A_MAP:
+            return at, step
+    return (), "it"
 
 
-def _check_self_contained(schema: Any, root: str) -> None:
+def _check_form(check: Check, schema: Any) -> None:
+    Document(METASCHEMA).root.check(check, schema, "the schema", ())
+
+
+def _check_self_contained(check: Check, schema: Any) -> None:
     """Every reference leads to a schema inside this one; nothing is fetched."""
-    parts = list(_parts(schema, root))
-    objects = [(path, part) for _, path, part in parts if isinstance(part, dict)]
-    targets = {f"#{pointer}" for pointer, _, _ in parts}
-    for _, part in objects:
-        targets |= {f"#{part[word]}" for word in ("$anchor", "$dynamicAnchor") if word in part}
-    faults = []
-    for path, part in objects:
+    document = Document(schema)
+    for at, part in schemas_in(schema):
+        if not isinstance(part, dict):
+            continue
+        check.spend(1, "references", at)
         for word in ("$ref", "$dynamicRef"):
-            target = part.get(word)
-            if isinstance(target, str) and unquote(target) not in targets:
-                message = f"{target!r} leads to no schema inside this one, and others are not read"
-                faults.append({"path": f"{path}.{word}", "message": message})
+            if word in part and document.find(part[word]) is None:
+                message = "leads to no schema inside this one, and others are not read"
+                check.tell((at, word), f"{short(part[word])} {message}")
         for word in ("$id", "$schema"):
-            if word in part and path != root:
-                message = "stands inside the schema: only the whole may have one"
-                faults.append({"path": f"{path}.{word}", "message": message})
+            if word in part and at:
+                check.tell((at, word), "stands inside the schema: only the whole may have one")
         draft = part.get("$schema")
-        if isinstance(draft, str) and draft.rstrip("#") != DRAFT:
-            message = f"{draft!r} is another draft; write for 2020-12 or leave $schema out"
-            faults.append({"path": f"{path}.$schema", "message": message})
-    if faults:
-        raise Invalid("param_schema must stand by itself, in draft 2020-12", faults)
+        if draft is not None and draft.rstrip("#") != DRAFT:
+            message = "is another draft; write for 2020-12 or leave $schema out"
+            check.tell((at, "$schema"), f"{short(draft)} {message}")
 
 
-def _check_patterns(schema: Any, root: str) -> None:
-    faults = []
-    objects = [(path, part) for _, path, part in _parts(schema, root) if isinstance(part, dict)]
-    unevaluated = any("unevaluatedProperties" in part for _, part in objects)
-    for path, part in objects:
-        patterns = part.get("patternProperties", {})
-        if patterns and unevaluated:
-            # jsonschema matches those by itself, and nothing bounds how long that takes.
-            message = "cannot stand beside unevaluatedProperties: use additionalProperties"
-            faults.append({"path": f"{path}.patternProperties", "message": message})
-        for pattern in [*patterns, *([part["pattern"]] if "pattern" in part else [])]:
-            try:
-                regex.compile(pattern)
-            except (regex.error, OverflowError, RecursionError) as error:
-                message = f"the pattern {pattern!r} cannot be read: {error}"
-                faults.append({"path": path, "message": message})
-    if faults:
-        raise Invalid("param_schema has a pattern that cannot be used", faults)
+def _check_patterns(check: Check, schema: Any) -> None:
+    document = Document(schema)
+    for at, part in schemas_in(schema):
+        if not isinstance(part, dict):
+            continue
+        for word in ("pattern", "patternProperties"):
+            sources = part.get(word, ())
+            for source in [sources] if isinstance(sources, str) else sources:
+                check.spend(300, word, at)
+                try:
+                    document.pattern(source).compile()
+                except PatternError as error:
+                    check.tell(at, f"the {word} {short(source)} {error}")
+                if document.patterns_size > MAX_PATTERNS_SIZE:
+                    return

@@ -137,6 +137,14 @@ KEYWORDS: dict[str, tuple[Any, Any, Any]] = {
     "maxLength counts characters": ({"maxLength": 2}, "🎉🎉", "abc"),
     "pattern": ({"pattern": "^[a-z]+$"}, "abc", "ABC"),
     "pattern is not anchored": ({"pattern": "b"}, "abc", "ac"),
+    "pattern ends at the end": ({"pattern": "^[a-z]+$"}, "abc", "abc\n"),
+    "pattern with digits": ({"pattern": r"^\d+$"}, "12", "\u0661\u0662"),
+    "pattern with word characters": ({"pattern": r"^\w+$"}, "a_1", "é"),
+    "pattern with white space": ({"pattern": r"^\s$"}, "\ufeff", "\x1c"),
+    "pattern with a dot": ({"pattern": "^a.b$"}, "a\x85b", "a\u2028b"),
+    "pattern with a class of brackets": ({"pattern": "^[[&&a]+$"}, "[&a", "[" * 2 + "b"),
+    "pattern with a named group": ({"pattern": "^(?<q>['\"]).*\\k<q>$"}, "'a'", "'a\""),
+    "pattern with surrogates": ({"pattern": r"^\ud83d\ude00$"}, "😀", "😁"),
     "pattern with unicode": ({"pattern": r"^\p{Lu}+$"}, "ÄÖ", "äö"),
     "patternProperties": (
         {"patternProperties": {"^n_": {"type": "number"}}},
@@ -147,6 +155,16 @@ KEYWORDS: dict[str, tuple[Any, Any, Any]] = {
         {"patternProperties": {"^n_": True}, "additionalProperties": False},
         {"n_a": 1},
         {"m": 1},
+    ),
+    "patternProperties end at the end": (
+        {"patternProperties": {"^a$": False}},
+        {"a\n": 1},
+        {"a": 1},
+    ),
+    "patternProperties beside unevaluatedProperties": (
+        {"patternProperties": {"^a$": True}, "unevaluatedProperties": False},
+        {"a": 1},
+        {"a\n": 1},
     ),
     "propertyNames": ({"propertyNames": {"maxLength": 3}}, {"abc": 1}, {"abcd": 1}),
     "dependentRequired": ({"dependentRequired": {"a": ["b"]}}, {"a": 1, "b": 2}, {"a": 1}),
@@ -263,6 +281,15 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a list of items, as in older drafts": ({"items": [{}]}, "param_schema.items"),
     "unreadable pattern": ({"properties": {"a": {"pattern": "("}}}, "param_schema.properties.a"),
     "unreadable name pattern": ({"patternProperties": {"[": True}}, "param_schema"),
+    "Python's own pattern": (
+        {"properties": {"a": {"pattern": r"\Aa\Z"}}},
+        "param_schema.properties.a",
+    ),
+    "too large a pattern": (
+        {"properties": {"a": {"pattern": "a{60000}"}}},
+        "param_schema.properties.a",
+    ),
+    "too many schemas": ({"allOf": [{}] * 30_000}, "param_schema"),
     "text, no JSON": ("{type: object}", "param_schema"),
     "empty text": ("", "param_schema"),
     "text of a number": ("5", "param_schema"),
@@ -331,6 +358,43 @@ def test_runaway_patterns_on_many_strings_are_given_up(api: Api) -> None:
     with api.unchanged():
         reply = create(api, {"a": ["a" * 50 + "b"] * 2000})
     assert reply.code == "validation_failed"
+
+
+@once
+def test_a_refusal_names_the_keyword_and_what_to_do(api: Api) -> None:
+    register(api, {"properties": {"a": {"contains": {"pattern": "^(a|a)*$"}}}})
+    reply = create(api, {"a": ["a" * 50 + "b"]})
+    assert reply.paths == ["params.a[0]"]
+    assert "checking pattern took too long: send a shorter text, or simplify" in reply.error
+
+
+@once
+def test_long_values_and_names_are_cut_in_messages(api: Api) -> None:
+    register(api, {"additionalProperties": {"enum": ["y" * 200_000]}})
+    reply = create(api, {"n" * 50_000: "x" * 100_000, "short": "x" * 50_000})
+    assert reply.code == "validation_failed"
+    assert len(reply.paths) == 2
+    assert "params.short" in reply.paths
+    assert all(len(each["message"]) < 300 for each in reply.json["details"])
+    assert all(len(path) < 300 for path in reply.paths)
+
+
+@once
+def test_a_batch_tells_a_bounded_number_of_violations(api: Api) -> None:
+    register(api, {"properties": {"a": {"items": False}}})
+    reply = api.post("/tasks", {"tasks": [{"type": "job", "params": {"a": [1] * 150}}] * 1000})
+    assert reply.code == "validation_failed"
+    assert 100 <= len(reply.paths) <= 1000
+    assert len(json.dumps(reply.json)) < 400_000
+
+
+@once
+def test_violations_of_a_batch_of_two_types_come_in_order(api: Api) -> None:
+    api.register("number", {"required": ["n"]})
+    api.register("text", {"required": ["t"]})
+    tasks = [{"type": kind, "params": {}} for kind in ("number", "text", "number", "text")]
+    reply = api.post("/tasks", {"tasks": tasks})
+    assert reply.paths == [f"tasks[{position}].params" for position in range(4)]
 
 
 @once

@@ -91,8 +91,8 @@ def entry(database_url: str, tmp_path: Path) -> Entry:
 
 @pytest.fixture
 def unwanted(engine: str) -> set[str]:
-    """jsonschema is wanted by a single kind of call, PyMySQL by a single engine."""
-    return NEVER | {"jsonschema"} | ({"pymysql"} if engine == "sqlite" else {"sqlite3"})
+    """`regex` is wanted by schemas with patterns alone, PyMySQL by a single engine."""
+    return NEVER | {"regex"} | ({"pymysql"} if engine == "sqlite" else {"sqlite3"})
 
 
 def prepare(database_url: str) -> int:
@@ -156,13 +156,24 @@ def test_on_a_file_that_appears(
     assert called.modules & unwanted == set()
 
 
-def test_a_create_that_validates_loads_its_validator(
+def test_a_create_that_validates_loads_nothing_large(
     entry: Entry, unwanted: set[str], database_url: str
 ) -> None:
     prepare(database_url)
     called = entry.call("POST", "/tasks", {"type": "shaped", "params": {"n": 1}})
     assert called.status == 201
-    assert called.modules & unwanted == {"jsonschema"}
+    assert called.modules & unwanted == set()
+
+
+def test_a_pattern_loads_what_matches_it(
+    entry: Entry, unwanted: set[str], database_url: str
+) -> None:
+    shape = {"properties": {"n": {"pattern": "^x$"}}}
+    body = {"name": "patterned", "version": "1", "param_schema": shape}
+    assert entry.call("POST", "/task-types/register", body).status == 201
+    called = entry.call("POST", "/tasks", {"type": "patterned", "params": {"n": "x"}})
+    assert called.status == 201
+    assert called.modules & unwanted == {"regex"}
 
 
 def test_the_operator_path_loads_the_rest(entry: Entry, database_url: str) -> None:
