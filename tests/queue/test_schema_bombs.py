@@ -219,7 +219,7 @@ BOMBS = {
     "properties": Bomb({"properties": each_named(30_000, {})}, {"p1": 1}, "properties"),
     "properties, some fewer": Bomb({"properties": each_named(MANY, {})}, each_named(MANY, 1)),
     "required": Bomb({"required": [f"p{n}" for n in range(50_000)]}, {}, create="required"),
-    "required, twice": Bomb({"required": ["p"] * 50_000}, {"p": 1}, "equal items"),
+    "required, twice": Bomb({"required": ["p"] * 50_000}, {"p": 1}, "non-unique elements"),
     "dependentRequired": Bomb(
         {"dependentRequired": each_named(3_000, [f"q{n}" for n in range(20)])},
         each_named(3_000, 1),
