@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.api import fields
 from app.api.errors import ApiError
-from app.api.http import Answer, success
+from app.api.http import Answer, success, success_with_fields
 from app.queue.candidates import SORT_KEYS, SORT_ORDERS, Filter, Order
 from app.queue.claim import ClaimRequest, claim
 from app.queue.jsontext import loads
@@ -41,7 +41,7 @@ def claim_tasks(call: Call) -> Answer:
         return success({"tasks": tasks, "count": len(tasks)}, _told(len(tasks)))
     if not tasks:
         raise ApiError("no_tasks", "No available tasks")
-    return success(tasks[0], "Task claimed successfully")
+    return _single(tasks[0])
 
 
 def take(call: Call, wishes: dict[str, Any], worker_id: str) -> list[dict[str, Any]]:
@@ -64,6 +64,16 @@ def take(call: Call, wishes: dict[str, Any], worker_id: str) -> list[dict[str, A
 
 def _told(number: int) -> str:
     return f"{counted(number, 'task')} claimed successfully" if number else "No tasks available"
+
+
+def _single(task: dict[str, Any]) -> Answer:
+    """The workers of many guides read ``task``, or the answer itself as the task, and there
+    ``parameters``; one that does not find them would claim task after task and do none.
+    """
+    task = {**task, "parameters": task["params"]}
+    answer = success_with_fields(task, "Task claimed successfully")
+    answer.payload["task"] = task
+    return answer
 
 
 def _shown(row: Row) -> dict[str, Any]:

@@ -92,6 +92,14 @@ def success(data: Any, message: str, status: int = 200) -> Answer:
     return Answer(status, payload)
 
 
+def success_with_fields(shown: dict[str, Any], message: str, status: int = 200) -> Answer:
+    """What is in ``data`` also stands at the top level, where the simplest clients look for it."""
+    answer = success(shown, message, status)
+    # Last, so that no field can take the place of what every answer has.
+    answer.payload = {**shown, **answer.payload}
+    return answer
+
+
 def failure(
     status: int,
     code: str,

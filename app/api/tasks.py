@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.api import fields
 from app.api.body import read_object
-from app.api.http import Answer, success
+from app.api.http import Answer, success, success_with_fields
 from app.queue.errors import Invalid
 from app.wording import counted
 
@@ -57,7 +57,7 @@ def create(call: Call) -> Answer:
     shown = {"id": created.id, "type": given["type"], "status": created.status}
     if created.deduplicated:
         data = {**shown, "dedupe_key": created.dedupe_key, "deduplicated": True}
-        return success(data, "An equal task exists already")
+        return success_with_fields(data, "An equal task exists already")
     from app.queue.times import to_iso
 
     data = {
@@ -66,7 +66,7 @@ def create(call: Call) -> Answer:
         "dedupe_key": created.dedupe_key,
         "created_at": to_iso(created.created_at),
     }
-    return success(data, "Task created successfully", 201)
+    return success_with_fields(data, "Task created successfully", 201)
 
 
 def get(call: Call) -> Answer:

@@ -36,6 +36,42 @@ def test_one_task(api: Api) -> None:
     assert TIME.fullmatch(reply.data["lease_expires_at"])
 
 
+ENVELOPE = {"success", "message", "data", "timestamp"}
+
+
+def test_simple_workers_find_the_task_too(api: Api) -> None:
+    """Under ``task``, and its fields at the top level, beside what every answer has; ``params``
+    by the other name that guides give them, too.
+    """
+    api.register("job")
+    api.create("job", {"message": "m", "data": 1})
+    reply = api.post("/tasks/claim", {"worker_id": "w1"})
+    task = reply.data
+    assert task["params"] == task["parameters"] == {"message": "m", "data": 1}
+    assert reply.json["task"] == task
+    assert set(reply.json) == {*ENVELOPE, "task", *task}
+    assert {name: reply.json[name] for name in task} == task
+    assert (reply.json["success"], reply.json["message"]) == (
+        True,
+        "Task claimed successfully",
+    )
+    assert isinstance(reply.json["timestamp"], int)
+
+
+def test_no_field_of_a_task_hides_what_every_answer_has(api: Api) -> None:
+    api.register("job")
+    api.create("job")
+    reply = api.post("/tasks/claim", {"worker_id": "w1", "taks_types": ["job"]})
+    assert not set(reply.data) & {*ENVELOPE, "task", "warnings", "error", "code", "details"}
+    assert reply.warnings == ["unknown field 'taks_types' was ignored"]
+
+
+def test_a_list_is_a_list_alone(api: Api) -> None:
+    api.register("job")
+    api.create("job")
+    assert set(api.post("/tasks/claim", {"worker_id": "w1", "limit": 1}).json) == ENVELOPE
+
+
 def test_the_task_shows_its_claim(api: Api) -> None:
     task = api.claimed(worker_id="worker one 🎉")
     shown = api.task(task["id"])

@@ -33,6 +33,19 @@ def test_a_new_task_is_shown(api: Api) -> None:
     assert reply.warnings == []
 
 
+def test_its_fields_are_at_the_top_level_too(api: Api) -> None:
+    """Where scripts of a line look for them: ``curl … | jq .id``."""
+    api.register("job")
+    for status in (201, 200):
+        reply = api.post("/tasks", {"type": "job", "params": {"n": 1}})
+        assert reply.status == status
+        assert {name: reply.json[name] for name in reply.data} == reply.data
+        assert set(reply.json) == {"success", "message", "data", "timestamp", *reply.data}
+        assert reply.json["success"] is True
+    many = api.post("/tasks", {"tasks": [{"type": "job", "params": {"n": 2}}]})
+    assert set(many.json) == {"success", "message", "data", "timestamp"}
+
+
 @pytest.mark.parametrize("params", PARAMS, ids=range(len(PARAMS)))
 def test_params_come_back_as_they_were_given(api: Api, params: Any) -> None:
     api.register("job")
