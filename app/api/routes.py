@@ -90,6 +90,7 @@ ROUTES = [
     Route("POST", f"/v1/jobs/{ID}/complete", "spooled:complete_job"),
     Route("POST", f"/v1/jobs/{ID}/fail", "spooled:fail_job"),
     Route("POST", f"/v1/jobs/{ID}/heartbeat", "spooled:heartbeat_job"),
+    Route("POST", f"/v1/jobs/{ID}/progress", "spooled:progress_job"),
     Route("POST", f"/v1/jobs/{ID}/retry", "spooled:retry_job"),
     Route("POST", f"/v1/jobs/{ID}/cancel", "spooled:cancel_job"),
     Route("DELETE", f"/v1/jobs/{ID}", "spooled:cancel_job"),

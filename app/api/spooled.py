@@ -69,6 +69,16 @@ def key(value: Any) -> str:
     return fitting
 
 
+def one_queue(value: Any) -> str:
+    """The one name in a list of names: what an older SDK sends for ``queue_name``."""
+    queues = fields.list_of(QUEUE, 100)(value)
+    if len(queues) != 1:
+        raise ValueError(
+            f"must name one queue, and has {len(queues)}: register a worker for each of them"
+        )
+    return str(queues[0])
+
+
 def any_metadata(value: Any) -> dict[str, Any]:
     """Any JSON; what is no object is put into one."""
     from app.api.workers import metadata
@@ -104,14 +114,21 @@ CLAIM = fields.Fields(
 COMPLETE = fields.Fields({}, **HELD, result=fields.anything)
 FAIL = fields.Fields({}, **HELD, error=fields.error_text)
 HEARTBEAT = fields.Fields({}, **HELD, lease_duration_secs=SECONDS)
+PROGRESS = fields.Fields({"progress": fields.number(0, 100)}, **HELD, message=fields.long_text)
+OLDER_NAMES = {"queues": "queue_name", "name": "hostname", "concurrency": "max_concurrency"}
+"""What an older SDK calls the fields of a registration."""
 REGISTER = fields.Fields(
-    {"queue_name": QUEUE},
+    {},
+    queue_name=QUEUE,
     worker_id=WORKER_ID,
     hostname=fields.text(255),
     worker_type=fields.long_text,
     max_concurrency=fields.integer(1, 10_000),
     metadata=any_metadata,
     version=fields.text(50),
+    queues=one_queue,
+    name=fields.text(255),
+    concurrency=fields.integer(1, 10_000),
 )
 WORKER_HEARTBEAT = fields.Fields(
     {}, current_jobs=fields.anything, status=fields.anything, metadata=fields.anything
@@ -225,15 +242,28 @@ def heartbeat_job(call: Call) -> Answer:
 
     values = call.fields(HEARTBEAT)
     row = keep.heartbeat(call.site, _hold(call, values), values.get("lease_duration_secs"))
-    if row["cancel_requested"]:
-        raise LeaseLost(f"Job {call.task_id} is to be cancelled: stop working on it")
-    return Answer(200, {"success": True})
+    return _kept(call, row)
+
+
+def progress_job(call: Call) -> Answer:
+    from app.queue import keep
+
+    values = call.fields(PROGRESS)
+    row = keep.report_progress(
+        call.site, _hold(call, values), values["progress"], values.get("message")
+    )
+    return _kept(call, row)
 
 
 def register_worker(call: Call) -> Answer:
     from app.queue import workers
 
     values = call.fields(REGISTER)
+    for older, name in OLDER_NAMES.items():
+        if older in values:
+            values.setdefault(name, values[older])
+    if "queue_name" not in values:
+        raise fields.invalid([{"path": "queue_name", "message": "is required"}])
     told = {
         "host": values.get("hostname"),
         "version": values.get("version"),
@@ -339,6 +369,12 @@ def _settled(call: Call, outcome: Outcome) -> Answer:
     return Answer(200, {"success": True})
 
 
+def _kept(call: Call, row: Row) -> Answer:
+    if row["cancel_requested"]:
+        raise LeaseLost(f"Job {call.task_id} is to be cancelled: stop working on it")
+    return Answer(200, {"success": True})
+
+
 def _claimed(call: Call, row: Row) -> dict[str, Any]:
     return {
         "id": str(row["id"]),
@@ -357,15 +393,14 @@ def _job(call: Call) -> dict[str, Any]:
 
     task = read.get(call.site, call.task_id)
     is_claimed = task["status"] == "claimed"
-    status = "scheduled" if task["run_at"] else STATUS.get(task["status"], task["status"])
     return {
         "id": str(task["id"]),
         "organization_id": "default",
         "queue_name": task["type"],
-        "status": status,
+        "status": _status(task),
         "payload": task["params"],
         "result": task["result"],
-        "retry_count": max(0, task["attempts"] - 1),
+        "retry_count": _retries(task),
         "max_retries": task["max_attempts"] - 1,
         "last_error": task["error_message"],
         "created_at": task["created_at"],
@@ -380,6 +415,30 @@ def _job(call: Call) -> dict[str, Any]:
         "lease_expires_at": task["lease_expires_at"],
         "idempotency_key": task["dedupe_key"],
     }
+
+
+def _status(task: dict[str, Any]) -> str:
+    """Only what was delayed before its first attempt is ``scheduled``: a job that failed and waits
+    for its next one is ``pending``.
+    """
+    if task["run_at"] and not _failed_attempts(task):
+        return "scheduled"
+    status: str = task["status"]
+    return STATUS.get(status, status)
+
+
+def _retries(task: dict[str, Any]) -> int:
+    """The attempts that failed and were followed by another one, or will be: not the last one of a
+    job that failed for good.
+    """
+    most: int = task["max_attempts"] - 1
+    return min(_failed_attempts(task), most)
+
+
+def _failed_attempts(task: dict[str, Any]) -> int:
+    attempts: int = task["attempts"]
+    runs_or_succeeded = task["status"] in ("claimed", "completed")
+    return max(0, attempts - runs_or_succeeded)
 
 
 def _entry(tag: str) -> tuple[str, str]:

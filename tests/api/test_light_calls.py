@@ -25,6 +25,7 @@ CALLS: dict[str, tuple[str, str, Any]] = {
     "Spooled: worker's heartbeat": ("POST", "/v1/workers/w/heartbeat", {"current_jobs": 0}),
     "Spooled: claim": ("POST", "/v1/jobs/claim", WORKER),
     "Spooled: heartbeat": ("POST", "/v1/jobs/{id}/heartbeat", HELD),
+    "Spooled: progress": ("POST", "/v1/jobs/{id}/progress", {**HELD, "progress": 5}),
     "Spooled: complete": ("POST", "/v1/jobs/{id}/complete", HELD),
     "Spooled: fail": ("POST", "/v1/jobs/{id}/fail", HELD),
     "Spooled: create": ("POST", "/v1/jobs", {"queue_name": "new", "payload": {}}),

@@ -220,11 +220,45 @@ class TestEnds:
         hold = held(api)
         assert end(api, hold, "fail", error=error).json == {"success": True}
         found = job(api, hold["id"])
-        assert (found["status"], found["last_error"]) == ("scheduled", error)
+        assert (found["status"], found["last_error"]) == ("pending", error)
+        assert (found["retry_count"], found["max_retries"]) == (1, 3)
+        assert TIME.fullmatch(found["scheduled_at"])
         api.make_due(int(hold["id"]))
         (again,) = claim(api)
         assert (again["id"], again["retry_count"]) == (hold["id"], 1)
         assert again["lease_id"] != hold["lease_id"]
+
+    def test_retries_are_counted_in_each_status(self, api: Api) -> None:
+        job_id = create(api, max_retries=1)
+
+        def told() -> tuple[str, int, int]:
+            found = job(api, job_id)
+            return found["status"], found["retry_count"], found["max_retries"]
+
+        def hold() -> dict[str, Any]:
+            (claimed,) = claim(api)
+            assert (claimed["retry_count"], claimed["max_retries"]) == told()[1:]
+            return {"id": job_id, "worker_id": "w1", "lease_id": claimed["lease_id"]}
+
+        assert told() == ("pending", 0, 1)
+        first = hold()
+        assert told() == ("processing", 0, 1)
+        end(api, first, "fail", error="x")
+        assert told() == ("pending", 1, 1)
+        api.make_due(int(job_id))
+        second = hold()
+        assert told() == ("processing", 1, 1)
+        end(api, second, "fail", error="x")
+        assert told() == ("deadletter", 1, 1)
+
+    def test_a_success_is_no_retry(self, api: Api) -> None:
+        hold = held(api)
+        end(api, hold, "complete")
+        assert job(api, hold["id"])["retry_count"] == 0
+
+    def test_only_what_never_ran_is_scheduled(self, api: Api) -> None:
+        later = create(api, scheduled_at="2096-01-01T00:00:00Z")
+        assert (job(api, later)["status"], job(api, later)["retry_count"]) == ("scheduled", 0)
 
     def test_fail_for_good_and_retry_by_hand(self, api: Api) -> None:
         hold = held(api, max_retries=0)
@@ -240,6 +274,25 @@ class TestEnds:
         assert (reply.status, reply.json) == (200, {"success": True})
         assert seconds_between(before, job(api, hold["id"])["lease_expires_at"]) > 500
 
+    def test_progress(self, api: Api) -> None:
+        hold = held(api, timeout_seconds=600)
+        api.post(f"/tasks/{hold['id']}/heartbeat", {"lease": 1})
+        before = job(api, hold["id"])["lease_expires_at"]
+        reply = end(api, hold, "progress", progress=100 / 3, message="a third")
+        assert (reply.status, reply.json) == (200, {"success": True})
+        shown = api.task(int(hold["id"]))
+        assert shown["progress"] == pytest.approx(33.3, abs=0.1)
+        assert shown["progress_message"] == "a third"
+        assert shown["lease_expires_at"] >= before
+        assert end(api, {**hold, "lease_id": None}, "progress", progress=50).status == 200
+
+    @pytest.mark.parametrize("progress", [None, -1, 101, "50", True])
+    def test_what_is_no_progress(self, api: Api, progress: Any) -> None:
+        hold = held(api)
+        with api.unchanged():
+            reply = end(api, hold, "progress", progress=progress)
+        assert (reply.status, reply.code, reply.paths) == (400, "VALIDATION_FAILED", ["progress"])
+
     def test_clients_without_leases(self, api: Api) -> None:
         hold = {**held(api), "lease_id": None}
         assert end(api, hold, "heartbeat").status == 200
@@ -252,13 +305,15 @@ class TestEnds:
         hold = held(api)
         assert api.post(f"/v1/jobs/{hold['id']}/cancel").status == 204
         assert end(api, hold, "heartbeat").code == "LEASE_EXPIRED"
+        assert end(api, hold, "progress", progress=1).code == "LEASE_EXPIRED"
 
 
-@pytest.mark.parametrize("how", ["complete", "fail", "heartbeat"])
+@pytest.mark.parametrize("how", ["complete", "fail", "heartbeat", "progress"])
 class TestLostLeases:
     def refused(self, api: Api, hold: dict[str, Any], how: str) -> None:
+        more = {"progress": 1} if how == "progress" else {}
         with api.unchanged():
-            reply = end(api, hold, how)
+            reply = end(api, hold, how, **more)
         assert (reply.status, reply.code) == (409, "LEASE_EXPIRED")
 
     def test_claimed_by_another(self, api: Api, how: str) -> None:
@@ -310,6 +365,30 @@ class TestWorkers:
         assert (shown["host"], shown["version"], shown["concurrency"]) == ("web-3", "1.1.0", 5)
         assert (shown["task_types"], shown["metadata"]) == (["mail"], {})
 
+    def test_register_as_an_older_sdk_does(self, api: Api) -> None:
+        reply = api.post(
+            "/v1/workers/register",
+            {"queues": ["mail"], "name": "web-3", "concurrency": 5, "version": "0.9"},
+        )
+        assert (reply.status, reply.json["queue_name"]) == (201, "mail")
+        assert reply.warnings == []
+        shown = api.get(f"/workers/{reply.json['id']}").data
+        assert (shown["host"], shown["concurrency"]) == ("web-3", 5)
+        assert shown["task_types"] == ["mail"]
+
+    def test_todays_names_come_first(self, api: Api) -> None:
+        both = {"queue_name": "mail", "queues": ["sms"], "hostname": "h", "name": "n"}
+        reply = api.post("/v1/workers/register", both)
+        assert reply.json["queue_name"] == "mail"
+        assert api.get(f"/workers/{reply.json['id']}").data["host"] == "h"
+
+    @pytest.mark.parametrize("queues", [[], ["a", "b"]])
+    def test_a_worker_is_of_one_queue(self, api: Api, queues: list[str]) -> None:
+        with api.unchanged():
+            reply = api.post("/v1/workers/register", {"queues": queues})
+        assert (reply.status, reply.paths) == (400, ["queues"])
+        assert "register a worker for each" in reply.json["message"]
+
     @pytest.mark.parametrize("metadata", [{"a": 1}, [1], "text", 5])
     def test_any_metadata(self, api: Api, metadata: Any) -> None:
         body = {"queue_name": "mail", "hostname": "h", "worker_id": "w.1", "metadata": metadata}
@@ -353,6 +432,9 @@ BAD = {
     "/v1/workers/register": [
         {"hostname": "h"},
         {"queue_name": "mail", "max_concurrency": 0},
+        {"queues": "mail"},
+        {"queues": ["x" * 101]},
+        {"queue_name": "mail", "concurrency": 0},
         {"queue_name": "mail", "metadata": {"long": "x" * 20_000}},
     ],
 }
@@ -377,7 +459,7 @@ class TestErrors:
     def test_jobs_that_are_not_there(self, api: Api, route: Any) -> None:
         for job_id in ("999999999", "x", "0"):
             method, path = address_of(route, id=job_id)
-            reply = api.call(method, path, {})
+            reply = api.call(method, path, {"progress": 1})
             assert (reply.status, reply.code) == (404, "NOT_FOUND")
 
     def test_addresses_that_are_not_there(self, api: Api) -> None:
