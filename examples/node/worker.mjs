@@ -17,6 +17,8 @@
  *     --debug                DEBUG                log each task
  *     --until-empty                               end when nothing is left
  *
+ * Without a key, the password in the address is the key: https://x:KEY@example.com/api.
+ *
  * From cron, every minute, until there is nothing left to do (with the address and the key above
  * the line, as crontab allows):
  *
@@ -278,10 +280,10 @@ class Worker {
   count(job, ending, report) {
     if (ending === "complete") {
       this.completed += 1;
-      this.debug(`task ${job.id}: completed`);
+      log(`task ${job.id}: Completed successfully`);
     } else {
       this.failed += 1;
-      log(`task ${job.id}: failed: ${report.error}`);
+      log(`ERROR task ${job.id}: Failed: ${report.error}`);
     }
   }
 
@@ -383,7 +385,15 @@ function readOptions() {
     untilEmpty: given["until-empty"] ?? false,
   };
   check(options);
-  return options;
+  return { ...options, ...keyAndAddress(options) };
+}
+
+/** Without a key, the password in the address is the key; fetch() takes no address with one. */
+function keyAndAddress({ apiUrl, apiKey }) {
+  const url = new URL(apiUrl);
+  const password = decodeURIComponent(url.password);
+  url.username = url.password = "";
+  return { apiUrl: url.href, apiKey: apiKey || password };
 }
 
 function commandLine() {

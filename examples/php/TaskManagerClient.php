@@ -6,6 +6,9 @@
  *     $client->registerTaskType('shop.greet', '1', ['type' => 'object']);
  *     $task = $client->createTask('shop.greet', ['name' => 'Ada'], ['priority' => 5]);
  *     echo $client->getTask($task['id'])['status'];
+ *
+ * Where there is no other place for the key, it may stand in the address, with an empty key beside
+ * it: https://x:KEY@example.com/api.
  */
 
 declare(strict_types=1);
@@ -53,10 +56,24 @@ final class TaskManagerClient
         if (!function_exists('curl_init')) {
             throw new LogicException("PHP's curl extension is missing: install or enable it");
         }
-        $this->url = rtrim($url, '/');
-        $this->key = $key;
+        [$this->url, $password] = self::withoutPassword(rtrim($url, '/'));
+        $this->key = $key !== '' ? $key : $password;
         $this->timeout = $timeout;
         $this->curl = curl_init();
+    }
+
+    /** @return array{string, string} the address as it may be shown, and the password in it */
+    private static function withoutPassword(string $url): array
+    {
+        $password = (string) parse_url($url, PHP_URL_PASS);
+        return [preg_replace('#^(\w+://)[^/?\#]*@#', '$1', $url), rawurldecode($password)];
+    }
+
+    /** Whether the server answers that it is well. Throws TaskManagerTrouble. */
+    public function isHealthy(): bool
+    {
+        [$status, $text] = $this->exchange('GET', '/health', null);
+        return $status === 200 && (json_decode($text, true)['status'] ?? '') === 'healthy';
     }
 
     /** Makes a task type, or updates it. `$schema` is a JSON Schema; [] takes any params. */

@@ -19,6 +19,8 @@
  *     --debug                DEBUG                log each task
  *     --until-empty                               end when nothing is left
  *
+ * Without a key, the password in the address is the key: https://x:KEY@example.com/api.
+ *
  * From cron, every minute, until there is nothing left to do (with the address and the key above
  * the line, as crontab allows):
  *
@@ -44,6 +46,10 @@ const PROGRESS_EVERY = 1.0; // seconds between two progress reports
 // task be tried again later; a PermanentError fails it for good. PHP does one thing at a time, so
 // one that runs for long calls $job->heartbeat() or $job->progress() now and then: that extends the
 // lease, and may be done as often as you like.
+//
+// A function processTask(array $task) anywhere in this file will do as well, as guides have it: it
+// gets what has no handler below, and the worker then claims all types that its options allow. What
+// it returns with 'success' => false counts as a failure, with its 'message' as the error.
 
 final class PermanentError extends RuntimeException
 {
@@ -208,7 +214,7 @@ final class Worker
         $this->handlers = $handlers;
         $this->client = new TaskManagerClient($options['api-url'], $options['api-key']);
         $pattern = $options['type-pattern'];
-        $this->wishes = ['task_types' => $options['task-types']]
+        $this->wishes = ($options['task-types'] ? ['task_types' => $options['task-types']] : [])
             + ($pattern === '' ? [] : ['type_pattern' => $pattern]);
     }
 
@@ -285,7 +291,8 @@ final class Worker
     private function outcome(Job $job): array
     {
         try {
-            $result = $this->handlers[$job->type]($job->params, $job);
+            $handler = $this->handlers[$job->type] ?? 'processAsTask';
+            $result = $handler($job->params, $job);
         } catch (Throwable $reason) {
             return ['fail', [
                 'error' => asUtf8($reason->getMessage()),
@@ -335,10 +342,10 @@ final class Worker
     {
         if ($ending === 'complete') {
             $this->counts['completed']++;
-            $this->debug("task {$job->id}: completed");
+            logLine("task {$job->id}: Completed successfully");
         } else {
             $this->counts['failed']++;
-            logLine("task {$job->id}: failed: {$report['error']}");
+            logLine("ERROR task {$job->id}: Failed: {$report['error']}");
         }
     }
 
@@ -401,6 +408,17 @@ final class Worker
             logLine($text);
         }
     }
+}
+
+/** Calls processTask() as a handler. */
+function processAsTask(array $params, Job $job)
+{
+    $task = ['id' => $job->id, 'type' => $job->type, 'params' => $params];
+    $result = processTask($task + ['attempts' => $job->attempt]);
+    if (is_array($result) && ($result['success'] ?? true) === false) {
+        throw new RuntimeException($result['message'] ?? 'processTask() returned no success');
+    }
+    return $result;
 }
 
 function pauseFor(float $seconds): void
@@ -478,12 +496,13 @@ function checked(array $options, array $handlers): array
         throw new UsageError('--max-runs must be a whole number, 0 or more');
     }
     $types = preg_split('/[\s,]*,[\s,]*/', trim($options['task-types']), -1, PREG_SPLIT_NO_EMPTY);
+    $takesAll = function_exists('processTask');
     $missing = array_diff($types, array_keys($handlers));
-    if ($missing) {
+    if ($missing && !$takesAll) {
         throw new UsageError('there is no handler for ' . implode(', ', $missing) . ': add it');
     }
     return ['poll-interval' => $interval, 'max-runs' => $runs,
-        'task-types' => $types ?: array_keys($handlers)] + $options;
+        'task-types' => $types ?: ($takesAll ? [] : array_keys($handlers))] + $options;
 }
 
 function newWorkerId(): string
@@ -535,7 +554,7 @@ function main(array $arguments): int
         $code = 3;
     }
     if (isset($reason)) {
-        logLine($reason->getMessage());
+        logLine("ERROR {$reason->getMessage()}");
     }
     if ($worker !== null) {
         logLine($worker->summary());

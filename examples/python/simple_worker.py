@@ -10,6 +10,8 @@ is nothing left to do (with the address and the key above the line, as crontab a
 
     * * * * * python3 $HOME/queue/simple_worker.py --until-empty 2>>$HOME/queue/worker.log
 
+Without a key, the password in the address is the key: https://x:KEY@example.com/api.
+
 Exit codes: 0 done or stopped by SIGTERM or SIGINT (which let the task at hand finish), 1 gave up
 after five network or server errors in a row, 2 wrong usage, 3 refused by the server (wrong key).
 """
@@ -29,6 +31,7 @@ import time
 import traceback
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import requests
 
@@ -289,10 +292,10 @@ class Worker:
     def count(self, job: Job, ending: str, report: Json) -> None:
         if ending == "complete":
             self.completed += 1
-            log.debug("task %d: completed", job.id)
+            log.info("task %d: Completed successfully", job.id)
         else:
             self.failed += 1
-            log.warning("task %d: failed: %s", job.id, report["error"])
+            log.error("task %d: Failed: %s", job.id, report["error"])
 
     def release(self, task: Json) -> None:
         """Gives back what was claimed while the signal to stop came in."""
@@ -389,7 +392,16 @@ def parse_options() -> argparse.Namespace:
         parser.error(f"there is no handler for {', '.join(missing)}: add it to HANDLERS")
     if not options.api_url.startswith(("http://", "https://")):
         parser.error(f"--api-url must begin with http:// or https://, and is {options.api_url!r}")
+    options.api_url, password = without_password(options.api_url)
+    options.api_key = options.api_key or password
     return options
+
+
+def without_password(url: str) -> tuple[str, str]:
+    """The address as it may be logged, and the password in it: without a key, that is the key."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=host)), unquote(parts.password or "")
 
 
 def positive(text: str) -> float:

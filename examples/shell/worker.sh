@@ -16,6 +16,8 @@
 #     --debug                DEBUG                log each task
 #     --until-empty                               end when nothing is left
 #
+# Without a key, the password in the address is the key: https://x:KEY@example.com/api.
+#
 # From cron, every minute, until there is nothing left to do (with the address and the key above
 # the line, as crontab allows):
 #
@@ -324,10 +326,10 @@ settled() {
     task=$(jq -c '.data.tasks[0]? // empty' "$work/answer")
     if [ "$ending" = complete ]; then
         completed=$((completed + 1))
-        debug "task $task_id: completed"
+        log "task $task_id: Completed successfully"
     else
         failed=$((failed + 1))
-        log "task $task_id: failed: $(jq -r .error "$work/report")"
+        log "ERROR task $task_id: Failed: $(jq -r .error "$work/report")"
     fi
 }
 
@@ -405,7 +407,7 @@ set_option() {
 
 check_options() {
     case $api_url in
-        http://* | https://*) api_url=${api_url%/} ;;
+        http://* | https://*) api_url=${api_url%/} && take_password ;;
         *) usage "--api-url must begin with http:// or https://, and is $api_url" ;;
     esac
     case $poll_interval in
@@ -418,6 +420,20 @@ check_options() {
         '' | *[!0-9]*) usage "--max-runs must be a whole number, 0 or more" ;;
     esac
     wishes=$(wishes) || usage "there is no handler for one of $task_types: add it"
+}
+
+# take_password: without a key, the password in the address is the key; nothing there is logged.
+take_password() {
+    rest=${api_url#*://}
+    case ${rest%%/*} in
+        *@*) ;;
+        *) return ;;
+    esac
+    credentials=${rest%%/*} credentials=${credentials%@*}
+    api_url=${api_url%%://*}://${rest#"$credentials@"}
+    case $credentials in
+        *:*) api_key=${api_key:-${credentials#*:}} ;;
+    esac
 }
 
 # wishes: prints which tasks to claim; ends with 1 when a type has no handler.

@@ -84,7 +84,9 @@ class Conformance:
             assert (proxy.count("/claim"), proxy.count("/complete")) == (1, 5)
             assert all(body["attempt"] == 1 for body in proxy.bodies("/complete"))
         assert code == 0, output
-        assert f"task {ids[0]}: completed" in output
+        assert f"task {ids[0]}: example.echo" in output
+        # The words that guides look for in the log, to count what was done.
+        assert output.count("Completed successfully") == 5
         assert "claimed 5, completed 5, failed 0, lost 0" in output
         assert queue.statuses(ids) == ["completed"] * 5
         assert [queue.task(task_id)["result"] for task_id in ids] == [
@@ -101,6 +103,8 @@ class Conformance:
         code, output = worker.run("--max-runs", "3", *QUICK)
         assert code == 0, output
         assert "claimed 3, completed 0, failed 3, lost 0" in output
+        assert output.count("Failed: ") == 3
+        assert output.count("ERROR ") == 3
         tasks = [queue.task(again), queue.task(never)]
         assert [(task["status"], task["attempts"]) for task in tasks] == [
             ("failed", 2),
@@ -183,11 +187,12 @@ class Conformance:
         ids = [queue.create("example.echo", {"message": str(n)}) for n in range(2)]
         code, output = worker.run(MAX_RUNS="1", DEBUG="true", POLL_INTERVAL="0.1")
         assert code == 0, output
-        assert f"task {ids[0]}: completed" in output
+        assert f"task {ids[0]}: example.echo" in output
         assert queue.statuses(ids) == ["completed", "pending"]
         code, output = worker.run("--until-empty", DEBUG="false", POLL_INTERVAL="0.1")
         assert code == 0, output
-        assert f"task {ids[1]}: completed" not in output
+        assert f"task {ids[1]}: example.echo" not in output
+        assert f"task {ids[1]}: Completed successfully" in output
         assert worker.run(POLL_INTERVAL="soon")[0] == 2
 
     # --- Wrong settings
@@ -217,6 +222,21 @@ class Conformance:
         code, output = worker.run("--api-key", "wrong", *NEXT_TO_NEVER)
         assert code == 3, output
         assert "The API key is not the right one" in output
+
+    def test_the_key_may_be_in_the_address(self, queue: Queue, worker: Programs) -> None:
+        task_id = queue.create("example.echo", {"message": "m"})
+        address = queue.url.replace("://", f"://anybody:{queue.key}@")
+        code, output = worker.run("--until-empty", "--api-url", address, TASKMANAGER_API_KEY="")
+        assert code == 0, output
+        assert queue.task(task_id)["status"] == "completed"
+        address = address.replace(f":{queue.key}@", ":not-the-key@")
+        code, output = worker.run("--until-empty", "--api-url", address, TASKMANAGER_API_KEY="")
+        assert code == 3, output
+        assert "not-the-key" not in output
+        free = f"http://x:{queue.key}@{HOST}:{free_port()}/api"
+        code, output = worker.run(*QUICK, "--api-url", free, TASKMANAGER_API_KEY="")
+        assert code == 1, output
+        assert queue.key not in output
 
     # --- Trouble
 
