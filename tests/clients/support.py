@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.server import PROJECT
+from tests.worker.support import Queue
 
 EXAMPLES = PROJECT / "examples"
 SECONDS = 60
@@ -90,6 +92,50 @@ class Programs:
                 os.killpg(run.process.pid, signal.SIGKILL)
                 run.process.wait()
         self._folder.cleanup()
+
+
+class Shell:
+    """Somebody's terminal in a folder."""
+
+    def __init__(self, folder: Path, **env: str) -> None:
+        self.folder = folder
+        self._env = {**inherited(), **env}
+        self._started: list[subprocess.Popen[str]] = []
+
+    def start(self, script: str, **env: str) -> subprocess.Popen[str]:
+        """In a group of its own, with everything that it leaves running in the background."""
+        process = subprocess.Popen(
+            ["bash", "-c", script],
+            cwd=self.folder,
+            env={**self._env, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._started.append(process)
+        return process
+
+    def run(self, script: str, **env: str) -> str:
+        """What it prints; it must end well."""
+        process = self.start(script, **env)
+        output = process.communicate(timeout=SECONDS)[0]
+        assert process.returncode == 0, output
+        return output
+
+    def end(self) -> None:
+        for process in self._started:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            if process.stdout:
+                process.stdout.close()
+
+
+def with_key(queue: Queue) -> str:
+    """The address with the key in it, for what can only be given an address."""
+    return queue.url.replace("://", f"://x:{queue.key}@")
 
 
 def inherited() -> dict[str, str]:

@@ -331,3 +331,11 @@ def test_a_pool_ends_with_the_highest_exit_code(pool: Programs) -> None:
     wrong = ("--handlers", "handlers.py", "--until-empty", "--api-key", "wrong")
     assert pool.run("2", *wrong, **python)[0] == 3
     assert pool.run("many")[0] == 2
+
+
+def test_requirements_are_those_of_worker_py() -> None:
+    setup = configparser.ConfigParser(interpolation=None)
+    setup.read(PROJECT / "setup.cfg", "utf-8")
+    listed = (EXAMPLES / "python" / "requirements.txt").read_text("utf-8").split()
+    assert sorted(line.partition(">=")[0] for line in listed) == ["click", "requests"]
+    assert set(listed) <= set(setup["options"]["install_requires"].split())
