@@ -52,7 +52,7 @@ def _answer(request: Request, site: Site) -> Answer:
 
 def refuse(error: Exception, path: str) -> Answer:
     """The answer for any exception, in the dialect that is spoken at this path."""
-    if path.startswith(routes.SPOOLED):
+    if routes.speaks_spooled(path):
         from app.api.spooled import refusal
 
         return refusal(error)

@@ -26,6 +26,10 @@ OPERATOR_PATH = "operator"
 """Through Flask-SQLAlchemy: needs an application context."""
 
 
+WITH_VERSION = ("/health", "/tasks", "/task-types")
+"""These answer behind ``/v1`` too: addresses in guides often end so."""
+
+
 class Route:
     """``target`` is ``module:function`` below ``app.api``."""
 
@@ -34,7 +38,8 @@ class Route:
     ) -> None:
         self.method = method
         self.pattern = pattern
-        self.expression = re.compile(pattern + r"\Z")
+        version = "(?:/v1)?" if pattern.startswith(WITH_VERSION) else ""
+        self.expression = re.compile(version + pattern + r"\Z")
         self.target = target
         self.is_operator = path == OPERATOR_PATH
         self.is_open = open
@@ -50,7 +55,7 @@ NAME = "(?P<name>.+)"
 WORKER = "(?P<worker>.+)"
 
 SPOOLED = "/v1/"
-"""Below this Spooled's dialect is spoken."""
+"""Below this Spooled's dialect is spoken, but for what is in WITH_VERSION."""
 
 NOT_FOUND = "Route not found: there is nothing at this address"
 
@@ -109,6 +114,11 @@ OPEN = [route for route in ROUTES if route.is_open]
 def is_open(path: str) -> bool:
     """Whether this address needs no key."""
     return any(route.expression.match(path.rstrip("/")) for route in OPEN)
+
+
+def speaks_spooled(path: str) -> bool:
+    """Whether Spooled's dialect is spoken at this path."""
+    return path.startswith(SPOOLED) and not path[len("/v1") :].startswith(WITH_VERSION)
 
 
 def find(method: str, path: str) -> tuple[Route, dict[str, str]]:

@@ -16,7 +16,7 @@ from werkzeug.datastructures import Headers
 
 from app.api.dispatch import answer
 from app.api.http import Request
-from app.api.routes import SPOOLED
+from app.api.routes import speaks_spooled
 from app.db.connection import Connection
 from app.models import Base
 from app.queue.wrong_keys import PREFIX as WRONG_KEYS
@@ -170,7 +170,7 @@ class Api:
         own = {"X-API-Key": API_KEY} if headers is None else headers
         status, received, got = self._way(method, path, query or {}, own, sent)
         reply = Reply(status, json.loads(received) if received else {}, got)
-        if path.startswith(SPOOLED):
+        if speaks_spooled(path):
             check_spooled_form(method, reply)
         else:
             check_form(method, reply)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from app import create_app
+from app.api.routes import WITH_VERSION
 from tests.api.addresses import NATIVE, address_of, template
 from tests.api.caller import Api, Reply, check_form
 
@@ -37,6 +38,26 @@ def test_a_trailing_slash_is_ignored(api: Api, route: Any) -> None:
     plain, slashed = api.call(method, path, {}), api.call(method, path + "/", {})
     assert slashed.status == plain.status
     assert slashed.json.get("error") == plain.json.get("error")
+
+
+@pytest.mark.parametrize(
+    "route", [each for each in NATIVE if each.pattern.startswith(WITH_VERSION)], ids=template
+)
+def test_v1_in_front_is_ignored(api: Api, route: Any) -> None:
+    """Addresses in guides end so; below it, too, errors are told as everywhere."""
+    method, path = address_of(route)
+    plain, versioned = api.call(method, path, {}), api.call(method, "/v1" + path, {})
+    assert versioned.status == plain.status
+    assert versioned.json.get("error") == plain.json.get("error")
+    assert versioned.json.get("code") == plain.json.get("code")
+
+
+def test_a_tasks_life_below_v1(api: Api) -> None:
+    api.register("job")
+    assert api.post("/v1/tasks", {"type": "job", "params": {}}).status == 201
+    task = api.post("/v1/tasks/claim", {"worker_id": "w1"}).data
+    assert api.post(f"/v1/tasks/{task['id']}/complete", {"result": 1}).status == 200
+    assert api.post("/v1/tasks/claim", {"worker_id": "w1"}).error == "No available tasks"
 
 
 @pytest.mark.parametrize(
