@@ -19,6 +19,7 @@ from app.queue.times import to_iso
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from app.api.call import Call
@@ -380,8 +381,8 @@ def _claimed(call: Call, row: Row) -> dict[str, Any]:
         "id": str(row["id"]),
         "queue_name": row["type"],
         "payload": loads(row["params_json"]),
-        "retry_count": row["attempts"] - 1,
-        "max_retries": row["max_attempts"] - 1,
+        "retry_count": row["attempts"] - row["releases"] - 1,
+        "max_retries": _max_retries(row),
         "timeout_seconds": _timeout(call, row["timeout"]),
         "lease_expires_at": to_iso(row["due_at"]),
         "lease_id": _lease_id(row["id"], row["attempts"]),
@@ -401,7 +402,7 @@ def _job(call: Call) -> dict[str, Any]:
         "payload": task["params"],
         "result": task["result"],
         "retry_count": _retries(task),
-        "max_retries": task["max_attempts"] - 1,
+        "max_retries": _max_retries(task),
         "last_error": task["error_message"],
         "created_at": task["created_at"],
         "scheduled_at": task["run_at"],
@@ -431,14 +432,19 @@ def _retries(task: dict[str, Any]) -> int:
     """The attempts that failed and were followed by another one, or will be: not the last one of a
     job that failed for good.
     """
-    most: int = task["max_attempts"] - 1
-    return min(_failed_attempts(task), most)
+    return min(_failed_attempts(task), _max_retries(task))
 
 
 def _failed_attempts(task: dict[str, Any]) -> int:
-    attempts: int = task["attempts"]
+    begun: int = task["attempts"] - task["releases"]
     runs_or_succeeded = task["status"] in ("claimed", "completed")
-    return max(0, attempts - runs_or_succeeded)
+    return begun - runs_or_succeeded
+
+
+def _max_retries(task: Mapping[str, Any]) -> int:
+    """A release counts as an attempt and makes room for one more; here it is no retry."""
+    most: int = task["max_attempts"] - task["releases"] - 1
+    return most
 
 
 def _entry(tag: str) -> tuple[str, str]:

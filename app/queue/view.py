@@ -18,6 +18,7 @@ COLUMNS = (
     "due_at",
     "attempts",
     "max_attempts",
+    "releases",
     "timeout",
     "claimed_by",
     "claimed_at",
@@ -56,6 +57,7 @@ def task(row: Mapping[Any, Any], type_name: str) -> dict[str, Any]:
         "progress_message": row["progress_message"],
         "attempts": row["attempts"],
         "max_attempts": row["max_attempts"],
+        "releases": row["releases"],
         "timeout": row["timeout"],
         # The table remembers who failed a task last, so that a repeated report is known again.
         "claimed_by": None if waiting else row["claimed_by"],

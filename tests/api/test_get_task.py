@@ -16,6 +16,7 @@ FIELDS = {
     "progress_message",
     "attempts",
     "max_attempts",
+    "releases",
     "claimed_by",
     "claimed_at",
     "lease_expires_at",

@@ -251,6 +251,30 @@ class TestEnds:
         end(api, second, "fail", error="x")
         assert told() == ("deadletter", 1, 1)
 
+    def test_a_release_is_no_retry(self, api: Api) -> None:
+        hold = held(api, max_retries=1)
+        api.post(f"/tasks/{hold['id']}/release", {"worker_id": "w1"})
+        waiting = job(api, hold["id"])
+        assert (waiting["status"], waiting["retry_count"], waiting["max_retries"]) == (
+            "pending",
+            0,
+            1,
+        )
+        (again,) = claim(api)
+        assert (again["retry_count"], again["max_retries"]) == (0, 1)
+        assert again["lease_id"] != hold["lease_id"]
+        end(api, {**hold, "lease_id": again["lease_id"]}, "fail", error="x")
+        assert job(api, hold["id"])["retry_count"] == 1
+        assert job(api, hold["id"])["status"] == "pending"
+
+    def test_a_release_with_a_delay_leaves_a_job_scheduled(self, api: Api) -> None:
+        hold = held(api)
+        api.post(f"/tasks/{hold['id']}/release", {"worker_id": "w1", "delay": 60})
+        assert (job(api, hold["id"])["status"], job(api, hold["id"])["retry_count"]) == (
+            "scheduled",
+            0,
+        )
+
     def test_a_success_is_no_retry(self, api: Api) -> None:
         hold = held(api)
         end(api, hold, "complete")
