@@ -95,8 +95,9 @@ def success(data: Any, message: str, status: int = 200) -> Answer:
 def success_with_fields(shown: dict[str, Any], message: str, status: int = 200) -> Answer:
     """What is in ``data`` also stands at the top level, where the simplest clients look for it."""
     answer = success(shown, message, status)
-    # Last, so that no field can take the place of what every answer has.
-    answer.payload = {**shown, **answer.payload}
+    for name, value in shown.items():
+        # No field takes the place of what every answer has.
+        answer.payload.setdefault(name, value)
     return answer
 
 
