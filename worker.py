@@ -1737,6 +1737,23 @@ class Parsed(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             self.fail(str(error), param, ctx)
 
 
+class Switch(click.Option):
+    """A switch whose variable can turn it off too: click 8.2.0 and 8.2.1 take any text there,
+    even "false", for on.
+    """
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        return click.Parameter.resolve_envvar_value(self, ctx)
+
+
+def _lock_of(text: str) -> str | None:
+    """The lock that an option or variable asks for: a path, "auto", or none."""
+    word = text.strip().lower()
+    if word in ("", "0", "false", "no", "off", "n", "f", "none"):
+        return None
+    return "auto" if word in ("1", "true", "yes", "on", "y", "t", "auto") else text
+
+
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
@@ -1755,6 +1772,7 @@ def _size(text: str) -> int:
 
 
 NAMES, PAIRS, SIZE = Parsed("names", _names), Parsed("pairs", _pairs), Parsed("size", _size)
+LOCK = Parsed("lock", _lock_of)
 FLAG, COUNT, SECONDS = click.BOOL, click.IntRange(min=0), click.FloatRange(min=0)
 AT_LEAST_ONE, POSITIVE = click.IntRange(1), click.FloatRange(min=0.1)
 LEVELS = click.Choice(["debug", "info", "warning", "error"], case_sensitive=False)
@@ -1796,15 +1814,16 @@ def _options(command: F) -> F:
     """Gives a command all OPTIONS, in their order."""
     for name, variables, default, kind, text in reversed(OPTIONS):
         names = variables.split()
+        # A switch gets no type: click 8.2.0 would turn one of type BOOL round.
+        given: dict[str, Any] = {"cls": Switch, "is_flag": True} if kind is FLAG else {"type": kind}
         command = click.option(
             f"--{name}",
             default=default,
-            type=kind,
             help=text,
-            is_flag=kind is FLAG,
             envvar=names,
             show_envvar=bool(names),
             show_default=bool(default) and kind not in (FLAG, SIZE),
+            **given,
         )(command)
     return command
 
@@ -1835,7 +1854,13 @@ LOCK_HELP = "Do nothing while another such worker runs.  [optionally: PATH]"
     callback=_use_config,
 )
 @click.option(
-    "--lock", envvar="LOCK", show_envvar=True, help=LOCK_HELP, is_flag=False, flag_value="auto"
+    "--lock",
+    envvar="LOCK",
+    show_envvar=True,
+    help=LOCK_HELP,
+    type=LOCK,
+    is_flag=False,
+    flag_value="auto",
 )
 @_options
 def main(

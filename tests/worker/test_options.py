@@ -109,6 +109,42 @@ def test_environment_and_file_set_it_in_their_order(
     assert settings(*given(name, option.text)) == {**before, name: option.value}
 
 
+@pytest.mark.parametrize("name", sorted(FLAGS - {"register"}))
+def test_a_switch_can_be_off_everywhere(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (variable,) = OPTIONS[name].variables.split()
+    for text in ("false", "0", "no", "off"):
+        (tmp_path / "worker.conf").write_text(f"{variable}={text}\n", "utf-8")
+        assert settings()[name] is False
+        assert settings(*given(name, ""))[name] is True
+    (tmp_path / "worker.conf").write_text(f"{variable}=on\n", "utf-8")
+    for text in ("false", "0", "no", "off"):
+        monkeypatch.setenv(variable, text)
+        assert settings()[name] is False
+        assert settings(*given(name, ""))[name] is True
+
+
+@pytest.mark.parametrize("text", ["false", "No", "0", "off", "OFF"])
+def test_no_lock_is_no_file_of_that_name(
+    text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert settings(f"--lock={text}")["lock"] is None
+    (tmp_path / "worker.conf").write_text("LOCK=auto\n", "utf-8")
+    assert settings()["lock"] == "auto"
+    monkeypatch.setenv("LOCK", text)
+    assert settings()["lock"] is None
+
+
+@pytest.mark.parametrize("text", ["true", "Yes", "1", "on"])
+def test_a_lock_that_is_only_wanted_is_the_automatic_one(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCK", text)
+    assert settings()["lock"] == "auto"
+    assert settings("--lock", f"./{text}")["lock"] == f"./{text}"
+
+
 def test_lock_takes_a_path_or_none() -> None:
     assert settings("--lock")["lock"] == "auto"
     assert settings("--lock", "--until-empty")["lock"] == "auto"
