@@ -19,6 +19,9 @@ the command line.
 
 from __future__ import annotations
 
+import base64
+import errno
+import faulthandler
 import functools
 import hashlib
 import importlib
@@ -34,6 +37,7 @@ import re
 import secrets
 import signal
 import socket
+import stat
 import sys
 import tempfile
 import threading
@@ -42,12 +46,13 @@ import traceback
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import FrameType, ModuleType
-from typing import IO, Any, TypeVar
-from urllib.parse import quote, urlsplit
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote, urlsplit
 
 import click
 import requests
@@ -62,6 +67,8 @@ Handler = Callable[..., Any]
 Listener = Callable[[dict[str, Any]], Any]
 F = TypeVar("F", bound=Callable[..., Any])
 
+STARTED_AT = time.monotonic() - time.process_time()  # where the system cannot tell
+
 TICK = 0.1  # seconds between two looks of the worker's threads
 WORK_AHEAD = 2.0  # seconds of work that a worker holds, where it chooses its batches itself
 MOST_AT_ONCE = 100  # tasks that one call may claim, settle or renew
@@ -72,10 +79,14 @@ LONGEST_PAUSE = 60.0  # seconds, where the server does not ask for more
 LONGEST_RETRY_AFTER = 300.0  # seconds
 LONGEST_BEAT = 60.0  # seconds between two heartbeats, however long the lease
 LAST_WORDS = 2.0  # seconds for what is still to be reported when the time is up
+LAST_REPORT = 10.0  # seconds for a report after an error that ends the worker
 NO_HANDLER_DELAY = 60  # seconds a task is left to workers that have a handler for it
+NO_PROCESS_DELAY = 10  # seconds a task is left to workers that can start a process for it
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 LARGE_BODY = 256 * 1024  # bytes; every server takes as many
 TEXT_LIMIT = 64 * 1024  # characters of an error or a traceback; the server keeps no more
+MESSAGE_LIMIT = 4 * 1024  # characters of a progress message
+SHORTEST_LEASE, LONGEST_LEASE = 0.1, 10 * 366 * 86400.0  # seconds; the server takes no others
 
 
 # --- What handlers use ---------------------------------------------------------------------------
@@ -86,19 +97,34 @@ class PermanentError(Exception):
 
 
 class RetryLater(Exception):
-    """Raised by a handler: try this task again in `delay_seconds` seconds."""
+    """Raised by a handler: try this task again in `delay_seconds` seconds, a number or a timedelta.
+    Raises ValueError for what is neither.
+    """
 
-    def __init__(self, delay_seconds: float, message: str = "") -> None:
-        if not delay_seconds >= 0:
+    def __init__(self, delay_seconds: Any, message: str = "") -> None:
+        delay = finite(delay_seconds)
+        if delay is None or delay < 0:
             raise ValueError(f"the delay of RetryLater must be 0 or more, not {delay_seconds!r}")
-        super().__init__(message or f"to be tried again in {delay_seconds:g} seconds")
-        self.delay_seconds = delay_seconds
+        super().__init__(message or f"to be tried again in {delay:g} seconds")
+        self.delay_seconds = delay
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a handler's own process pool hands it on pickled
+        return type(self), (self.delay_seconds, str(self))
 
 
 class FatalError(Exception):
     """Raised by a handler: this worker cannot go on (disk full, no GPU). The attempt fails, and
     the worker stops with exit code 4; others may try the task again.
     """
+
+
+def finite(value: Any) -> float | None:
+    """A number as a float, a timedelta in seconds; None for infinity, NaN and what is no number."""
+    try:
+        number = float(value.total_seconds() if isinstance(value, timedelta) else value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 class Job:
@@ -130,23 +156,32 @@ class Job:
         """Notes how far the task is, from 0 to 100.
 
         A thread of its own sends the latest note within about a second, so this never waits and
-        costs nothing when called often.
+        costs nothing when called often. Raises ValueError for what is no number.
         """
-        percent = min(100.0, max(0.0, float(percent)))
-        self._link.tell({"progress": percent, "message": _printable(message)})
+        number = finite(percent)
+        if number is None:
+            raise ValueError(f"progress is a number from 0 to 100, not {percent!r}")
+        text = _printable(message)[:MESSAGE_LIMIT]
+        self._link.tell({"progress": min(100.0, max(0.0, number)), "message": text})
 
     def extend(self, seconds: float) -> None:
         """Makes the lease end `seconds` from now, and each renewal as long. Leases are kept alive
         anyway; this is for handlers that keep the whole process from running.
         """
-        if not seconds > 0:
+        number = finite(seconds)
+        if number is None or number <= 0:
             raise ValueError(f"a lease must be longer than 0 seconds, not {seconds!r}")
-        self._link.tell({"lease": float(seconds)})
+        self._link.tell({"lease": min(max(number, SHORTEST_LEASE), LONGEST_LEASE)})
 
-    def log(self, message: object, level: int = logging.INFO) -> None:
-        """Writes to the worker's log, with the task's id and type."""
+    def log(self, message: object, level: int | str = logging.INFO) -> None:
+        """Writes to the worker's log, with the task's id and type. Raises ValueError for a level
+        that there is not.
+        """
+        number = logging.getLevelName(level.upper()) if isinstance(level, str) else level
+        if not isinstance(number, int):
+            raise ValueError(f"there is no level {level!r}; there are debug, info, warning, error")
         extra = {"task_id": self.id, "task_type": self.type, "attempt": self.attempt}
-        self._link.log(level, f"task {self.id} {self.type}: {_printable(message)}", extra)
+        self._link.log(number, f"task {self.id} {self.type}: {_printable(message)}", extra)
 
     def enqueue(
         self, type_name: str, params: Mapping[str, Any] | None = None, **options: Any
@@ -169,17 +204,23 @@ EVENTS = (
 def task(type_name: str, timeout: float | None = None) -> Callable[[F], F]:
     """Makes the decorated function the handler of a task type.
 
-    It is called with (params) or (params, job); what it returns becomes the task's result.
-    `timeout` is in seconds and wins over the worker's task_timeout.
+    It is called with (params) or (params, job); what it returns becomes the task's result. An
+    `async def` runs in an event loop of its own. `timeout` is in seconds and wins over the
+    worker's task_timeout. Raises TypeError, ValueError for what cannot be a handler.
     """
+    if not isinstance(type_name, str):
+        raise TypeError('write the task type behind it: @task("shop.greet")')
+    limit = None if timeout is None else finite(timeout)
+    if timeout is not None and (limit is None or limit < 0):
+        raise ValueError(f"the timeout of {type_name!r} must be 0 or more, not {timeout!r}")
 
     def register(handler: F) -> F:
         if type_name in HANDLERS:
             raise ValueError(f"there are two handlers for the task type {type_name!r}")
         takes_job(handler)
         HANDLERS[type_name] = handler
-        if timeout is not None:
-            handler.task_timeout = timeout  # type: ignore[attr-defined]
+        if limit is not None:
+            handler.task_timeout = limit  # type: ignore[attr-defined]
         return handler
 
     return register
@@ -244,18 +285,17 @@ class WaitTimeout(Exception):
 class Client:
     """Calls TaskManager's API. Threads may share it: each gets a connection of its own.
 
-    `timeout` is in seconds. Calls are repeated up to `retries` times while the server cannot be
-    reached or asks for patience, where that can do nothing twice. All methods raise ApiError.
+    A name and a password in the address are sent as HTTP Basic authentication. `timeout` is in
+    seconds. Calls are repeated up to `retries` times while the server cannot be reached or asks
+    for patience, where that can do nothing twice. All methods raise ApiError.
     """
 
     def __init__(
         self, api_url: str, api_key: str = "", timeout: float = 30.0, retries: int = 3
     ) -> None:
         """Raises ValueError for an address or a key that cannot be used."""
-        self.api_url = api_url.strip().rstrip("/")
-        parts = urlsplit(self.api_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{api_url!r} is no address like https://example.com/api")
+        # Nothing prints `api_url`'s name and password: they are taken out of it here.
+        self.api_url, self._login = _split_address(api_url.strip().rstrip("/"))
         self.api_key = api_key.strip()
         if not (self.api_key.isascii() and self.api_key.isprintable()):
             raise ValueError("the API key may hold printable ASCII characters only")
@@ -369,8 +409,7 @@ class Client:
     ) -> dict[str, Any]:
         for attempt in range(self.retries + 1):
             try:
-                answer: dict[str, Any] = self.call(method, path, body)["data"]
-                return answer
+                return _data(self.call(method, path, body))
             except ApiError as error:
                 # These two say that nothing was done, if TaskManager itself says them.
                 refused = error.status in (429, 503) and error.code != "not_json"
@@ -403,7 +442,10 @@ class Client:
             self._local.session.headers["Content-Type"] = "application/json"
             self._local.session.auth = self._sign
             # A proxy that the environment names for the internet cannot reach this machine.
-            self._local.session.trust_env = urlsplit(self.api_url).hostname not in LOOPBACK
+            if urlsplit(self.api_url).hostname in LOOPBACK:
+                self._local.session.trust_env = False
+                bundles = [os.environ.get(f"{name}_CA_BUNDLE") for name in ("REQUESTS", "CURL")]
+                self._local.session.verify = bundles[0] or bundles[1] or True
         session: requests.Session = self._local.session
         return session
 
@@ -411,7 +453,33 @@ class Client:
         # Not in `Authorization`, which CGI servers drop. That `auth` is set keeps .netrc out too.
         if self.api_key:
             request.headers["X-API-Key"] = self.api_key
+        if self._login is not None:
+            token = base64.b64encode(self._login.encode("utf-8", "surrogateescape"))
+            request.headers["Authorization"] = f"Basic {token.decode()}"
         return request
+
+    @property
+    def arguments(self) -> tuple[str, str, float, int]:
+        """What makes the same client in another process."""
+        user, colon, password = (self._login or "").partition(":")
+        login = f"{quote(user, safe='')}{colon}{quote(password, safe='')}@" if colon else ""
+        return self.api_url.replace("//", f"//{login}", 1), self.api_key, self.timeout, self.retries
+
+
+def _split_address(address: str) -> tuple[str, str | None]:
+    """An address without "user:password@", and these. Raises ValueError, without them in it."""
+    shown = re.sub(r"^.*@", "…@", address)
+    try:
+        parts = urlsplit(address)
+        login, at, host = parts.netloc.rpartition("@")
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = None
+    if not usable:
+        raise ValueError(f"{shown!r} is no address like https://example.com/api")
+    user, _, password = login.partition(":")
+    url = parts._replace(netloc=host).geturl()
+    return url, f"{unquote(user)}:{unquote(password)}" if at else None
 
 
 def _draft(task: Mapping[str, Any]) -> dict[str, Any]:
@@ -442,7 +510,7 @@ def _read_answer(response: requests.Response) -> dict[str, Any]:
     retry_after = min(float(header), LONGEST_RETRY_AFTER) if header.isdecimal() else 0.0
     try:
         answer = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict) or (status < 400 and answer.get("success") is not True):
         message = f"{url} answered HTTP {status} with something that is not TaskManager's JSON"
@@ -450,8 +518,63 @@ def _read_answer(response: requests.Response) -> dict[str, Any]:
     if status >= 400:
         message = str(answer.get("error") or f"{url} answered HTTP {status}")
         code = str(answer.get("code") or "unknown")
-        raise ApiError(status, code, message, answer.get("details") or (), retry_after)
+        details = answer.get("details")
+        details = details if isinstance(details, list) else ()
+        raise ApiError(status, code, message, details, retry_after)
     return answer
+
+
+# What an answer holds is checked here, before anything relies on it.
+
+
+def _data(answer: Mapping[str, Any]) -> dict[str, Any]:
+    data = answer.get("data")
+    if not isinstance(data, dict):
+        raise _odd("data", data)
+    return data
+
+
+def _entries(answer: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """A list in an answer's data, of objects that belong to tasks."""
+    entries = _data(answer).get(name)
+    if not isinstance(entries, list):
+        raise _odd(name, entries)
+    for entry in entries:
+        if not isinstance(entry, dict) or not _is_count(entry.get("id")):
+            raise _odd(name, entry)
+    return entries
+
+
+def _claimed_tasks(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    tasks = _entries(answer, "tasks")
+    for each in tasks:
+        texts = isinstance(each.get("type"), str) and isinstance(each.get("params"), dict)
+        counts = _is_count(each.get("attempts")) and _is_count(each.get("max_attempts"))
+        if not (texts and counts and _is_lease(each.get("lease"))):
+            raise _odd("a task", each)
+    return tasks
+
+
+def _renewed_leases(answer: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    entries = _entries(answer, "tasks")
+    for each in entries:
+        if "code" not in each and not _is_lease(each.get("lease")):
+            raise _odd("a lease", each)
+    return {each["id"]: each for each in entries}
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value > 0
+
+
+def _is_lease(value: object) -> bool:
+    return isinstance(value, (int, float)) and (finite(value) or 0) > 0
+
+
+def _odd(name: str, value: object) -> ApiError:
+    shown = json.dumps(value, default=str)[:200]
+    message = f"the server's answer is not TaskManager's: {name} in it is {shown}"
+    return ApiError(200, "not_json", message)
 
 
 def _is_broken(error: requests.RequestException) -> bool:
@@ -505,7 +628,11 @@ class Link:
 
 
 def takes_job(handler: Handler) -> bool:
-    """Whether a handler wants (params, job) and not (params); TypeError if it takes neither."""
+    """Whether a handler wants (params, job) and not (params); TypeError if it takes neither, or
+    has `yield` in it, so that calling it would not run it.
+    """
+    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
+        raise TypeError(f"handler {handler!r} has a yield: return the result instead")
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters = inspect.signature(handler).parameters.values()
     positional = [p for p in parameters if p.kind in kinds]
@@ -522,12 +649,17 @@ def run_handler(handler: Handler, job: Job) -> dict[str, Any]:
     """
     try:
         result = handler(job.params, job) if takes_job(handler) else handler(job.params)
+        if inspect.iscoroutine(result):
+            import asyncio
+
+            result = asyncio.run(result)
     except BaseException as error:  # SystemExit too: a handler may end its task, not the worker
         return _failure_of(error)
     try:
         return {"success": True, "result": plain_json(result)}
-    except (TypeError, ValueError, RecursionError) as error:
-        return failure(f"the handler's result cannot be written as JSON: {error}", retry=False)
+    except BaseException as error:  # a result may be of a class that raises anything
+        text = f"the handler's result cannot be written as JSON: {_text_of(error)}"
+        return failure(text, retry=False)
 
 
 def _failure_of(error: BaseException) -> dict[str, Any]:
@@ -536,11 +668,17 @@ def _failure_of(error: BaseException) -> dict[str, Any]:
     if isinstance(error, PermanentError):
         return failure(_text_of(error), retry=False)
     if isinstance(error, RetryLater):
-        return failure(_text_of(error), delay=error.delay_seconds)
+        # A subclass may have set it to anything, or not at all.
+        delay = finite(getattr(error, "delay_seconds", None))
+        more = {} if delay is None or delay < 0 else {"delay": delay}
+        return failure(_text_of(error), **more)
     if isinstance(error, FatalError):
         return failure(_text_of(error), ends=FATAL)
     frames = error.__traceback__.tb_next if error.__traceback__ else None
-    trace = "".join(traceback.format_exception(type(error), error, frames))
+    try:
+        trace = "".join(traceback.format_exception(type(error), error, frames))
+    except Exception:  # of an exception that cannot even be shown
+        trace = "".join(traceback.format_tb(frames))
     message = f"{type(error).__name__}: {_text_of(error)}"
     return failure(message, traceback=_printable(trace)[-TEXT_LIMIT:])
 
@@ -560,7 +698,7 @@ def plain_json(value: Any) -> Any:
 def _text_of(error: BaseException) -> str:
     try:
         return str(error) or type(error).__name__
-    except Exception:
+    except BaseException:  # its own code runs here, which may do anything
         return type(error).__name__
 
 
@@ -583,7 +721,7 @@ class Claim(Link):
         self.lost = False  # the server says that it is no longer ours
         self.expires_at = self.beat_at = self.news_at = 0.0
         self.started_at = self.finished_at = 0.0
-        self.is_begun = False  # a process that is to run it may have to start first
+        self.is_begun = False  # a process that is to run it may have to start first, or die
         self.outcome: dict[str, Any] | None = None
         self.refused = False  # the server took no report of it
 
@@ -624,6 +762,10 @@ class Claim(Link):
         self.lost = True
         self.raise_flag(CANCELLED)
 
+    def begin(self) -> None:
+        """Notes that its handler is called now: from here on this is an attempt."""
+        self.started_at, self.is_begun = time.monotonic(), True
+
     def finish(self, outcome: dict[str, Any]) -> None:
         """Notes how the attempt ended; the first word counts."""
         if self.outcome is None:
@@ -663,13 +805,13 @@ class Slot:
                 return
             try:
                 outcome = self._perform(claim)
-            except Exception as error:
+            except BaseException as error:  # or the task would never end
                 log.exception("task %d: the worker met an error of its own", claim.id)
                 outcome = failure(f"the worker met an error of its own: {_text_of(error)}")
             self.worker.mailbox.put((self, claim, outcome))
 
     def _perform(self, claim: Claim) -> dict[str, Any]:
-        claim.is_begun = True
+        claim.begin()
         job = Job(claim.task, claim.worker_id, claim)
         return run_handler(self.worker.all_handlers[claim.type], job)
 
@@ -689,51 +831,89 @@ class ProcessSlot(Slot):
     def end(self) -> None:
         self._ended = True
         super().end()
-        if self._child is not None:
-            self._child.kill()
+        self._kill_child()
 
     def _perform(self, claim: Claim) -> dict[str, Any]:
         claim.use_flag(self._flag)
         try:
-            if self._child is None:
+            if self._child is None or not self._child.is_alive():
                 self._start_child()
-                self._pipe.recv()  # its handlers are loaded
-            claim.started_at, claim.is_begun = time.monotonic(), True
+                self._receive()  # its handlers are loaded
             self._pipe.send((claim.task, claim.worker_id))
-            while True:
-                kind, task_id, value = self._pipe.recv()
-                if task_id != claim.id:
-                    continue  # said by a thread that an earlier handler left behind
-                if kind == "outcome":
-                    return self._renewed(value)
-                getattr(claim, kind)(*value)
-        except (EOFError, OSError):
-            self._child.join()
-            code, self._child = self._child.exitcode, None
-            return failure(f"the handler's process died ({_exit_text(code)})")
+            return self._follow(claim)
+        except (EOFError, OSError) as error:
+            died = self._bury_child() or f"it could not be started: {_text_of(error)}"
+            if not claim.is_begun:
+                return {"release": True, "delay": NO_PROCESS_DELAY, "never_begun": died}
+            return failure(f"the handler's process died ({died})")
         finally:
             claim.use_flag(Flag())  # the process's flag is the next task's
+
+    def _follow(self, claim: Claim) -> dict[str, Any]:
+        """Does what the process says, until the outcome comes."""
+        while True:
+            kind, task_id, value = self._receive()
+            if task_id != claim.id:
+                continue  # said by a thread that an earlier handler left behind
+            if kind == "begun":
+                claim.begin()
+            elif kind == "tell":
+                claim.tell(*value)
+            elif kind == "log":
+                claim.log(*value)
+            else:
+                return self._renewed(value)
+
+    def _receive(self) -> Any:
+        # What a handler has forked holds the pipe open, so its end alone does not tell.
+        while not self._pipe.poll(1.0):
+            if not self._child.is_alive() and not self._pipe.poll():
+                raise EOFError
+        return self._pipe.recv()
 
     def _start_child(self) -> None:
         worker = self.worker
         # What a decorator registered is imported again there; functions given are sent.
         handlers = worker.all_handlers if worker.source is None else None
         self._pipe, theirs = self._context.Pipe()
-        client = (worker.client.api_url, worker.client.api_key)
-        self._child = self._context.Process(
-            target=serve_process, args=(worker.source, handlers, client, theirs, self._flag)
+        self._child = None
+        child = self._context.Process(
+            target=serve_process,
+            args=(worker.source, handlers, worker.client.arguments, theirs, self._flag),
         )
-        self._child.daemon = True
-        self._child.start()
+        child.daemon = True
+        child.start()
+        self._child = child
         theirs.close()
         if self._ended:
-            self._child.kill()
+            self._kill_child()
+
+    def _kill_child(self) -> None:
+        """And what it has started: all of it is one group of processes."""
+        child = self._child
+        if child is None:
+            return
+        if hasattr(os, "killpg"):
+            with suppress(OSError):
+                os.killpg(child.pid, signal.SIGKILL)
+        child.kill()  # it may not have had the time to make itself a group
+
+    def _bury_child(self) -> str:
+        """How the process ended; nothing when it has not even been started."""
+        child = self._child
+        if child is None:
+            return ""
+        child.join(1.0)
+        self._kill_child()
+        child.join()
+        self._child = None
+        return f"signal {-child.exitcode}" if child.exitcode < 0 else f"exit code {child.exitcode}"
 
     def _renewed(self, value: tuple[dict[str, Any], int]) -> dict[str, Any]:
         outcome, memory = value
         if self.worker.max_memory and memory > self.worker.max_memory:
             log.info("a handlers' process with %d MiB is replaced", memory >> 20)
-            self._child.kill()
+            self._kill_child()
             self._child.join()
             self._child = None
         return outcome
@@ -763,11 +943,13 @@ class ChildLink(Link):
 def serve_process(
     source: str | None,
     handlers: Mapping[str, Handler] | None,
-    client: tuple[str, str],
+    client: tuple[str, str, float, int],
     pipe: Any,
     flag: Any,
 ) -> None:
     """What a process of handlers runs: a task at a time, until its worker has ended."""
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()  # so that what handlers start can be ended with it
     for number in (signal.SIGINT, signal.SIGTERM):
         # Sent to the whole group they are the worker's affair. Not SIG_IGN: programs that a
         # handler starts would inherit that.
@@ -784,6 +966,7 @@ def serve_process(
         except EOFError:
             return
         link = ChildLink(api, pipe, lock, flag, task["id"])
+        link.send("begun")
         outcome = run_handler(handlers[task["type"]], Job(task, worker_id, link))
         link.send("outcome", outcome, memory_in_use())
 
@@ -794,11 +977,9 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
+        if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+            os.killpg(os.getpid(), signal.SIGKILL)  # itself, and what its handlers have started
         os._exit(1)
-
-
-def _exit_text(code: int | None) -> str:
-    return f"signal {-code}" if code and code < 0 else f"exit code {code}"
 
 
 def memory_in_use() -> int:
@@ -849,8 +1030,9 @@ class Keeper(threading.Thread):
         self._ended.set()
         if self._registered:
             # What was held has been released by name: another process may have the same worker_id.
-            path = f"/workers/{quote(self.worker.worker_id, safe='')}/deregister"
-            self._tell(path, {"release": False}, LAST_WORDS)
+            # Slashes stay as they are: Apache takes no address with a %2F in it.
+            path = f"/workers/{quote(self.worker.worker_id)}/deregister"
+            self._tell(path, {"release": False}, self.worker.time_for_call(LAST_WORDS))
 
     def _renew_leases(self) -> None:
         now = time.monotonic()
@@ -870,19 +1052,23 @@ class Keeper(threading.Thread):
         body = {"worker_id": self.worker.worker_id, "tasks": tasks}
         try:
             answer = self.worker.client.call("POST", "/tasks/heartbeat", body, timeout=10.0)
+            entries = _renewed_leases(answer)
         except ApiError as error:
             log.warning("%d leases not renewed: %s", len(claims), error)
             for claim, told in zip(claims, news):
                 claim.postpone(sent_at, told if error.temporary else {})
             return
-        for claim, entry in zip(claims, answer["data"]["tasks"]):
-            if "code" in entry:
+        for claim, told in zip(claims, news):
+            entry = entries.get(claim.id)
+            if entry is None:
+                claim.postpone(sent_at, told)
+            elif "code" in entry:
                 # Of one that is finished the report decides: it may just have been taken.
                 claim.lose()
-                continue
-            claim.renew(entry["lease"], sent_at, self.worker.heartbeat_interval)
-            if entry["cancel_requested"]:
-                claim.raise_flag(CANCELLED)
+            else:
+                claim.renew(entry["lease"], sent_at, self.worker.heartbeat_interval)
+                if entry.get("cancel_requested"):
+                    claim.raise_flag(CANCELLED)
 
     def _register(self) -> None:
         self._registered = True
@@ -955,6 +1141,8 @@ class StatusFile:
                 unfinished.replace(self.path)
             except OSError as error:
                 log.warning("the status file cannot be written: %s", error)
+                with suppress(OSError):
+                    unfinished.unlink()
 
 
 @dataclass(eq=False)
@@ -966,7 +1154,7 @@ class Worker:
     bytes; 0 means no limit, or for `batch`, `lease` and `heartbeat_interval` that worker or server
     choose. `processes` runs the handlers in processes instead of threads; the handlers are then
     imported again from `source` (as --handlers takes it), or must be functions of a module.
-    Raises ValueError.
+    `max_time` counts from `started_at`, by time.monotonic(), or from `run`. Raises ValueError.
 
     `run` works until the end; `start`, `stop` and `wait` do the same in the background.
     """
@@ -988,12 +1176,14 @@ class Worker:
     lease: float = 0.0
     heartbeat_interval: float = 0.0
     task_timeout: float = 0.0
+    fail_on_false: bool = False
     shutdown_timeout: float = 30.0
     max_errors: int = 5
     status_file: str | None = None
     source: str | None = None
     version: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    started_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.worker_id = self.worker_id or _new_worker_id()
@@ -1027,7 +1217,9 @@ class Worker:
         self._unanswered: dict[str, Any] | None = None
         self._came_empty = False
         self._idle_pause = 0.0
-        self._again_at = self._idle_until = self._deadline = 0.0
+        self._again_at = self._idle_until = self._deadline = self._ends_at = 0.0
+        self._never_begun = 0  # tasks in a row whose process did not begin them
+        self._exit: SystemExit | None = None  # asked for by a listener
         self._runs = 0
         self._seconds = 0.0  # that handlers ran, all together
         self._mean = 0.0  # seconds, of the latest tasks
@@ -1039,7 +1231,9 @@ class Worker:
     def run(self) -> Counters:
         """Works until it is stopped or until a limit says so.
 
-        Raises ApiError: a temporary one after `max_errors` failures in a row, any other at once.
+        Raises ApiError: a temporary one after `max_errors` failures in a row, any other at once;
+        SystemExit when a listener called sys.exit(). Whatever it raises, what was finished is
+        reported before and the rest given back, if the server takes it within ten seconds.
         """
         if self._began:
             raise RuntimeError(RUN_ALREADY)
@@ -1048,11 +1242,15 @@ class Worker:
             while not self._is_done():
                 self._turn()
             self._close("stopped")
-        except Exception as error:
-            self.error = error
-            self._emit("error", error=error)
+        except BaseException as error:
+            self._give_back_all()
+            if isinstance(error, Exception):
+                self.error = error
+                self._emit("error", error=error)
             self._close("error")
             raise
+        if self._exit is not None:
+            raise self._exit
         return self.counters
 
     def start(self) -> None:
@@ -1129,7 +1327,10 @@ class Worker:
 
     def _open(self) -> None:
         self._began = time.time()
-        self._deadline = time.monotonic() + self.max_time if self.max_time else 0.0
+        if self.max_time:
+            self._ends_at = (self.started_at or time.monotonic()) + self.max_time
+            # What is over then has to be said before the end.
+            self._deadline = self._ends_at - min(LAST_WORDS, self.max_time / 4)
         self._set_state("starting")
         self._check_health()
         self._slots = [self._new_slot() for _ in range(self.concurrency)]
@@ -1142,11 +1343,16 @@ class Worker:
 
     def _check_health(self) -> None:
         try:
-            self.client.call("GET", "/health")
+            self.client.call("GET", "/health", timeout=self.time_for_call(self.client.timeout))
         except ApiError as error:
             hint = "is the address right (it ends in /api), and does the server run?"
             message = f"the server is not ready: {error} - {hint}"
             raise ApiError(error.status, error.code, message) from error
+
+    def time_for_call(self, timeout: float) -> float:
+        """How long to wait for an answer: no longer than `max_time` allows."""
+        left = self._ends_at - time.monotonic() if self._ends_at else timeout
+        return min(timeout, max(left, TICK))
 
     def _is_done(self) -> bool:
         if self.held:
@@ -1166,6 +1372,40 @@ class Worker:
         level = logging.DEBUG if quiet else logging.INFO
         log.log(level, "summary: %s, seconds %.1f", counts, time.time() - self._began)
         self._emit("stopped", reason=self.stop_reason or state)
+
+    def _give_back_all(self) -> None:
+        """After an error: reports what is finished, and gives back the rest."""
+        self.stopping = True
+        is_late = self._deadline and time.monotonic() >= self._deadline
+        until = time.monotonic() + self.time_for_call(LAST_WORDS if is_late else LAST_REPORT)
+        try:
+            self._collect(0)
+            held = [claim for claim in list(self.held.values()) if not claim.lost]
+            for claim in held:
+                claim.raise_flag(CANCELLED)
+                claim.finish({"release": True})
+            for start in range(0, len(held), MOST_AT_ONCE):
+                self._report_last(held[start : start + MOST_AT_ONCE], until)
+        except Exception:
+            log.exception("the last report met an error")
+
+    def _report_last(self, claims: list[Claim], until: float) -> None:
+        """Reports, in halves where the server does not take all of them."""
+        left = until - time.monotonic()
+        outcomes = [{"id": c.id, "attempt": c.attempt, **(c.outcome or {})} for c in claims]
+        body = {"worker_id": self.worker_id, "outcomes": outcomes}
+        try:
+            answer = self.client.call("POST", "/tasks/settle", body, max(left, TICK))
+            self._book(claims, _entries(answer, "settled"))
+        except Exception as error:
+            refused = not isinstance(error, ApiError) or error.status in (400, 413)
+            if not refused or len(claims) == 1 or left <= 0:
+                ids = ", ".join(str(claim.id) for claim in claims)
+                log.error("no report of task %s: %s", ids, error)
+                return
+            half = len(claims) // 2
+            self._report_last(claims[:half], until)
+            self._report_last(claims[half:], until)
 
     # One turn of the main thread: start, collect, report and claim.
 
@@ -1254,7 +1494,7 @@ class Worker:
             if claim is None:
                 continue
             ran = time.monotonic() - claim.started_at
-            if self.max_time and ran >= self.max_time / 2:
+            if self.max_time and claim.is_begun and ran >= self.max_time / 2:
                 # Released, it would be begun again and again and never count as tried.
                 claim.finish(failure(f"not finished within --max-time: stopped after {ran:.0f} s"))
             else:
@@ -1283,27 +1523,47 @@ class Worker:
         if claim.outcome:
             return  # its time was up before
         ends = outcome.pop("ends", None)
-        claim.finish(outcome)
+        never_begun = outcome.pop("never_begun", None)
+        self._never_begun = self._never_begun + 1 if never_begun else 0
+        if never_begun:
+            log.error("task %d: its process did not begin it (%s)", claim.id, never_begun)
+            if self._never_begun >= self.max_errors:
+                ends = FATAL
+        claim.finish(self._judged(claim, outcome))
         self._tally(claim)
         if ends:
             log.error("task %d %s ends this worker: %s", claim.id, claim.type, ends)
-            self.met_fatal_error = ends == FATAL
+            self.met_fatal_error = self.met_fatal_error or ends == FATAL
             self.stop(ends)
         if claim.lost:
             self._lose(claim)
 
+    def _judged(self, claim: Claim, outcome: dict[str, Any]) -> dict[str, Any]:
+        """A handler that returns {"success": false, …} may have meant a failure."""
+        result = outcome.get("result")
+        if not isinstance(result, dict) or result.get("success") is not False:
+            return outcome
+        if self.fail_on_false:
+            reason = result.get("error") or result.get("message") or "no reason given"
+            text = reason if isinstance(reason, str) else json.dumps(reason)
+            return failure(f"the handler returned success: false: {text}")
+        text = "the handler returned success: false, which completes the task: raise an exception, "
+        text += "or use --fail-on-false"
+        log.warning("task %d %s: %s", claim.id, claim.type, text, extra=claim.extra)
+        return outcome
+
     def _tally(self, claim: Claim) -> None:
-        seconds = claim.finished_at - claim.started_at
-        self._seconds += seconds
-        self._mean = seconds if not self._mean else 0.8 * self._mean + 0.2 * seconds
-        self._longest[claim.type] = max(seconds, self._longest.get(claim.type, 0.0))
-        self._last_task_at = time.time()
-        outcome = claim.outcome or {}
-        if outcome.get("success"):
-            log.debug("task %d %s: %.3f s", claim.id, claim.type, seconds, extra=claim.extra)
-        elif "error" in outcome:
-            error = outcome["error"]
-            log.warning("task %d %s failed: %.200s", claim.id, claim.type, error, extra=claim.extra)
+        if claim.is_begun:
+            seconds = claim.finished_at - claim.started_at
+            self._seconds += seconds
+            self._mean = seconds if not self._mean else 0.8 * self._mean + 0.2 * seconds
+            self._longest[claim.type] = max(seconds, self._longest.get(claim.type, 0.0))
+            self._last_task_at = time.time()
+        error = (claim.outcome or {}).get("error")
+        if error is not None:
+            log.warning(
+                "task %d %s: Failed: %.200s", claim.id, claim.type, error, extra=claim.extra
+            )
 
     # Round trips: what is finished goes out, new tasks come in.
 
@@ -1380,20 +1640,24 @@ class Worker:
             if claim:
                 body["claim"] = claim
             answer = self._call("/tasks/settle", body, again)
-            self._book(finished, answer["data"]["settled"])
+            settled = _entries(answer, "settled")
+            tasks = _claimed_tasks(answer) if claim else []
+            self._book(finished, settled)
         else:
             body.update(claim or {})
             answer = self._call("/tasks/claim", body, {**body, "again": True})
+            tasks = _claimed_tasks(answer)
         if claim:
             self._unanswered = None
-            self._take_claimed(answer, sent_at)
+            self._tell_warnings(answer.get("warnings"))
+            self._take_claimed(tasks, sent_at)
 
     def _call(self, path: str, body: Mapping[str, Any], again: Mapping[str, Any]) -> dict[str, Any]:
         timeout = self.client.timeout
         if self._deadline:
             left = self._deadline - time.monotonic()
             timeout = min(timeout, max(left, 0.0) + LAST_WORDS)
-        return self.client.call("POST", path, body, timeout, again)
+        return self.client.call("POST", path, body, self.time_for_call(timeout), again)
 
     def _bear(self, error: ApiError, now: float) -> None:
         if self._deadline and now >= self._deadline:
@@ -1414,7 +1678,7 @@ class Worker:
         else:
             claim = finished[0]
             reason = f"the server refused this task's outcome (HTTP {error.status}): {error}"
-            log.error("task %d: %s", claim.id, reason, extra=claim.extra)
+            log.error("task %d %s: Failed: %s", claim.id, claim.type, reason, extra=claim.extra)
             claim.outcome, claim.refused = failure(reason, retry=False), True
 
     def _book(self, reported: Iterable[Claim], settled: Iterable[Mapping[str, Any]]) -> None:
@@ -1432,6 +1696,9 @@ class Worker:
                 self._emit("job:released", claim)
             elif outcome["success"]:
                 self.counters.completed += 1
+                seconds = claim.finished_at - claim.started_at
+                text = "task %d %s: Completed successfully in %.3f s"
+                log.info(text, claim.id, claim.type, seconds, extra=claim.extra)
                 self._emit("job:completed", claim, result=outcome["result"])
             else:
                 self.counters.failed += 1
@@ -1446,11 +1713,13 @@ class Worker:
         self.counters.lost += 1
         self._emit("job:lost", claim)
 
-    def _take_claimed(self, answer: Mapping[str, Any], sent_at: float) -> None:
-        for warning in set(answer.get("warnings", ())) - self._warned:
-            self._warned.add(warning)
-            log.warning("the server says: %s", warning)
-        tasks = answer["data"]["tasks"]
+    def _tell_warnings(self, warnings: Any) -> None:
+        for warning in warnings if isinstance(warnings, list) else ():
+            if isinstance(warning, str) and warning not in self._warned:
+                self._warned.add(warning)
+                log.warning("the server says: %s", warning)
+
+    def _take_claimed(self, tasks: list[dict[str, Any]], sent_at: float) -> None:
         self._came_empty = not tasks
         self.counters.claimed += len(tasks)
         for task in tasks:
@@ -1489,6 +1758,9 @@ class Worker:
         for listener in listeners:
             try:
                 listener(told)
+            except SystemExit as error:
+                self._exit = error
+                self.stop("listener")
             except Exception:
                 log.exception("a listener of %s met an error", event)
 
@@ -1537,15 +1809,22 @@ def load_handlers(source: str | None) -> ModuleType:
     name = source or "handlers.py"
     path = Path(name).resolve() if name.endswith(".py") or os.sep in name else None
     if path and not path.is_file():
-        hint = "" if source else " in the current folder: name your handlers with --handlers PATH"
-        raise click.UsageError(f"there is no file {name}{hint}")
+        raise click.UsageError(f"there is no file {name}" + ("" if source else _where_to_begin()))
     sys.path.insert(0, str(path.parent) if path else os.getcwd())
     try:
         return _import_file(path) if path else importlib.import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         reason = f"{type(error).__name__}: {error} ({where.filename}, line {where.lineno})"
         raise click.UsageError(f"the handlers in {name} cannot be loaded: {reason}") from error
+
+
+def _where_to_begin() -> str:
+    text = " in the current folder. Write one, as the first lines of worker.py show"
+    examples = Path("examples", "handlers.py")
+    if examples.is_file():
+        text += f" (or begin with {examples}, whose task types --register makes known)"
+    return f"{text}, and name it where it is called otherwise: --handlers PATH"
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -1567,8 +1846,12 @@ def register_types(client: Client, module: ModuleType) -> None:
     types = getattr(module, "TASK_TYPES", None)
     if not types:
         raise click.UsageError("--register needs a list TASK_TYPES in the handlers module")
-    listed = client.call("GET", "/task-types")["data"]["task_types"]
-    known = {task_type["name"]: task_type for task_type in listed}
+    if not all(isinstance(each, dict) and isinstance(each.get("name"), str) for each in types):
+        raise click.UsageError('each of TASK_TYPES must be like {"name": …, "param_schema": …}')
+    listed = _data(client.call("GET", "/task-types")).get("task_types")
+    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+        raise _odd("task_types", listed)
+    known = {task_type.get("name"): task_type for task_type in listed}
     changed = [each for each in types if not each.items() <= known.get(each["name"], {}).items()]
     for task_type in changed:
         client.call("POST", "/task-types/register", task_type)
@@ -1583,51 +1866,337 @@ def stop_on_signals(*workers: Worker) -> None:
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         if signals:
+            end_children()
             os._exit(128 + number)
         signals.append(number)
         for worker in workers:
             worker.stop(f"signal {number}")
         # Not by logging: the signal may have come in the middle of a log line.
-        os.write(2, b"stopping when the tasks at hand are done (a second signal ends at once)\n")
+        with suppress(OSError):
+            os.write(
+                2, b"stopping when the tasks at hand are done (a second signal ends at once)\n"
+            )
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
 
 
-def take_lock(path: Path) -> IO[str] | None:
-    """Locks a file until this process ends; None while another process has it locked.
+# The lock of --lock: a file that the operating system keeps locked for one process.
 
-    Raises click.UsageError for a file that cannot be written.
-    """
-    try:
-        file = path.open("a")
-    except OSError as error:
-        raise click.UsageError(f"the lock file {path} cannot be written: {error}") from error
-    try:
-        if os.name == "nt":
-            import msvcrt
+LOCK_GRACE = 300.0  # seconds past --max-time before the holder of a lock is taken to hang
+LOCK_PATIENCE = 2.0  # seconds that a process which has just got the lock takes to say so
 
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        else:
-            import fcntl
 
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
+@dataclass
+class Holder:
+    """Who has a lock: what its file says."""
+
+    pid: int = 0
+    host: str = ""
+    since: float = 0.0  # time.time()
+    process_started: str = ""  # as its system counts it
+    max_time: float = 0.0  # seconds
+
+    @staticmethod
+    def here(max_time: float) -> Holder:
+        """This process."""
+        pid = os.getpid()
+        return Holder(pid, socket.gethostname(), time.time(), _start_of_process(pid), max_time)
+
+    @staticmethod
+    def of(text: str) -> Holder:
+        """What is in a lock's file; nobody where that cannot be read."""
+        try:
+            told = json.loads(text)
+            return Holder(
+                int(told["pid"]),
+                str(told["host"]),
+                datetime.fromisoformat(told["since"].replace("Z", "+00:00")).timestamp(),
+                str(told["process_started"]),
+                finite(told["max_time"]) or 0.0,
+            )
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+            return Holder()
+
+    def __str__(self) -> str:
+        return json.dumps({**asdict(self), "since": _iso(self.since)}) + "\n"
+
+    @property
+    def age(self) -> float:
+        """Seconds that it has had the lock."""
+        return max(0.0, time.time() - self.since)
+
+    def has_ended(self) -> bool:
+        """Whether its process is known to be gone."""
+        if not self.pid or self.host != socket.gethostname() or os.name == "nt":
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except (OSError, OverflowError):
+            return False
+        return _start_of_process(self.pid) not in ("", self.process_started)
+
+
+class LockFile:
+    """A file that one process at a time has locked, until it ends. It names its holder."""
+
+    def __init__(self, path: Path, is_own: bool) -> None:
+        """Opens it; `is_own` says that nobody else may have made it. Raises click.UsageError."""
+        self.path = path
+        more = [getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NOFOLLOW", "O_NOINHERIT")]
+        try:
+            self._file = os.open(
+                path, os.O_RDWR | os.O_CREAT | sum(more), 0o600 if is_own else 0o666
+            )
+        except OSError as error:
+            hint = " (it is a symbolic link: name the file itself)" if path.is_symlink() else ""
+            raise click.UsageError(
+                f"the lock file {path} cannot be written: {error}{hint}"
+            ) from error
+        status = os.fstat(self._file)
+        if not stat.S_ISREG(status.st_mode):
+            raise click.UsageError(f"the lock file {path} is no plain file: name another one")
+        if is_own and status.st_uid != _user_id():
+            raise click.UsageError(f"the lock file {path} is another user's: remove it")
+
+    def take(self, max_time: float) -> Holder | None:
+        """Locks it for this process; else who has it. Raises click.UsageError."""
+        until = time.monotonic() + LOCK_PATIENCE
+        while not self._lock():
+            holder = self._read()
+            # Of a holder that has ended the next one may not have written its name yet.
+            if not holder.has_ended() or time.monotonic() > until:
+                return holder
+            time.sleep(TICK)
+        self._write(Holder.here(max_time))
         return None
-    return file
+
+    def leave(self) -> None:
+        """In a process that was forked off: the lock is the parent's alone."""
+        with suppress(OSError):
+            os.close(self._file)
+
+    def _lock(self) -> bool:
+        try:
+            if os.name == "nt":
+                import msvcrt
+
+                os.lseek(self._file, 1 << 30, os.SEEK_SET)  # so that others can read the holder
+                msvcrt.locking(self._file, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+            else:
+                import fcntl
+
+                # Not lockf(): that lock goes as soon as a handler opens and closes this file.
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+                return False
+            message = f"the file {self.path} cannot be locked: {error}. Name one on another disk"
+            raise click.UsageError(message) from error
+        return True
+
+    def _read(self) -> Holder:
+        os.lseek(self._file, 0, os.SEEK_SET)
+        return Holder.of(os.read(self._file, 4096).decode("utf-8", "replace"))
+
+    def _write(self, holder: Holder) -> None:
+        # A file with something else in it, named by mistake, stays as it is.
+        if os.fstat(self._file).st_size and not self._read().pid:
+            return
+        try:
+            os.ftruncate(self._file, 0)
+            os.lseek(self._file, 0, os.SEEK_SET)
+            os.write(self._file, str(holder).encode())
+        except OSError as error:
+            log.debug("the lock file %s does not name its holder: %s", self.path, error)
 
 
-def _lock_path(given: str, *which: Any) -> Path:
-    """A name of its own for each kind of worker of this user, where none is given."""
+def lock_for(given: str, *which: Any) -> LockFile:
+    """The file given, or one for each kind of worker of this user. Raises click.UsageError."""
     if given != "auto":
-        return Path(given)
-    digest = hashlib.sha256(repr((os.getcwd(), *which)).encode()).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"taskmanager-worker-{_user()}-{digest}.lock"
+        return LockFile(Path(given), False)
+    # Homes may be shared by several machines, which do not lock each other out.
+    named = repr((socket.gethostname(), os.getcwd(), *which))
+    digest = hashlib.sha256(named.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    return LockFile(_own_folder() / f"worker-{digest}.lock", True)
 
 
-def _user() -> str:
-    return str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+def _own_folder() -> Path:
+    """A folder that nobody else can write to: the same for a shell and for cron."""
+    folders = [Path(tempfile.gettempdir(), f"taskmanager-{_user_id()}")]
+    with suppress(RuntimeError):  # no home
+        if Path.home().is_dir():
+            folders.insert(0, Path.home() / ".cache" / "taskmanager")
+    for folder in folders:
+        with suppress(OSError):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if _is_own_folder(folder):
+                return folder
+    tried = " and ".join(str(folder) for folder in folders)
+    message = f"no folder for the lock that only you can write to: tried {tried}"
+    raise click.UsageError(f"{message}. Name a lock file of your own: --lock PATH")
+
+
+def _is_own_folder(folder: Path) -> bool:
+    status = folder.lstat()
+    is_own = os.name == "nt" or (status.st_uid == _user_id() and not status.st_mode & 0o022)
+    return stat.S_ISDIR(status.st_mode) and is_own and os.access(folder, os.W_OK | os.X_OK)
+
+
+def _user_id() -> int:
+    return os.geteuid() if hasattr(os, "geteuid") else 0
+
+
+def _start_of_process(pid: int) -> str:
+    """When a process began, as Linux counts it; nothing where that is not to be known."""
+    try:
+        return (
+            Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[19]
+        )
+    except (OSError, IndexError):
+        return ""
+
+
+def tell_of_holder(lock: LockFile, holder: Holder, max_age: float, is_watched: bool) -> int:
+    """Says who has the lock; the exit code. `is_watched`: what is logged is nobody's mail."""
+    who = f"process {holder.pid} on {holder.host}, since {_iso(holder.since)}"
+    who = f"{who}, {holder.age:.0f} seconds ago" if holder.pid else "it does not say who"
+    text = f"another worker has locked {lock.path} ({who})"
+    if holder.has_ended():
+        log.error("%s, but has ended: something it started keeps the lock, and must be ended", text)
+        return 5
+    if holder.pid and max_age and holder.age > max_age:
+        log.error("%s, longer than %g seconds: if it hangs, end it", text, max_age)
+        return 5
+    # In silence where each line becomes a mail of cron's.
+    log.log(logging.INFO if is_watched else logging.DEBUG, "%s: nothing to do", text)
+    return 0
+
+
+# How a process ends, and what it has started.
+
+
+def look_after_forks(lock: LockFile | None) -> None:
+    """Makes processes that handlers fork, as process pools do, leave the lock alone, be stopped by
+    signals as any other, and end with the process that they were forked from.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=functools.partial(_begin_as_fork, lock, os.getsid(0)))
+
+
+def _begin_as_fork(lock: LockFile | None, session: int) -> None:
+    if lock is not None:
+        lock.leave()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    watch = functools.partial(_end_after, os.getppid(), session)
+    threading.Thread(target=watch, name="end with the parent", daemon=True).start()
+
+
+def _end_after(parent: int, session: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    if os.getsid(0) == session:  # one that has made a session of its own wants to live on
+        os._exit(1)
+
+
+def end_children() -> None:
+    """Kills what this process has started, and what that has; not what made itself a session of
+    its own. Where there is no /proc, only what the module multiprocessing knows of.
+    """
+    multiprocessing = sys.modules.get("multiprocessing")
+    for child in multiprocessing.active_children() if multiprocessing else ():
+        with suppress(OSError, ValueError, AttributeError):
+            child.kill()
+    if not hasattr(os, "getsid"):
+        return
+    for pid in _descendants():
+        with suppress(OSError):
+            if os.getsid(pid) == os.getsid(0):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _descendants() -> list[int]:
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, ValueError, IndexError):
+            parent = path.read_text("utf-8", "replace").rpartition(")")[2].split()[1]
+            children.setdefault(int(parent), []).append(int(path.parent.name))
+    found = list(children.get(os.getpid(), ()))
+    for pid in found:  # grows meanwhile
+        found += children.get(pid, ())
+    return [pid for pid in found if not _is_tracker(pid)]
+
+
+def _is_tracker(pid: int) -> bool:
+    """Whether it removes what killed processes leave in shared memory; then it ends by itself."""
+    try:
+        return b"resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def started_at() -> float:
+    """When this program began, by time.monotonic(): before Python had loaded anything."""
+    here = time.monotonic() - STARTED_AT
+    try:
+        ticks = int(_start_of_process(os.getpid())) / os.sysconf("SC_CLK_TCK")
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks
+    except (ValueError, OSError, AttributeError):
+        return STARTED_AT
+    # A shell that waits, and then becomes this program, may be much older.
+    return time.monotonic() - age if here <= age <= here + 10.0 else STARTED_AT
+
+
+def end_at(moment: float) -> None:
+    """Makes the process end at this time.monotonic(), whatever hangs: an import, a name server, a
+    handler that lets no other thread run.
+    """
+
+    def end() -> None:
+        log.error("--max-time is over, and this worker did not end: its tasks are not reported")
+        end_children()
+        os._exit(1)
+
+    left = max(moment - time.monotonic(), TICK)
+    timer = threading.Timer(max(left - 0.2, 0.0), end)
+    timer.daemon = True
+    timer.start()
+    faulthandler.dump_traceback_later(left, exit=True, file=2)
+
+
+def open_standard_files() -> None:
+    """What is closed (`>&-`) becomes /dev/null: else the next file or connection that is opened
+    would get what is meant for the terminal.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+# What is logged, and the settings.
+
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def one_line(text: str) -> str:
+    """A text without anything that begins a line or that a terminal obeys."""
+    return CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+class PlainLines(logging.Formatter):
+    """Log records as lines. What follows the first line of one is marked, so that nothing in a
+    message or a traceback can pass for a record.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = f"{self.formatTime(record)} {record.levelname} {one_line(record.getMessage())}"
+        trace = self.formatException(record.exc_info) if record.exc_info else ""
+        return line + "".join(f"\n  | {one_line(each)}" for each in trace.splitlines())
 
 
 class JsonLines(logging.Formatter):
@@ -1641,7 +2210,8 @@ class JsonLines(logging.Formatter):
                 line[name] = getattr(record, name)
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        # In ASCII: a terminal may know no more, and then what is shown would not be JSON.
+        return json.dumps(line, default=str)
 
 
 def set_up_log(level: str, file: str | None, as_json: bool) -> None:
@@ -1651,11 +2221,11 @@ def set_up_log(level: str, file: str | None, as_json: bool) -> None:
         from logging.handlers import RotatingFileHandler
 
         try:
-            target = RotatingFileHandler(file, maxBytes=5 << 20, backupCount=3, encoding="utf-8")
+            more: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace"}
+            target = RotatingFileHandler(file, maxBytes=5 << 20, backupCount=3, **more)
         except OSError as error:
             raise click.UsageError(f"the log file {file} cannot be written: {error}") from error
-    plain = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
-    target.setFormatter(JsonLines() if as_json else plain)
+    target.setFormatter(JsonLines() if as_json else PlainLines())
     logging.basicConfig(level=level.upper(), handlers=[target])
     logging.getLogger("urllib3").setLevel(logging.WARNING)
 
@@ -1779,6 +2349,7 @@ LEVELS = click.Choice(["debug", "info", "warning", "error"], case_sensitive=Fals
 
 # Name, environment variables (also the names in worker.conf), default, kind, help.
 OPTIONS: list[tuple[str, str, Any, Any, str]] = [
+    ("lock-max-age", "LOCK_MAX_AGE", 0.0, SECONDS, "Seconds of --lock until exit code 5; 0: auto."),
     ("api-url", "TASKMANAGER_API_URL API_URL", "http://127.0.0.1:8000/api", str, "Address."),
     ("api-key", "TASKMANAGER_API_KEY API_KEY", "", str, "Key of the API."),
     ("worker-id", "WORKER_ID", "", str, "Unique name.  [default: host-process-random]"),
@@ -1798,6 +2369,7 @@ OPTIONS: list[tuple[str, str, Any, Any, str]] = [
     ("lease", "LEASE", 0.0, SECONDS, "Seconds of a lease; 0: as the task says."),
     ("heartbeat-interval", "HEARTBEAT_INTERVAL", 0.0, SECONDS, "Seconds; 0: a third of the lease."),
     ("task-timeout", "TASK_TIMEOUT", 0.0, SECONDS, "Seconds that a handler may run; 0: any."),
+    ("fail-on-false", "FAIL_ON_FALSE", False, FLAG, "A result with success: false is a failure."),
     ("shutdown-timeout", "SHUTDOWN_TIMEOUT", 30.0, SECONDS, "Seconds for tasks when stopped."),
     ("max-errors", "MAX_ERRORS", 5, AT_LEAST_ONE, "Give up after so many API errors in a row."),
     ("api-timeout", "API_TIMEOUT TIMEOUT", 30.0, POSITIVE, "Seconds to wait for an answer."),
@@ -1834,7 +2406,8 @@ Exit codes:
   1  gave up after errors of the API: not reachable at the start, or --max-errors in a row
   2  wrong usage or configuration
   3  refused by the server: wrong key, not allowed, or a claim that it does not understand
-  4  ended by a handler that raised FatalError
+  4  ended by a handler that raised FatalError, or no process for handlers could be started
+  5  another worker has had the lock for too long, or has ended and left it locked
   130, 143  ended at once by a second SIGINT or SIGTERM
 
 The command line wins over environment variables, these over worker.conf, and that over defaults.
@@ -1870,6 +2443,7 @@ def main(
     handlers: str | None,
     register: bool,
     lock: str | None,
+    lock_max_age: float,
     log_level: str,
     log_file: str | None,
     log_json: bool,
@@ -1877,34 +2451,55 @@ def main(
     **settings: Any,
 ) -> None:
     """Claims tasks from a TaskManager server, runs your handlers on them, reports the outcomes."""
+    open_standard_files()
     set_up_log("debug" if debug else log_level, log_file, log_json)
-    which = (api_url, handlers, settings["task_types"], settings["type_pattern"])
-    path = _lock_path(lock, *which) if lock else None
-    locked = take_lock(path) if path else None
-    if path and not locked:
-        log.debug("another worker has locked %s: nothing to do", path)
-        return
+    began, max_time = started_at(), settings["max_time"]
+    lock_file = None
+    if lock:
+        which = (api_url, handlers, settings["task_types"], settings["type_pattern"])
+        lock_file = lock_for(lock, *which)
+        holder = lock_file.take(max_time)
+        if holder:
+            limit = lock_max_age or (holder.max_time and holder.max_time + LOCK_GRACE)
+            sys.exit(tell_of_holder(lock_file, holder, limit, bool(log_file) or os.isatty(2)))
+    look_after_forks(lock_file)
+    if max_time:
+        end_at(began + max_time)
     module = load_handlers(handlers)
     version = str(getattr(module, "__version__", ""))
+    settings.update(source=handlers or "handlers.py", version=version, started_at=began)
     try:
         client = Client(api_url, api_key, api_timeout)
-        worker = Worker(client, source=handlers or "handlers.py", version=version, **settings)
+        worker = Worker(client, **settings)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     stop_on_signals(worker)
-    code = 0
-    try:
-        if register:
-            register_types(client, module)
-        worker.run()
-        code = 4 if worker.met_fatal_error else 0
-    except ApiError as error:
-        log.error("%s", error)
-        code = 1 if error.temporary else 3
+    code = _work(worker, module if register else None)
+    end_children()
     logging.shutdown()
-    sys.stdout.flush()
+    with suppress(OSError, ValueError, AttributeError):  # standard output may be closed, or full
+        sys.stdout.flush()
     # A handler that was given up may still run in its thread; nothing may wait for it.
     os._exit(code)
+
+
+def _work(worker: Worker, types_of: ModuleType | None) -> int:
+    """Runs a worker, and registers the task types of a module before; the exit code."""
+    try:
+        if types_of is not None:
+            register_types(worker.client, types_of)
+        worker.run()
+    except ApiError as error:
+        log.error("%s", error)
+        return 1 if error.temporary else 3
+    except SystemExit as error:  # of a listener
+        return error.code & 0xFF if isinstance(error.code, int) else int(bool(error.code))
+    except click.UsageError:
+        raise
+    except Exception:
+        log.exception("this worker met an error of its own")
+        return 1
+    return 4 if worker.met_fatal_error else 0
 
 
 if __name__ == "__main__":
