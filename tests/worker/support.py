@@ -50,6 +50,13 @@ class Queue:
         task: dict[str, Any] = answer["data"]
         return task
 
+    def attempts_left(self, task_id: int) -> int:
+        """How many more attempts the task may have. A claim that was given back costs none,
+        however it is counted.
+        """
+        task = self.task(task_id)
+        return int(task["max_attempts"]) - int(task["attempts"])
+
     def statuses(self, task_ids: list[int]) -> list[str]:
         return [self.task(task_id)["status"] for task_id in task_ids]
 
@@ -135,7 +142,7 @@ class Workers:
         process = subprocess.Popen(
             [sys.executable, program, *options],
             cwd=self.folder,
-            env={**inherited, "TMPDIR": str(self.folder), **env},
+            env={**inherited, "TMPDIR": str(self.folder), "HOME": str(self.folder), **env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -178,8 +185,8 @@ def is_running(process_id: int) -> bool:
 Fault = Callable[["Proxy", str, str], str]
 """Tells what to do with a request, by method and path: one of
 "pass", "page" (502 in HTML, not forwarded), "refuse" (the connection is closed, not forwarded),
-"drop" (forwarded, and the connection closed without its answer), or "status:NNN" (an error
-answer in JSON, not forwarded)."""
+"drop" (forwarded, and the connection closed without its answer), "status:NNN" (an error answer in
+JSON, not forwarded), or "json:TEXT" (forwarded, and this text sent instead of its answer)."""
 
 
 class Proxy:
@@ -258,6 +265,8 @@ def _handler_for(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 content, kind = answer.read(), answer.headers["Content-Type"]
             if fault == "drop":
                 self.close_connection = True
+            elif fault.startswith("json:"):
+                self._answer(200, fault[5:].encode(), "application/json")
             else:
                 self._answer(answer.status, content, kind)
 

@@ -62,7 +62,9 @@ def test_a_json_file_may_be_in_groups(queue: Queue, workers: Workers) -> None:
     (workers.folder / "config.json").write_text(json.dumps(config), "utf-8")
     assert workers.run("--config", "config.json", **FROM_FILE) == (0, "")
     assert queue.task(task_id)["result"] == ["from json", None, None]
-    assert f"DEBUG task {task_id}" in (workers.folder / "worker.log").read_text("utf-8")
+    text = (workers.folder / "worker.log").read_text("utf-8")
+    assert f"INFO task {task_id} t.tell: Completed successfully" in text
+    assert " DEBUG " in text
 
 
 def test_every_kind_of_json_value_becomes_a_text(tmp_path: Path) -> None:

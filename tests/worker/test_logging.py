@@ -35,7 +35,9 @@ def test_the_level_chooses(queue: Queue, workers: Workers) -> None:
     queue.register("t.mixed")
     failing, fine = queue.create_many("t.mixed", 2)
     assert workers.run("--max-runs", "1", "--log-level", "error") == (0, "")
-    assert f"DEBUG task {fine} t.mixed" in workers.run("--max-runs", "1", LOG_LEVEL="DEBUG")[1]
+    output = workers.run("--max-runs", "1", LOG_LEVEL="DEBUG")[1]
+    assert f"INFO task {fine} t.mixed: Completed successfully in 0.0" in output
+    assert " DEBUG " in output
     queue.create("t.mixed", {"number": 0})
     output = workers.run("--until-empty", LOGGING_LEVEL="warning")[1]
     assert "WARNING task" in output
@@ -52,8 +54,8 @@ def test_a_file_takes_the_log_instead_of_the_terminal(queue: Queue, workers: Wor
     assert workers.run("--until-empty", LOG_FILE="worker.log") == (0, "")
     # The second run adds to what the first one wrote.
     lines = (workers.folder / "worker.log").read_text("utf-8").splitlines()
-    assert [line.count("summary: claimed 1") for line in lines] == [1, 0, 1]
-    assert "failed: ZeroDivisionError" in lines[1]
+    assert [line.count("summary: claimed 1") for line in lines] == [0, 1, 0, 1]
+    assert "Failed: ZeroDivisionError" in lines[2]
 
 
 def test_json_lines_have_fields_for_machines(queue: Queue, workers: Workers) -> None:
@@ -71,7 +73,7 @@ def test_json_lines_have_fields_for_machines(queue: Queue, workers: Workers) -> 
         assert line["level"] in ("debug", "info", "warning", "error")
     about = {line["task_id"]: line for line in lines if "attempt" in line}
     assert set(about) == {failing, fine}
-    assert (about[failing]["level"], about[fine]["level"]) == ("warning", "debug")
+    assert (about[failing]["level"], about[fine]["level"]) == ("warning", "info")
     assert (about[failing]["task_type"], about[failing]["attempt"]) == ("t.mixed", 1)
     (trace,) = [line["traceback"] for line in lines if "traceback" in line]
     assert "KeyError: 'žluťoučký'" in trace

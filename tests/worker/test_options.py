@@ -44,9 +44,11 @@ OPTIONS = {
         *("MAX_MEMORY MEMORY_LIMIT", 0), *("512M", 512 * MIB, "1 GiB", 1024 * MIB)
     ),
     "lock": Option("LOCK", None, "auto", "auto", "my.lock", "my.lock"),
+    "lock_max_age": Option("LOCK_MAX_AGE", 0, "600", 600, "1.5", 1.5),
     "lease": Option("LEASE", 0, "900", 900, "1.5", 1.5),
     "heartbeat_interval": Option("HEARTBEAT_INTERVAL", 0, "20", 20, "0.5", 0.5),
     "task_timeout": Option("TASK_TIMEOUT", 0, "600", 600, "0.5", 0.5),
+    "fail_on_false": Option("FAIL_ON_FALSE", False, "true", True, "false", False),
     "shutdown_timeout": Option("SHUTDOWN_TIMEOUT", 30, "8", 8, "0", 0),
     "max_errors": Option("MAX_ERRORS", 5, "1", 1, "99", 99),
     "api_timeout": Option("API_TIMEOUT TIMEOUT", 30, "10", 10, "0.5", 0.5),
@@ -156,7 +158,11 @@ def test_lock_takes_a_path_or_none() -> None:
     [
         *[("concurrency", "0"), ("batch", "-1"), ("batch", "101"), ("max_errors", "0")],
         *[("poll_interval", "0"), ("api_timeout", "0"), ("max_runs", "many")],
-        *[(name, "-1") for name in OPTIONS if name in ("max_time", "lease", "task_timeout")],
+        *[
+            (name, "-1")
+            for name in OPTIONS
+            if name in ("max_time", "lease", "task_timeout", "lock_max_age")
+        ],
         *[("shutdown_timeout", "-1"), ("heartbeat_interval", "-1"), ("max_poll_interval", "-1")],
         *[("max_memory", text) for text in ("lots", "-5M", "5X", "")],
         *[("metadata", "region"), ("log_level", "loud")],

@@ -56,8 +56,8 @@ def test_a_killed_handler_fails_its_attempt_and_nothing_else(
     code, output = workers.run(*options)
     assert code == 0
     assert "completed 3, failed 2, released 0, lost 0" in output
-    assert "failed: the handler's process died (signal 9)" in output
-    assert "failed: the handler's process died (exit code 3)" in output
+    assert "Failed: the handler's process died (signal 9)" in output
+    assert "Failed: the handler's process died (exit code 3)" in output
     assert [queue.task(each)["result"] for each in ids] == [[2, 0], [2, 1], [1, 2]]
 
 

@@ -45,7 +45,7 @@ def test_a_signal_lets_the_task_end_and_releases_the_rest(
     assert "claimed 8, completed 3, failed 0, released 5, lost 0" in output
     assert queue.statuses(ids) == ["completed"] * 3 + ["pending"] * 5
     assert [queue.task(each)["result"] for each in ids[:3]] == [0, 1, 2]
-    assert [queue.task(each)["attempts"] for each in ids[3:]] == [0] * 5
+    assert [queue.attempts_left(each) for each in ids[3:]] == [3] * 5
     assert [queue.changes(each, "claimed") for each in ids[:3]] == [1] * 3
 
 
@@ -84,4 +84,4 @@ def test_a_keyboard_interrupt_in_a_handler_stops_the_worker(queue: Queue, worker
     assert code == 0
     assert "claimed 3, completed 1, failed 0, released 2, lost 0" in output
     assert queue.statuses(ids) == ["completed", "pending", "pending"]
-    assert queue.task(ids[1])["attempts"] == 0
+    assert queue.attempts_left(ids[1]) == 3

@@ -70,7 +70,7 @@ def test_in_a_process_it_is_killed(queue: Queue, workers: Workers) -> None:
     worker.terminate()
     code, output = finish(worker)
     assert code == 0
-    assert "failed: timed out: not finished within 2 seconds" in output
+    assert "Failed: timed out: not finished within 2 seconds" in output
 
 
 def test_the_time_of_a_process_begins_when_it_is_ready(queue: Queue, workers: Workers) -> None:
