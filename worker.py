@@ -568,7 +568,7 @@ def _is_count(value: object) -> bool:
 
 
 def _is_lease(value: object) -> bool:
-    return isinstance(value, (int, float)) and (finite(value) or 0) > 0
+    return type(value) in (int, float) and (finite(value) or 0) > 0
 
 
 def _odd(name: str, value: object) -> ApiError:
@@ -1722,15 +1722,16 @@ class Worker:
     def _take_claimed(self, tasks: list[dict[str, Any]], sent_at: float) -> None:
         self._came_empty = not tasks
         self.counters.claimed += len(tasks)
-        for task in tasks:
-            claim = Claim(task, self.worker_id, self.client)
+        claims = [Claim(task, self.worker_id, self.client) for task in tasks]
+        for claim in claims:
             if claim.id in self.held:  # lost without our noticing, and handed out to us again
                 self.held[claim.id].lose()
-            claim.renew(task["lease"], sent_at, self.heartbeat_interval)
+            claim.renew(claim.task["lease"], sent_at, self.heartbeat_interval)
             self.held[claim.id] = claim
             # What this worker cannot do goes first: another one may be waiting for it.
             known = claim.type in self.all_handlers
             (self._queue.append if known else self._queue.appendleft)(claim)
+        for claim in claims:
             self._emit("job:claimed", claim)
         if tasks:
             self._idle_until = self._idle_pause = 0.0

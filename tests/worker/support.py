@@ -186,7 +186,7 @@ Fault = Callable[["Proxy", str, str], str]
 """Tells what to do with a request, by method and path: one of
 "pass", "page" (502 in HTML, not forwarded), "refuse" (the connection is closed, not forwarded),
 "drop" (forwarded, and the connection closed without its answer), "status:NNN" (an error answer in
-JSON, not forwarded), or "json:TEXT" (forwarded, and this text sent instead of its answer)."""
+JSON, not forwarded), or "json:TEXT" (this text for an answer, not forwarded)."""
 
 
 class Proxy:
@@ -247,6 +247,8 @@ def _handler_for(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             elif fault.startswith("status:"):
                 answer = {"success": False, "error": "not now", "code": "busy"}
                 self._answer(int(fault[7:]), json.dumps(answer).encode(), "application/json")
+            elif fault.startswith("json:"):
+                self._answer(200, fault[5:].encode(), "application/json")
             elif fault == "refuse":
                 self.close_connection = True
             else:
@@ -265,8 +267,6 @@ def _handler_for(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 content, kind = answer.read(), answer.headers["Content-Type"]
             if fault == "drop":
                 self.close_connection = True
-            elif fault.startswith("json:"):
-                self._answer(200, fault[5:].encode(), "application/json")
             else:
                 self._answer(answer.status, content, kind)
 

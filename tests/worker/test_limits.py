@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
+import sys
+import time
+from typing import Any
+
 import pytest
 
-from tests.worker.support import Queue, Workers, finish
+from tests.support.server import PROJECT
+from tests.worker.support import Proxy, Queue, Workers, finish
 
 HANG = """
 @task('t.hang')
@@ -151,3 +159,84 @@ def test_until_empty_waits_for_what_runs(queue: Queue, workers: Workers) -> None
     assert code == 0
     assert "because of empty" in output
     assert [each["status"] for each in queue.of_type("t.parent")] == ["completed"] * 3
+
+
+def timed(workers: Workers, *options: str) -> tuple[int, str, float]:
+    """Exit code, output and seconds of a run, from before its process began to after its end."""
+    began = time.monotonic()
+    code, output = workers.run(*options)
+    return code, output, time.monotonic() - began
+
+
+def test_max_time_counts_the_imports_of_the_handlers(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers("time.sleep(6)\n" + HANG)
+    queue.register("t.hang")
+    task_id = queue.create("t.hang")
+    code, output, seconds = timed(workers, "--max-time", "14")
+    assert (code, "released 1" in output) == (0, True), output
+    assert queue.attempts_left(task_id) == 3
+    assert seconds < 14 + 3  # 20 and more, if it counted from the end of the imports
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("time.sleep(3600)\n", "--max-time is over, and this worker did not end"),
+        # Holds the interpreter's lock: no other thread of Python runs.
+        ("import re\nre.match('(a+)+$', 'a' * 60 + 'b')\n", "Timeout (0:00:0"),
+    ],
+    ids=["an import", "C code"],
+)
+def test_max_time_ends_what_hangs(workers: Workers, source: str, said: str) -> None:
+    workers.write_handlers(source + HANG)
+    code, output, seconds = timed(workers, "--max-time", "4")
+    assert code == 1
+    assert said in output
+    assert 3 < seconds < 4 + 2
+
+
+def test_max_time_ends_a_worker_whose_server_is_silent(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(HANG)
+    queue.register("t.hang")
+    queue.create("t.hang")
+
+    def fault(_proxy: Proxy, _method: str, path: str) -> str:
+        if not path.endswith(("/health", "/claim")):
+            time.sleep(20)
+        return "pass"
+
+    with Proxy(queue.url, fault) as proxy:
+        began = time.monotonic()
+        code, output = workers.run("--max-time", "6", url=proxy.url)
+        seconds = time.monotonic() - began
+    assert code == 1
+    assert "no answer in time" in output or "--max-time is over" in output
+    assert seconds < 6 + 2
+
+
+def test_a_task_whose_process_is_still_loading_is_given_back(
+    queue: Queue, workers: Workers
+) -> None:
+    workers.write_handlers(
+        "import multiprocessing\n"
+        "if multiprocessing.parent_process():\n    time.sleep(3600)\n" + HANG
+    )
+    queue.register("t.hang", max_attempts=1)
+    task_id = queue.create("t.hang")
+    code, output = workers.run("--max-time", "6", "--processes")
+    assert code == 0
+    assert "claimed 1, completed 0, failed 0, released 1, lost 0" in output
+    assert (queue.statuses([task_id]), queue.attempts_left(task_id)) == (["pending"], 1)
+
+
+def test_the_time_of_a_shell_before_it_does_not_count(queue: Queue, workers: Workers) -> None:
+    """`sleep; exec worker.py` is one process, and older than the worker."""
+    workers.write_handlers("@task('t.quick')\ndef f(params):\n    return 1\n")
+    queue.register("t.quick")
+    task_id = queue.create("t.quick")
+    program = shlex.join([sys.executable, str(PROJECT / "worker.py")])
+    command = f"sleep 12; exec {program} --max-time 12 --until-empty"
+    env = {"TASKMANAGER_API_URL": queue.url, "TASKMANAGER_API_KEY": queue.key}
+    options: dict[str, Any] = {"cwd": workers.folder, "env": {**os.environ, **env}, "timeout": 60}
+    assert subprocess.run(["sh", "-c", command], check=False, **options).returncode == 0
+    assert queue.statuses([task_id]) == ["completed"]

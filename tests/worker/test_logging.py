@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 
 import pytest
 
-from tests.worker.support import Queue, Workers
+from tests.support.server import PROJECT
+from tests.worker.support import Proxy, Queue, Workers
 
 MIXED = "@task('t.mixed')\ndef f(params):\n    return 1 / params['number']\n"
 
@@ -37,7 +41,7 @@ def test_the_level_chooses(queue: Queue, workers: Workers) -> None:
     assert workers.run("--max-runs", "1", "--log-level", "error") == (0, "")
     output = workers.run("--max-runs", "1", LOG_LEVEL="DEBUG")[1]
     assert f"INFO task {fine} t.mixed: Completed successfully in 0.0" in output
-    assert " DEBUG " in output
+    assert "DEBUG summary" in workers.run("--until-empty", LOG_LEVEL="DEBUG")[1]
     queue.create("t.mixed", {"number": 0})
     output = workers.run("--until-empty", LOGGING_LEVEL="warning")[1]
     assert "WARNING task" in output
@@ -85,3 +89,99 @@ def test_a_log_file_that_cannot_be_written_ends_with_2(workers: Workers) -> None
     assert code == 2
     assert "the log file /nowhere/worker.log cannot be written" in output
     assert "Traceback" not in output
+
+
+# What a task may say to look like another line, and to move a terminal's cursor.
+FORGED = "bad\\n2026-01-01 00:00:00,000 INFO forged\\r\\x1b[2J\\x9b2K\\u2028forged\\u202e"
+EVIL = f"""
+@task('t.evil')
+def f(params, job):
+    job.log("{FORGED}")
+    job.log("{FORGED}", "warning")
+    raise PermanentError("{FORGED}")
+
+@on('job:claimed')
+def broken(told):
+    raise RuntimeError("{FORGED}")
+"""
+LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR) ")
+
+
+@pytest.mark.parametrize("options", [(), ("--processes",)], ids=["thread", "process"])
+def test_no_line_can_be_forged(queue: Queue, workers: Workers, options: tuple[str, ...]) -> None:
+    workers.write_handlers(EVIL)
+    queue.register("t.evil")
+    queue.create("t.evil")
+    warning = json.dumps({"success": True, "data": {"tasks": []}, "warnings": ["a\nforged\x1b"]})
+
+    def fault(proxy: Proxy, _method: str, path: str) -> str:
+        empty = path.endswith("/claim") and not proxy.faults
+        return f"json:{warning}" if empty else "pass"
+
+    with Proxy(queue.url, fault) as proxy:
+        idle = ("--max-runs", "1", "--poll-interval", "0.1")
+        code, output = workers.run(*idle, "--debug", *options, url=proxy.url)
+    assert code == 0
+    assert re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]", output) is None
+    lines = output.split("\n")
+    assert [line for line in lines if line and not LINE.match(line) and line[:4] != "  | "] == []
+    assert not any(LINE.match(line) and "INFO forged" in line[:40] for line in lines)
+    shown = "bad\\n2026-01-01 00:00:00,000 INFO forged\\r\\x1b[2J\\x9b2K\\u2028forged\\u202e"
+    assert output.count(f"t.evil: {shown}") == 2
+    assert f"t.evil: Failed: {shown}" in output
+    assert "the server says: a\\nforged\\x1b" in output
+    assert "  | RuntimeError: bad" in output
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_json_is_json_on_every_terminal(queue: Queue, workers: Workers, encoding: str) -> None:
+    words = "žluťoučký é \x9b 🐎 \\udcff \u2028"
+    workers.write_handlers(f"@task('t.words')\ndef f(params, job):\n    job.log({words!r})\n")
+    queue.register("t.words")
+    queue.create("t.words")
+    code, output = workers.run("--until-empty", "--log-json", PYTHONIOENCODING=encoding)
+    assert code == 0
+    messages = [json.loads(line)["message"] for line in output.splitlines()]
+    assert any(message.endswith(f"t.words: {words}") for message in messages)
+    assert output.isascii()
+
+
+def test_what_the_guides_look_for_is_there(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(MIXED)
+    queue.register("t.mixed", max_attempts=1)
+    queue.create_many("t.mixed", 3)
+    assert workers.run("--until-empty", LOG_FILE="worker.log") == (0, "")
+
+    def shell(command: str) -> str:
+        return subprocess.check_output(["sh", "-c", command], cwd=workers.folder, text=True)
+
+    assert shell('grep "Completed successfully" worker.log | wc -l').strip() == "2"
+    assert shell('grep "Failed:" worker.log').count("ZeroDivisionError") == 1
+    hours = shell("grep 'Completed successfully' worker.log | awk '{print $1,$2}' | uniq -c")
+    assert re.match(r" *\d 20\d\d-\d\d-\d\d \d\d:", hours)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_files_change_no_exit_code(queue: Queue, workers: Workers, closed: str) -> None:
+    """Nor does what is meant for the terminal go into a file that was opened since."""
+    workers.write_handlers(
+        "@task('t.fatal')\ndef f(params):\n"
+        "    os.kill(os.getppid() if params['process'] else os.getpid(), 15)\n"
+        "    print('for the terminal')\n"
+        "    raise FatalError('for the log')\n"
+    )
+    queue.register("t.fatal")
+    queue.create("t.fatal", {"process": False})
+    command = f"{sys.executable} {PROJECT / 'worker.py'} --lock my.lock --until-empty {closed}"
+    done = subprocess.run(
+        ["sh", "-c", command],
+        cwd=workers.folder,
+        env={"TASKMANAGER_API_URL": queue.url, "TASKMANAGER_API_KEY": queue.key},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 4, done.stderr
+    assert ("for the log" in done.stderr) == ("2>&-" not in closed)
+    assert json.loads((workers.folder / "my.lock").read_text())["pid"] > 0

@@ -39,7 +39,7 @@ TYPES = ("cron.work", "mail.work", "video.work")
 
 # A minute of the host, scaled: time to start Python and to say the last words is not.
 MAX_TIME = 8.0
-MINUTE = 7.0
+MINUTE = 4.5
 LIMIT = 16.0
 ENDLESS = 1000
 
