@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import logging
 import socket
+import ssl
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -11,7 +17,7 @@ import pytest
 import worker
 from tests.support.net import free_port
 from tests.support.server import Server
-from tests.worker.support import Answering
+from tests.worker.support import Answering, Queue, Workers
 from worker import ApiError, Client
 
 JSON = {"Content-Type": "application/json"}
@@ -121,3 +127,95 @@ def test_a_key_that_no_header_can_hold_is_refused() -> None:
     for key in ("schlüssel", "two\nlines"):
         with pytest.raises(ValueError, match="printable ASCII"):
             Client("http://127.0.0.1/api", key)
+
+
+def basic(text: str) -> str:
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
+def test_a_login_in_the_address_is_sent_as_basic_authentication() -> None:
+    with Answering(200, b'{"success": true}', JSON) as web:
+        for login, sent in [
+            ("x:k%C3%A9y%40%2F", "x:kéy@/"),
+            ("user:a:b", "user:a:b"),
+            ("user", "user:"),
+            (":key", ":key"),
+        ]:
+            client = Client(web.url.replace("//", f"//{login}@"), "")
+            client.call("GET", "/task-types")
+            assert web.requests[-1]["Authorization"] == basic(sent)
+            assert "X-API-Key" not in web.requests[-1]
+            assert client.api_url == web.url
+            # What processes of handlers make of it is the same client.
+            Client(*client.arguments).call("GET", "/task-types")
+            assert web.requests[-1]["Authorization"] == basic(sent)
+        Client(web.url.replace("//", "//x:y@"), "key").call("GET", "/task-types")
+        assert web.requests[-1]["X-API-Key"] == "key"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *["htp://x:secret@host/api", "x:secret@host/api", "http://x:secret@/api"],
+        *["http://x:sec#ret@host/api", "http://x:secret@host:port/api", "http://x:secret@[host"],
+    ],
+)
+def test_a_login_in_an_address_that_is_none_is_not_shown(url: str) -> None:
+    with pytest.raises(ValueError, match="is no address like") as caught:
+        Client(url, "key")
+    assert "sec" not in str(caught.value)
+
+
+@sqlite
+def test_a_login_is_never_printed(
+    server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue = Queue(server)
+    workers = Workers(tmp_path, queue.url, queue.key)
+    workers.write_handlers("@task('t.do')\ndef f(params):\n    return 1\n")
+    good = queue.url.replace("//", "//user:secret@")
+    away = f"http://user:secret@127.0.0.1:{free_port()}/api"
+    for url, code in ((good, 0), (away, 1), (good + "/elsewhere", None)):
+        found, output = workers.run("--until-empty", "--debug", "--lock", url=url)
+        assert code in (found, None), output
+        assert "secret" not in output
+    with caplog.at_level(logging.DEBUG), pytest.raises(ApiError) as caught:
+        Client(away, retries=1).get(1)
+    assert "secret" not in f"{caught.value!r} {caught.value} {caplog.text}"
+
+
+def test_a_bundle_of_certificates_counts_for_this_machine_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    new = ["-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(certificate)]
+    command = ["openssl", "req", "-x509", *new, "-days", "2", *subject]
+    subprocess.run(command, check=True, capture_output=True)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"success": true}')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    web = HTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    web.socket = context.wrap_socket(web.socket, server_side=True)
+    threading.Thread(target=web.serve_forever, args=(0.05,), daemon=True).start()
+    url = f"https://localhost:{web.server_port}/api"
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    try:
+        assert "certificate verify failed" in str(refused(url))
+        for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+            monkeypatch.setenv(name, str(certificate))
+            assert Client(url, "key").call("GET", "/health") == {"success": True}
+            monkeypatch.delenv(name)
+    finally:
+        web.shutdown()
+        web.server_close()

@@ -125,7 +125,9 @@ def test_handlers_may_be_a_file_or_a_module(
 @pytest.mark.parametrize(
     ("options", "handlers", "sentence"),
     [
-        ([], None, "there is no file handlers.py in the current folder"),
+        ([], None, "there is no file handlers.py in the current folder. Write one, as the"),
+        (["--debug"], None, "where it is called otherwise: --handlers PATH"),
+        ([], "import sys\nsys.exit(0)\n", "cannot be loaded: SystemExit: 0"),
         (["--handlers", "other.py"], None, "there is no file other.py"),
         (["--handlers", "nowhere"], None, "No module named 'nowhere'"),
         ([], "import nothing_like_this\n", "No module named 'nothing_like_this'"),
@@ -214,6 +216,14 @@ def test_the_status_file_tells_the_counters(queue: Queue, workers: Workers, tmp_
         "success_rate": 0.6667,
     }
     assert [each.name for each in tmp_path.glob("*status*")] == ["status.json"]
+
+
+def test_the_examples_are_named_where_they_are(workers: Workers) -> None:
+    (workers.folder / "examples").mkdir()
+    (workers.folder / "examples" / "handlers.py").touch()
+    code, output = workers.run("--debug")
+    assert code == 2
+    assert "begin with examples/handlers.py" in " ".join(output.split())
 
 
 def test_a_worker_loads_nothing_of_the_server(queue: Queue, workers: Workers) -> None:

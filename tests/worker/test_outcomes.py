@@ -157,3 +157,49 @@ def test_a_finished_task_is_reported_while_the_next_one_runs(
     (workers.folder / "open").touch()
     assert worker.wait(60) == 0
     assert queue.statuses([quick, slow]) == ["completed"] * 2
+
+
+RETURN = "@task('t.false')\ndef f(params):\n    return params['result']\n"
+
+
+@pytest.mark.parametrize("options", [(), ("--processes",)], ids=["thread", "process"])
+def test_a_result_that_says_that_it_is_none_is_warned_of(
+    queue: Queue, workers: Workers, options: tuple[str, ...]
+) -> None:
+    workers.write_handlers(RETURN)
+    queue.register("t.false")
+    bad = queue.create("t.false", {"result": {"success": False, "message": "no such file"}})
+    others = [{"success": True}, {"success": 0}, {"success": "false"}, [False], False, None, {}]
+    fine = [queue.create("t.false", {"result": each}) for each in others]
+    code, output = workers.run("--until-empty", *options)
+    assert code == 0
+    assert queue.statuses([bad, *fine]) == ["completed"] * 8
+    assert output.count("WARNING") == 1
+    assert f"WARNING task {bad} t.false: the handler returned success: false, which " in output
+
+
+@pytest.mark.parametrize("options", [(), ("--processes",)], ids=["thread", "process"])
+def test_a_result_that_says_that_it_is_none_may_be_a_failure(
+    queue: Queue, workers: Workers, options: tuple[str, ...]
+) -> None:
+    workers.write_handlers(RETURN)
+    queue.register("t.false", max_attempts=2)
+    results = [
+        {"success": False, "message": "no such file"},
+        {"success": False, "error": {"code": 7}, "message": "less"},
+        {"success": False},
+        {"success": True, "error": "none"},
+    ]
+    ids = [queue.create("t.false", {"result": each}) for each in results]
+    code, output = workers.run("--until-empty", *options, FAIL_ON_FALSE="true")
+    assert code == 0
+    assert queue.statuses(ids) == ["pending", "pending", "pending", "completed"]
+    said = [queue.task(each)["error_message"] for each in ids]
+    assert said == [
+        "the handler returned success: false: no such file",
+        'the handler returned success: false: {"code": 7}',
+        "the handler returned success: false: no reason given",
+        None,
+    ]
+    assert "which completes the task" not in output
+    assert output.count("Failed: the handler returned success: false: ") == 3

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.support import disk
 from tests.support.net import wait_until
 from tests.worker.support import SECONDS, Proxy, Queue, Workers, finish, read_until
-from worker import ApiError, Client, Worker
+from worker import ApiError, Client, StatusFile, Worker
 
 sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -166,3 +167,19 @@ def test_a_second_signal_ends_such_a_program_at_once(queue: Queue, workers: Work
     read_until(program, "stopping when")
     program.send_signal(signal.SIGTERM)
     assert program.wait(SECONDS) == 143
+
+
+def test_a_full_disk_leaves_no_half_status_files(tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    disk.mount(folder, 1)
+    try:
+        status = StatusFile(str(folder / "status.json"), lambda: {"state": "running"})
+        status.write()
+        disk.fill(folder / "rest")
+        for _ in range(3):
+            status.write()
+        assert sorted(path.name for path in folder.iterdir()) == ["rest", "status.json"]
+        assert json.loads((folder / "status.json").read_text()) == {"state": "running"}
+    finally:
+        disk.unmount(folder)
