@@ -23,9 +23,7 @@ def test_a_worker_whose_name_has_slashes(
     assert hosted.api("POST", "/tasks", task).status == 201
     workers = Workers(tmp_path, hosted.apache.url, "test-key")
     try:
-        workers.write_handlers(
-            "@task('slashes.do')\ndef f(params, job):\n    time.sleep(2)\n    return job.worker_id\n"
-        )
+        workers.write_handlers("@task('slashes.do')\ndef f(params):\n    time.sleep(2)\n")
         name = f"mail team/{server}/1 é"
         # It is in the list when it has begun to work, and leaves it at its end.
         code, output = finish(workers.start("--until-empty", "--worker-id", name))
