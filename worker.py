@@ -2093,7 +2093,8 @@ def _begin_as_fork(lock: LockFile | None, session: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     watch = functools.partial(_end_after, os.getppid(), session)
-    threading.Thread(target=watch, name="end with the parent", daemon=True).start()
+    with suppress(RuntimeError):  # no more threads to be had
+        threading.Thread(target=watch, name="end with the parent", daemon=True).start()
 
 
 def _end_after(parent: int, session: int) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.hosting.conftest import Host
+from tests.support.server import API_KEY
 from tests.worker.support import Workers, finish
 
 
@@ -21,7 +22,7 @@ def test_a_worker_whose_name_has_slashes(
     ).status in (200, 201)
     task = {"type": "slashes.do", "params": {}, "dedupe": False}
     assert hosted.api("POST", "/tasks", task).status == 201
-    workers = Workers(tmp_path, hosted.apache.url, "test-key")
+    workers = Workers(tmp_path, hosted.apache.url, API_KEY)
     try:
         workers.write_handlers("@task('slashes.do')\ndef f(params):\n    time.sleep(2)\n")
         name = f"mail team/{server}/1 é"
