@@ -67,12 +67,11 @@ def _told(number: int) -> str:
 
 
 def _single(task: dict[str, Any]) -> Answer:
-    """The workers of many guides read ``task``, or the answer itself as the task, and there
+    """The workers of many guides read the answer itself as the task, or ``task`` and there
     ``parameters``; one that does not find them would claim task after task and do none.
     """
-    task = {**task, "parameters": task["params"]}
     answer = success_with_fields(task, "Task claimed successfully")
-    answer.payload["task"] = task
+    answer.payload["task"] = {**task, "parameters": task["params"]}
     return answer
 
 
