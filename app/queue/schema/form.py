@@ -17,7 +17,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from app.queue.schema.equality import canonical
-from app.queue.schema.wording import short
+from app.queue.schema.wording import LONGEST_MESSAGE, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,14 @@ def check_form(check: Check, schema: Any) -> None:
         at: At = ()
         for step in error.absolute_path:
             at = (at, step)
-        check.tell(at, error.message)
+        check.tell(at, _told(error))
+
+
+def _told(error: ValidationError) -> str:
+    """The library writes the whole value before what is wrong with it."""
+    if len(error.message) <= LONGEST_MESSAGE:
+        return str(error.message)
+    return f"{short(error.instance)} breaks the rule {error.validator!r} of the meta-schema"
 
 
 def _metaschemas() -> Registry[Any]:
