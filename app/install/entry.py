@@ -7,6 +7,8 @@ file, ``current``, replaces the whole program.
 from __future__ import annotations
 
 import os
+import py_compile
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -68,7 +70,8 @@ except Exception as error:
 _PASSENGER_WSGI = (
     """\
 # TaskManager's entry, written by its installer: serves the release that HOME/current names.
-# After a change of that file, or of this one, touch tmp/restart.txt.
+# After a change of that file, or of this one, touch tmp/restart.txt. In a control panel name
+# taskmanager_wsgi.py as startup file, never passenger_wsgi.py: panels write that file themselves.
 import importlib.util
 import os
 import sys
@@ -121,6 +124,32 @@ def application(environ, start_response):
     return loaded[0](environ, start_response)
 """
 )
+
+PANEL_ENTRY = "passenger_wsgi.py"
+OWN_ENTRY = "taskmanager_wsgi.py"
+"""The same program under a name that no control panel writes to."""
+
+# Control panels write a passenger_wsgi.py of their own whenever an application is saved. It loads
+# the "startup file", and that may be passenger_wsgi.py itself, or an installer that is gone. This
+# program takes the place of such a file: it is stored as its bytecode, in the one form that Python
+# loads without comparing it with the source. Any other passenger_wsgi.py is run as it is.
+_PANEL_GUARD = """\
+import os
+import re
+
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+entry = os.path.join(FOLDER, "passenger_wsgi.py")
+with open(entry, encoding="utf-8", errors="replace") as file:
+    text = file.read()
+stub = re.search(r"^[ \\t]*\\w+ *=.*load_source\\([^,]+, *['\\"]([^'\\"]+)['\\"]", text, re.M)
+if stub:
+    startup = os.path.realpath(os.path.join(FOLDER, stub[1]))
+    if startup == os.path.realpath(entry) or not os.path.isfile(startup):
+        entry = os.path.join(FOLDER, "taskmanager_wsgi.py")
+        with open(entry, encoding="utf-8") as file:
+            text = file.read()
+exec(compile(text, entry, "exec"), globals())
+"""
 
 # Every address goes to index.cgi, without the usual question whether a file has that name: files
 # are not for the web. The path is not handed over in the new address, where Apache would decode
@@ -202,8 +231,29 @@ def write_entry(web_folder: Path, home: Path, interpreter: str, kind: str) -> No
         _replace(web_folder / ".htaccess", _merged(web_folder / ".htaccess"), 0o644)
     else:
         (web_folder / "tmp").mkdir(mode=0o755, exist_ok=True)
-        _replace(web_folder / "passenger_wsgi.py", passenger_wsgi(home), 0o644)
+        for name in (OWN_ENTRY, PANEL_ENTRY):
+            _replace(web_folder / name, passenger_wsgi(home), 0o644)
+        _guard_against_stubs(web_folder)
         ask_for_restart(web_folder)
+
+
+def _guard_against_stubs(web_folder: Path) -> None:
+    """Make this Python load the entry whatever a control panel writes into its file."""
+    cache = web_folder / "__pycache__"
+    cache.mkdir(mode=0o755, exist_ok=True)
+    handle, source = tempfile.mkstemp(prefix=".ht-draft-", dir=cache)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(_PANEL_GUARD)
+        py_compile.compile(
+            source,
+            str(cache / f"passenger_wsgi.{sys.implementation.cache_tag}.pyc"),
+            dfile=str(web_folder / PANEL_ENTRY),
+            doraise=True,
+            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+        )
+    finally:
+        os.unlink(source)
 
 
 def ask_for_restart(web_folder: Path) -> None:

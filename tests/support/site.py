@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app.install.entry import PASSENGER, write_entry
+from app.install.entry import PASSENGER
 from tests.support.account import account
 from tests.support.pythons import for_everybody
 from tests.support.server import API_KEY, PROJECT
@@ -56,7 +56,7 @@ class Site:
         self.release = self.home / "releases" / RELEASE
         try:
             self._fill_home(settings)
-            write_entry(self.web_folder, self.home, INTERPRETER, kind)
+            self._write_entry(kind)
             self.give_to_web_server()
         except BaseException:
             self.remove()
@@ -97,6 +97,17 @@ class Site:
 
     def remove(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
+
+    def _write_entry(self, kind: str) -> None:
+        """By the site's own Python, which writes bytecode for itself."""
+        program = (
+            "import pathlib, sys; from app.install.entry import write_entry; "
+            "write_entry(*map(pathlib.Path, sys.argv[1:3]), *sys.argv[3:])"
+        )
+        arguments = [str(self.web_folder), str(self.home), INTERPRETER, kind]
+        subprocess.run(
+            [INTERPRETER, "-B", "-c", program, *arguments], cwd=PROJECT, check=True, text=True
+        )
 
     def _fill_home(self, settings: Mapping[str, Any]) -> None:
         for folder in ("data", "logs", "releases"):
