@@ -122,6 +122,7 @@ unattended installation:
     archive        the release; default: the newest taskmanager-*.zip beside deploy.py
     database       {"engine": "sqlite"} (default), or
                    {"engine": "mysql", "host": …, "name": …, "user": …}
+    examples       true: install all example handlers; some read any file that a task names
   and secrets come from the environment: DEPLOY_DB_PASS, DEPLOY_ADMIN_PASSWORD (when the file
   sets ADMIN_PASSWORD), DEPLOY_API_KEY (default: a random one).
 
@@ -2127,6 +2128,7 @@ def read_answers(path: str) -> dict[str, Any]:
     except ValueError as error:
         raise Failure(f"{path} is no JSON: {error}", EXIT_USAGE) from None
     known = {"url", "kind", "web_folder", "home", "document_root", "archive", "database"}
+    known.add("examples")
     if not isinstance(answers, dict) or set(answers) - known:
         raise Failure(f"{path} must be an object with: {', '.join(sorted(known))}", EXIT_USAGE)
     if not re.fullmatch(r"https?://[^/\s]+(/[^\s?#]*)?", str(answers.get("url", ""))):
@@ -2232,6 +2234,7 @@ def work_through(place: Place, answers: dict[str, Any], teller: Teller) -> None:
     typed = {name: str(value) for name, value in answers["database"].items()}
     typed["password"] = os.environ.get("DEPLOY_DB_PASS", "")
     typed["api_key"] = os.environ.get("DEPLOY_API_KEY", "")
+    typed["examples"] = "yes" if answers.get("examples") else ""
     while not Journal(place.home).is_finished:
         # A while at a time, so that the journal tells whoever looks how far it is.
         deadline = time.monotonic() + STEP_SECONDS

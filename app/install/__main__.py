@@ -57,7 +57,7 @@ def tables(site: InstallationSite, _form: Form) -> str:
     return f"version {now}" if before == 0 else f"from version {before} to {now}"
 
 
-def entry(site: InstallationSite, _form: Form) -> str:
+def entry(site: InstallationSite, form: Form) -> str:
     """Let this release serve, through the few files in the web folder."""
     from app.install.entry import write_entry
     from app.install.finish import prepare
@@ -65,7 +65,7 @@ def entry(site: InstallationSite, _form: Form) -> str:
 
     switch(site.home, site.release)
     write_entry(site.web_folder, site.home, site.interpreter, site.kind)
-    prepare(site)
+    prepare(site, with_examples=form.get("examples") == "yes")
     return "index.cgi and .htaccess" if site.kind == "cgi" else "passenger_wsgi.py"
 
 
@@ -74,7 +74,7 @@ def selftest(site: InstallationSite, _form: Form) -> str:
     release that fails it goes back by itself.
     """
     from app.install.finish import register_examples
-    from app.install.selftest import SelfTest
+    from app.install.selftest import SelfTest, leave_no_traces
     from app.install.upgrade import go_back, is_to_go_back
 
     test = SelfTest(site)
@@ -84,13 +84,15 @@ def selftest(site: InstallationSite, _form: Form) -> str:
         if not is_to_go_back(site):
             raise
         raise Refusal(f"{error} {go_back(site, test.call)}") from error
+    finally:
+        leave_no_traces(site.settings().database)
     register_examples(site)
     return detail
 
 
 def upgrade(site: InstallationSite, _form: Form) -> str:
     """Switch to this release, try it, and go back by itself when it does not work."""
-    from app.install.selftest import SelfTest, run_a_task
+    from app.install.selftest import SelfTest, leave_no_traces, run_a_task
     from app.install.upgrade import UpgradeFailed
     from app.install.upgrade import upgrade as take_over
 
@@ -99,7 +101,22 @@ def upgrade(site: InstallationSite, _form: Form) -> str:
         done = take_over(site.home, site.release, test.call, run_a_task, site.web_folder)
     except UpgradeFailed as failure:
         raise Refusal(str(failure)) from failure
+    finally:
+        leave_no_traces(site.settings().database)
     return f"from {done.before} to {done.now}, self-test passed"
+
+
+def back(site: InstallationSite, form: Form) -> str:
+    """Let the release before serve again, because the owner wants that."""
+    from app.install.selftest import SelfTest, leave_no_traces, run_a_task
+    from app.install.upgrade import UpgradeFailed, return_to
+
+    try:
+        return return_to(site, form["to"], SelfTest(site).call, run_a_task)
+    except UpgradeFailed as failure:
+        raise Refusal(f"{failure}.") from failure
+    finally:
+        leave_no_traces(site.settings().database)
 
 
 def finish(site: InstallationSite, _form: Form) -> str:
@@ -116,6 +133,7 @@ STEPS: dict[str, Step] = {
     "entry": entry,
     "selftest": selftest,
     "upgrade": upgrade,
+    "back": back,
     "finish": finish,
 }
 

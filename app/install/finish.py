@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import shutil
+from pathlib import Path
 
 from app.install.configuration import write_private
 from app.install.http import Web
@@ -17,55 +18,32 @@ if TYPE_CHECKING:
 
     from app.install.site import InstallationSite
 
-# Stays when releases change, so that a cron line never has to be changed.
-CRON_PROGRAM = '''\
-"""Does the tasks that wait, then ends. Cron starts it; written by TaskManager's installer.
-
-Your handlers are in handlers.py beside this file. Arguments are handed on to worker.py.
-"""
-
-import os
-import sys
-
-HOME = os.path.dirname(os.path.abspath(__file__))
-URL = {url!r}
-
-
-def main():
-    with open(os.path.join(HOME, "current")) as file:
-        release = os.path.join(HOME, "releases", file.read().strip())
-    config = {{}}
-    with open(os.path.join(HOME, "config.py"), encoding="utf-8") as file:
-        exec(file.read(), config)
-    os.environ.setdefault("TASKMANAGER_API_URL", URL)
-    os.environ.setdefault("TASKMANAGER_API_KEY", config["API_KEY"])
-    os.environ["PYTHONPATH"] = os.pathsep.join([release, os.path.join(release, "vendor")])
-    handlers = os.path.join(HOME, "handlers.py")
-    lock = os.path.join(HOME, ".htlock-cron")
-    arguments = ["--handlers", handlers, "--register", "--until-empty", "--max-time", "55"]
-    arguments += ["--lock", lock]
-    worker = os.path.join(release, "worker.py")
-    os.execv(sys.executable, [sys.executable, worker, *arguments, *sys.argv[1:]])
-
-
-main()
-'''
+OWN_FOLDER = Path(__file__).parent
+STARTER = "starter_handlers.py"
 
 CURL = """\
 curl -X POST {url}/api/tasks -H 'X-API-Key: {{api_key}}' -d '{body}'"""
 
 PASSENGER_NOTE = (
-    "If the control panel's startup file is deploy.py, set it to passenger_wsgi.py now and restart "
-    "the application."
+    "Control panel (“Setup Python App”): leave the entry point application and the file "
+    "passenger_wsgi.py as they are. If you change anything there, set the startup file to "
+    "taskmanager_wsgi.py, never to passenger_wsgi.py: the panel overwrites that file with one that "
+    "loads the startup file."
 )
 
 
-def prepare(site: InstallationSite) -> None:
-    """Write what cron runs, and handlers to begin with where the owner has none. Raises OSError."""
+def prepare(site: InstallationSite, with_examples: bool = False) -> None:
+    """Write what cron runs, and handlers to begin with where the owner has none. Raises OSError.
+
+    ``with_examples`` takes all example handlers. Some read any file and call any address that a
+    task names, so nobody gets them who has not asked for them.
+    """
     handlers = site.home / "handlers.py"
     if not handlers.exists():
-        shutil.copyfile(site.folder / "examples" / "handlers.py", handlers)
-    write_private(site.home / "cron.py", CRON_PROGRAM.format(url=f"{site.url}/api"), 0o700)
+        examples = site.folder / "examples" / "handlers.py"
+        shutil.copyfile(examples if with_examples else OWN_FOLDER / STARTER, handlers)
+    # A copy stays in the same place when versions change, so that a cron line stays as well.
+    write_private(site.home / "cron.py", (OWN_FOLDER / "cron.py").read_text("utf-8"), 0o700)
     facts = {"url": site.url, "kind": site.kind, "interpreter": site.interpreter}
     facts["web_folder"] = str(site.web_folder)
     write_private(site.home / "site.json", json.dumps(facts, indent=1) + "\n")
@@ -80,6 +58,7 @@ def register_examples(site: InstallationSite) -> None:
         web.request("POST", "/api/task-types/register", kind, headers)
 
 
+# Those of the starter handlers, as the worker registers them.
 EXAMPLES = [
     {
         "name": "example.echo",

@@ -280,6 +280,17 @@ def switch(home: Path, name: str) -> None:
     _write_name(home / CURRENT, name)
 
 
+def switch_back(home: Path, name: str, earlier: str | None) -> None:
+    """Let the release before serve again: the one that failed is none to go back to, so that
+    ``earlier`` is again the release before.
+    """
+    switch(home, name)
+    if earlier is None:
+        (home / PREVIOUS).unlink(missing_ok=True)
+    else:
+        _write_name(home / PREVIOUS, earlier)
+
+
 def prune(home: Path, keep: int = 2) -> list[str]:
     """Delete old releases until ``keep`` are left, and return the names of those deleted.
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import time
 
+from app.db import Database
+from app.db.errors import DatabaseError
 from app.install.http import Unreachable, Web
 from app.install.refusal import Refusal
 
@@ -14,18 +17,30 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from app.db.connection import Connection
+    from app.db.url import DatabaseUrl
     from app.install.http import Reply
     from app.install.site import InstallationSite
 
     Call = Callable[[str, str, Any], tuple[int, dict[str, Any]]]
 
 TASK_TYPE = "taskmanager.selftest"
+WORKER = "taskmanager.selftest-"
+"""How the ids of its workers begin."""
 WAIT_SECONDS = 15.0
 """For the first healthy answer: Passenger looks for its restart file every 10 seconds."""
 
 PRIVATE_IN_HOME = (
     *("config.py", "current", "previous", "journal.json", ".htaccess", ".htinstaller"),
-    *("site.json", "cron.py", "data/queue.sqlite3", "logs/taskmanager.log", "logs/pip.log"),
+    *(
+        "site.json",
+        "cron.py",
+        "handlers.py",
+        "logs/cron.log",
+        "data/queue.sqlite3",
+        "logs/taskmanager.log",
+        "logs/pip.log",
+    ),
 )
 PRIVATE_IN_RELEASE = (
     *("schema.sql", "MANIFEST.json", "app/config.py", "passenger_wsgi.py"),
@@ -111,7 +126,7 @@ class SelfTest:
         return "both key headers arrive" if own.status != 401 else "Authorization arrives"
 
     def _claim_nothing(self, headers: dict[str, str]) -> Reply:
-        body = {"worker_id": "self-test", "task_types": [f"{TASK_TYPE}.none"], "limit": 1}
+        body = {"worker_id": f"{WORKER}0", "task_types": [f"{TASK_TYPE}.none"], "limit": 1}
         return self._web.request("POST", "/api/tasks/claim", body, headers)
 
     def ask_for_private_files(self) -> int:
@@ -142,11 +157,11 @@ def _beginning(path: Path) -> bytes:
 
 
 def run_a_task(call: Call) -> None:
-    """Register, create, claim, complete, look, delete, deactivate. Raises Refusal, OSError.
+    """Register, create, claim, complete, look, delete. Raises Refusal, OSError.
 
     ``call(method, path, body)`` makes one call of the API: status and answer.
     """
-    worker = f"self-test-{secrets.token_hex(4)}"
+    worker = WORKER + secrets.token_hex(4)
     post = _poster(call)
     post("/task-types/register", {"name": TASK_TYPE, "version": "1", "param_schema": {}})
     params = {"word": "grüße " + secrets.token_hex(8)}
@@ -167,6 +182,32 @@ def run_a_task(call: Call) -> None:
     for task_id in tasks:
         post(f"/tasks/{task_id}/delete", {})
     post(f"/task-types/{TASK_TYPE}/deactivate", {})
+
+
+def leave_no_traces(database: DatabaseUrl) -> None:
+    """Delete the self-test's task type and workers, which no call of the API deletes.
+
+    A database that cannot be asked now keeps them: they do no harm.
+    """
+    access = Database(database)
+    try:
+        with contextlib.suppress(DatabaseError):
+            access.run(_delete_traces)
+    finally:
+        access.close()
+
+
+def _delete_traces(connection: Connection) -> None:
+    connection.send(
+        [
+            ("DELETE FROM workers WHERE id LIKE :workers", {"workers": f"{WORKER}%"}),
+            (
+                "DELETE FROM task_types WHERE name = :name AND NOT EXISTS "
+                "(SELECT 1 FROM tasks WHERE tasks.type_id = task_types.id)",
+                {"name": TASK_TYPE},
+            ),
+        ]
+    )
 
 
 def _let_other_worker_have(task_id: int, call: Call) -> None:

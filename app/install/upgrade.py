@@ -24,6 +24,7 @@ from app.install.releases import (
     read_current,
     read_manifest,
     switch,
+    switch_back,
 )
 
 TYPE_CHECKING = False
@@ -90,6 +91,7 @@ def upgrade(
     """
     serving = read_current(home)
     before = previous(home) if serving == name else serving
+    earlier = None if serving == name else previous(home)
     try:
         version = _version(home, name)
         settings = _settings(home)
@@ -101,7 +103,9 @@ def upgrade(
     try:
         _try_out(version, call, self_test, _take_over(web_folder))
     except Exception as error:
-        raise UpgradeFailed(_return(home, name, before, call, web_folder, error)) from error
+        raise UpgradeFailed(
+            _return(home, name, before, earlier, call, web_folder, error)
+        ) from error
     prune(home)
     return Upgraded(before, name, tables)
 
@@ -116,7 +120,9 @@ def go_back(site: InstallationSite, call: Call) -> str:
     sentence that says how it went.
     """
     try:
-        _write_entry_of_before(site)
+        _write_entry_by(site, site.before)
+        # What served before that was deleted when this upgrade had succeeded.
+        switch_back(site.home, site.before, None)
         patience = _take_over(site.web_folder)
         _wait_for(_version(site.home, site.before), call, patience)
     except Exception as error:
@@ -124,15 +130,38 @@ def go_back(site: InstallationSite, call: Call) -> str:
     return f"{site.before} serves again, as before"
 
 
-def _write_entry_of_before(site: InstallationSite) -> None:
-    """The step "entry" of the release before. Raises OSError."""
+def return_to(site: InstallationSite, name: str, call: Call, self_test: SelfTest) -> str:
+    """Let the earlier release ``name`` serve again, because its owner wants that: the sentence
+    that says so. To be run by the newer release. May be repeated after it was killed.
+
+    The tables stay as they are: migrations only add, and ``name`` works on them. When it does
+    not, the newer release serves on. Raises UpgradeFailed.
+    """
+    newer = site.release
+    try:
+        version = _version(site.home, name)
+        key = _settings(site.home).api_key
+        _try_out(version, rehearsal(site.home, name, key), self_test)
+    except Exception as error:
+        raise UpgradeFailed(f"{name} does not work, and {newer} serves on: {error}") from error
+    try:
+        _write_entry_by(site, name)
+        _try_out(version, call, self_test, _take_over(site.web_folder))
+    except Exception as error:
+        _write_entry_by(site, newer)
+        raise UpgradeFailed(f"{name} does not work: {error}. {newer} serves again") from error
+    return f"version {version} serves again"
+
+
+def _write_entry_by(site: InstallationSite, name: str) -> None:
+    """The step "entry" of another release, which lets it serve. Raises OSError."""
     answer = site.home / ".htanswer-back"
     answer.unlink(missing_ok=True)
-    values = {**site.values, "release": site.before, "before": ""}
+    values = {**site.values, "release": name, "before": ""}
     subprocess.run(
         [sys.executable, "-s", "-m", "app.install"],
         input=json.dumps({"step": "entry", "site": values, "answer": str(answer)}).encode(),
-        cwd=site.home / RELEASES / site.before,
+        cwd=site.home / RELEASES / name,
         timeout=STEP_SECONDS,
         check=False,
     )
@@ -242,6 +271,7 @@ def _return(
     home: Path,
     name: str,
     before: str | None,
+    earlier: str | None,
     call: Call,
     web_folder: Path,
     reason: Exception,
@@ -251,7 +281,7 @@ def _return(
     if before is None:
         return f"{sentence} There is no earlier release to return to"
     try:
-        switch(home, before)
+        switch_back(home, before, earlier)
         _wait_for(_version(home, before), call, _take_over(web_folder))
     except Exception as error:
         return f"{sentence} {before} was to serve again, and does not: {error}"
