@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# -*- coding: utf-8 -*-
 # TaskManager's installer.
 #
 # If a browser shows you this text, the web server handed the file out instead of running it:
@@ -16,12 +17,11 @@
 """Install TaskManager, or upgrade it. `python3 deploy.py --help` tells how.
 
 Runs as a CGI program, as a Passenger startup file (`application`), and from the command line.
-Standard library only. Old Pythons must be able to parse this file far enough to be told that
-they are too old: no syntax younger than 3.6.
+Standard library only. The program itself is a string, which is compiled by a Python that is new
+enough. All around it must run on Python 2.7, so that an old Python can say that it is too old.
 """
 
-# ruff: noqa: E402 - an old Python must be told before it fails on an import
-
+import os
 import sys
 
 # --- What you may set before you upload this file ----------------------------------------------
@@ -38,25 +38,23 @@ RELEASE_SHA256 = ""
 
 OLDEST_PYTHON = (3, 9)
 
-if sys.version_info[:2] < OLDEST_PYTHON:
-    import os
+TOO_OLD = (
+    "TaskManager needs Python {}.{} or newer, and this is Python {}.{}. "
+    "On a web host, choose a newer one in the control panel, or write its path into the first line "
+    "of this file, for example #!/usr/bin/python3.11. In a terminal, start it with a newer one, "
+    "for example: python3.11 deploy.py --local"
+).format(*(OLDEST_PYTHON + tuple(sys.version_info[:2])))
 
-    OLD = (
-        "TaskManager needs Python {}.{} or newer, and this one is older. Write the path of a "
-        "newer one into the first line of this file (for example #!/usr/bin/python3.11), or "
-        "choose it in the control panel, and try again."
-    ).format(*OLDEST_PYTHON)
-    if "GATEWAY_INTERFACE" in os.environ:
-        sys.stdout.write("Status: 500 Old Python\r\nContent-Type: text/plain\r\n\r\n" + OLD + "\n")
-    else:
-        sys.stderr.write(
-            "TaskManager needs Python {}.{} or newer, and this is Python {}.{}. Install a newer "
-            "one and run deploy.py with it, for example: python3.11 deploy.py --local\n".format(
-                *(OLDEST_PYTHON + sys.version_info[:2])
-            )
-        )
-    sys.exit(3)
 
+def say_too_old(environ, start_response):  # type: ignore[no-untyped-def]
+    """What Passenger's `application` answers then."""
+    start_response("500 Old Python", [("Content-Type", "text/plain; charset=utf-8")])
+    return [TOO_OLD.encode("utf-8")]
+
+
+# --- The program --------------------------------------------------------------------------------
+
+PROGRAM = r'''
 # Nothing of this program's own may lie about as bytecode in a web folder.
 sys.dont_write_bytecode = True
 
@@ -70,7 +68,6 @@ import hmac
 import html
 import importlib
 import json
-import os
 import py_compile
 import re
 import secrets
@@ -121,17 +118,22 @@ unattended installation:
     document_root  the web root, when web_folder is a sub-folder of it
     archive        the release; default: the newest taskmanager-*.zip beside deploy.py
     database       {"engine": "sqlite"} (default), or
-                   {"engine": "mysql", "host": …, "name": …, "user": …}
+                   {"engine": "mysql", "host": …, "name": …, "user": …}; "prefix": "tm_" keeps
+                   the tables apart from another program's
     examples       true: install all example handlers; some read any file that a task names
   and secrets come from the environment: DEPLOY_DB_PASS, DEPLOY_ADMIN_PASSWORD (when the file
   sets ADMIN_PASSWORD), DEPLOY_API_KEY (default: a random one).
 
   --json prints one object a step, {"step", "status", "detail"}, and at the end one with
-  "status": "installed", "upgraded" or "failed". Run again, it goes on where it was; with a newer
-  archive it upgrades.
+  "status": "installed", "upgraded", "back" or "failed". Run again, it goes on where it was; with a
+  newer archive it upgrades.
+
+going back to the version before the last upgrade:
+  python3 deploy.py --back --config answers.json [--json]
 """
 
 STEP_SECONDS = 12.0  # of work in one request; many hosts end a request after 30
+SCRIPT_SECONDS = 2.0  # the same where the page's script shows how far it is
 NEEDED_BYTES = 100_000_000
 WEB_ROOT_NAMES = {"public_html", "www", "htdocs", "html", "httpdocs", "web", "public", "wwwroot"}
 
@@ -297,6 +299,18 @@ class Place:
         except OSError:
             return ""
 
+    def previous(self) -> str:
+        """The release that served before the current one; empty where there is none to go to."""
+        try:
+            name = (self.home / "previous").read_text("utf-8").strip()
+        except OSError:
+            return ""
+        is_there = re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.+_-]*", name) is not None
+        return name if is_there and (self.releases / name).is_dir() else ""
+
+    def is_installed(self) -> bool:
+        return bool(self.current()) and (self.home / "config.py").is_file()
+
     def for_release(self, name: str) -> dict[str, str]:
         """What the release's own part of the installer is told."""
         return {
@@ -308,6 +322,11 @@ class Place:
             "url": self.url,
             "address": self.address,
         }
+
+
+def version_of(release: str) -> str:
+    """The version in a release's name, which ends with what tells it from all others."""
+    return release.rpartition("-")[0] or release
 
 
 def choose_home(web_folder: Path, document_root: Path) -> Path:
@@ -385,6 +404,11 @@ class Journal:
         return str(self._content.get("before", ""))
 
     @property
+    def target(self) -> str:
+        """The release that is to serve again."""
+        return str(self._content.get("target", ""))
+
+    @property
     def failure(self) -> dict[str, str]:
         failure = self._content.get("failure")
         return failure if isinstance(failure, dict) else {}
@@ -408,12 +432,18 @@ class Journal:
         self._write()
 
     def failed(self, step: str, failure: Failure) -> None:
-        self._content["failure"] = {"step": step, "sentence": str(failure)}
+        said = {"step": step, "sentence": str(failure), "field": failure.field}
+        self._content["failure"] = said
         self._write()
 
     def part(self, step: str, again: Again) -> None:
         self._content["part"] = {"step": step, "detail": str(again), "part": again.part}
         self._content.pop("failure", None)
+        self._write()
+
+    def forget(self) -> None:
+        """There is no plan any more."""
+        self._content = {}
         self._write()
 
     def undo(self, *steps: str) -> None:
@@ -652,6 +682,19 @@ def remove_drafts(releases: Path, keep: str) -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
+def remove_unused(place: Place, keep: str) -> None:
+    """Delete releases that neither serve, nor served before, nor are being installed."""
+    kept = {place.current(), place.previous(), keep}
+    for path in place.releases.iterdir():
+        if path.is_dir() and not path.name.startswith(".") and path.name not in kept:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def size_of(folder: Path) -> int:
+    """Bytes on the disk."""
+    return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*"))
+
+
 def download(place: Place, deadline: float) -> Path:
     """The release of RELEASE_URL. May raise Again, and goes on where it was. Raises Failure."""
     if not RELEASE_URL:
@@ -803,7 +846,7 @@ def step_checks(job: Job) -> str:
     if failed:
         sentences = " ".join(f"{check.title}: {check.found} {check.advice}" for check in failed)
         raise Failure(sentences, EXIT_MISSING)
-    return "everything that is needed is there"
+    return "nothing is missing"
 
 
 def step_files(job: Job) -> str:
@@ -815,21 +858,33 @@ def step_files(job: Job) -> str:
             refuse_older(job, archive)
             unpack(archive, job.place.releases, job.deadline)
             job.journal.note("release", archive.name)
-            return f"{archive.version}: {len(archive.files())} files, each as {MANIFEST} has it"
+            remove_unused(job.place, archive.name)
+            return f"{archive.version}: {len(archive.files())} files, checked"
     except Failure:
-        # What was fetched and will not do is fetched anew the next time.
+        # A download that fails its check is downloaded again.
         shutil.rmtree(job.place.home / "download", ignore_errors=True)
         raise
 
 
 def refuse_older(job: Job, archive: Archive) -> None:
-    serving = job.place.current()
-    if serving and version_key(archive.version) < version_key(serving.partition("-")[0]):
-        raise Failure(
-            f"{archive.path.name} is older than what is installed ({serving.partition('-')[0]}). "
-            "Upload a newer archive, or delete the old one and go on.",
-            EXIT_USAGE,
-        )
+    if is_older(job.place, archive):
+        raise Failure(sentence_of_older(job.place, archive), EXIT_USAGE)
+
+
+def is_older(place: Place, archive: Archive) -> bool:
+    serving = place.current()
+    return bool(serving) and version_key(archive.version) < version_key(version_of(serving))
+
+
+def sentence_of_older(place: Place, archive: Archive) -> str:
+    """What to do about an archive that is older than what is installed."""
+    sentence = (
+        f"{archive.path.name} is older than what is installed ({version_of(place.current())}). "
+        "Upload a newer archive and delete this one."
+    )
+    if place.previous() == archive.name:
+        sentence += f" To use {archive.version} again, go back to it."
+    return sentence
 
 
 # Runs pip, then puts its result in place whole.
@@ -923,19 +978,24 @@ def release_step(name: str) -> "Step":
     """A step that the release itself knows how to take, in a process of its own."""
 
     def take(job: Job) -> str:
-        request = {"step": name, "site": job.place.for_release(job.journal.release)}
-        request["form"] = job.answers or {}
-        request["before"] = job.journal.before
-        command = [sys.executable, "-s", "-m", "app.install"]
-        answer = outsource(job.place.home, name, command, request, job.deadline, job.folder)
-        if not answer.get("ok"):
-            said = str(answer.get("sentence") or "It failed without a word.")
-            # Whatever the step says then, this is why.
-            sentence = sentence_of_disk(job.place.home) or said
-            raise Failure(sentence, field=str(answer.get("field", "")))
-        return str(answer.get("detail", ""))
+        return ask_release(job, name, job.answers or {})
 
     return take
+
+
+def ask_release(job: Job, name: str, answers: dict[str, str]) -> str:
+    """What the release that is being installed answers. Raises Failure."""
+    request = {"step": name, "site": job.place.for_release(job.journal.release)}
+    request["form"] = answers
+    request["before"] = job.journal.before
+    command = [sys.executable, "-s", "-m", "app.install"]
+    answer = outsource(job.place.home, name, command, request, job.deadline, job.folder)
+    if not answer.get("ok"):
+        said = str(answer.get("sentence") or "It failed without a word.")
+        # Whatever the step says then, this is why.
+        sentence = sentence_of_disk(job.place.home) or said
+        raise Failure(sentence, field=str(answer.get("field", "")))
+    return str(answer.get("detail", ""))
 
 
 def step_database(job: Job) -> str:
@@ -949,17 +1009,32 @@ def step_database(job: Job) -> str:
 
 def step_selftest(job: Job) -> str:
     """The site as strangers see it. A newer release that fails here has gone back by itself."""
-    try:
-        return take_selftest(job)
-    except Failure:
-        if job.place.current() != job.journal.release:
-            job.journal.undo("upgrade", "entry")
-        raise
+    return take_selftest(job)
+
+
+def step_back(job: Job) -> str:
+    """The release before serves again. The newer one does this, since it knows how."""
+    return ask_release(job, "back", {"to": job.journal.target})
+
+
+def discard_refused(job: Job) -> str:
+    """Delete an upgrade's release that does not serve after it was tried: what was done."""
+    name = job.journal.release
+    is_refused = job.journal.plan == "upgrade" and name not in ("", job.place.current())
+    if not is_refused or not job.journal.is_done("compile"):
+        return ""
+    freed = size_of(job.folder)
+    if name != job.place.previous():
+        shutil.rmtree(job.folder, ignore_errors=True)
+    job.journal.undo("files", "dependencies", "compile", "upgrade", "entry", "selftest")
+    return f" The files of {name} are deleted again ({freed / 1e6:.0f} MB freed)."
 
 
 def step_finish(job: Job) -> str:
     """What the last page shows; and nothing half-written stays behind."""
     detail = take_finish(job)
+    for name in ("download", ".pip-cache"):
+        shutil.rmtree(job.place.home / name, ignore_errors=True)
     # The vault alone is written to without the lock that this step's caller holds.
     with locked(job.place.home / ".htlock-vault", wait=True):
         for folder in (job.place.home, job.place.web_folder):
@@ -984,6 +1059,7 @@ STEPS: dict[str, tuple[str, Step]] = {
     "entry": ("Entry", release_step("entry")),
     "selftest": ("Self-test", step_selftest),
     "upgrade": ("Switch and self-test", release_step("upgrade")),
+    "back": ("Switch back and self-test", step_back),
     "finish": ("Finish", step_finish),
 }
 
@@ -996,26 +1072,55 @@ PLANS: dict[str, list[str]] = {
         *("checks", "files", "dependencies", "compile"),
         *("upgrade", "entry", "selftest", "finish"),
     ],
+    "back": ["back"],
 }
 
 
 def plan_for(place: Place) -> str:
     """Whether there is a site to upgrade to another release. Raises Failure for a bad archive."""
     shutil.rmtree(place.home / "download", ignore_errors=True)
-    serving = place.current()
     path = find_archive(place)
-    if not serving or not (place.home / "config.py").is_file():
+    if not place.is_installed():
         return "install"
     if path is None:
         return "upgrade" if RELEASE_URL else "install"
     with Archive(path) as archive:
-        return "install" if archive.name == serving else "upgrade"
+        if is_older(place, archive):
+            raise Failure(sentence_of_older(place, archive), EXIT_USAGE)
+        return "install" if archive.name == place.current() else "upgrade"
 
 
-def run_steps(job: Job, tell: Callable[[str, str, str], None] = lambda *_: None) -> None:
+def begin_back(place: Place, journal: Journal) -> None:
+    """Plan to let the release before serve again. Raises Failure."""
+    target = place.previous()
+    if not place.is_installed() or target in ("", place.current()):
+        raise Failure(
+            "There is no earlier version to go back to: only the one before the last upgrade is "
+            "kept.",
+            EXIT_USAGE,
+        )
+    journal.begin("back", place.current())
+    journal.note("release", place.current())
+    journal.note("target", target)
+
+
+def cancel(job: Job) -> None:
+    """Give an upgrade up: what serves goes on, and nothing of the other release stays."""
+    with locked(job.place.home / ".htlock-work", wait=False):
+        remove_drafts(job.place.releases, "")
+        remove_unused(job.place, "")
+        for name in ("download", ".pip-cache"):
+            shutil.rmtree(job.place.home / name, ignore_errors=True)
+        job.journal.forget()
+
+
+def run_steps(
+    job: Job, tell: Callable[[str, str, str], None] = lambda *_: None, single: bool = False
+) -> None:
     """Take the next steps until one needs answers, or the time is up. Raises Failure, Busy.
 
-    `tell` hears of each step, its status and what it says.
+    `tell` hears of each step, its status and what it says. A `single` one is taken where
+    somebody watches.
     """
     with locked(job.place.home / ".htlock-work", wait=False):
         job.journal = Journal(job.place.home)
@@ -1030,8 +1135,9 @@ def run_steps(job: Job, tell: Callable[[str, str, str], None] = lambda *_: None)
                 tell(name, "part", str(again))
                 return
             except Failure as failure:
-                job.journal.failed(name, failure)
-                raise
+                told = Failure(f"{failure}{discard_refused(job)}", failure.exit_code, failure.field)
+                job.journal.failed(name, told)
+                raise told from None
             except OSError as error:
                 trouble = Failure(sentence_of(error))
                 with contextlib.suppress(OSError):
@@ -1040,7 +1146,7 @@ def run_steps(job: Job, tell: Callable[[str, str, str], None] = lambda *_: None)
             job.journal.done(name, detail)
             tell(name, "done", detail)
             name = job.journal.next()
-            if time.monotonic() > job.deadline:
+            if single or time.monotonic() > job.deadline:
                 return
 
 
@@ -1100,7 +1206,7 @@ def check_web_folder(place: Place) -> Check:
 
 
 def check_home(place: Place) -> Check:
-    check = check_folder("Folder for everything else", place.home)
+    check = check_folder("Private data folder", place.home)
     if check.state != PASSED or place.is_outside:
         return check
     found = f"{place.home}, inside the web folder"
@@ -1109,10 +1215,10 @@ def check_home(place: Place) -> Check:
             check,
             state=FAILED,
             found=f"{found}, and anybody could download what is in it.",
-            advice="The web server does not heed .htaccess files: ask your host to allow them "
+            advice="The web server ignores .htaccess files: ask your host to allow them "
             "(AllowOverride All).",
         )
-    advice = "It is closed by an .htaccess, and the self-test asks for each private file."
+    advice = "An .htaccess closes it, and the self-test checks that each private file is refused."
     return dataclasses.replace(check, state=WARNED, found=found, advice=advice)
 
 
@@ -1159,7 +1265,7 @@ def check_disk(place: Place) -> Check:
 
 
 def check_archive(place: Place) -> Check:
-    title = "Release"
+    title = "Version to install"
     path = find_archive(place)
     if path is None:
         if not RELEASE_URL:
@@ -1169,7 +1275,7 @@ def check_archive(place: Place) -> Check:
                 "There is none.",
                 f"Upload taskmanager-….zip into the folder of {SCRIPT.name}.",
             )
-        return Check(title, PASSED, f"will be fetched from {RELEASE_URL}")
+        return Check(title, PASSED, f"will be downloaded from {RELEASE_URL}")
     try:
         with Archive(path) as archive:
             return Check(title, PASSED, f"{path.name}, version {archive.version}")
@@ -1202,7 +1308,7 @@ def check_packages(place: Place) -> Check:
         return Check(title, FAILED, "pip cannot be started.", advice)
     if done.returncode:
         return Check(title, FAILED, "This Python comes without pip.", advice)
-    return Check(title, PASSED, "will be fetched by pip")
+    return Check(title, PASSED, "will be downloaded by pip")
 
 
 def check_modules() -> Check:
@@ -1228,8 +1334,8 @@ def check_address(place: Place) -> Check:
         title,
         WARNED,
         f"{place.url} is not encrypted.",
-        "Keys and tasks can be read on their way. Most hosts give a certificate for nothing; "
-        "then browse to this page by https://.",
+        "Others can read keys and tasks on their way. Most hosts offer a free certificate. Install "
+        "it, then open this page with https://.",
     )
 
 
@@ -1308,6 +1414,10 @@ class Vault:
     def lock(self, place: Place, finisher: str) -> None:
         with self._changing() as content:
             content.update(locked=fingerprint(place), finisher=finisher, shown=False)
+
+    def unlock(self) -> None:
+        with self._changing() as content:
+            content.pop("locked", None)
 
     def show_key_once(self) -> bool:
         """Whether the API key has not been shown yet; from now on it has."""
@@ -1441,7 +1551,7 @@ class Request:
         if self._form is None:
             kind = str(self.environ.get("CONTENT_TYPE", "")).partition(";")[0].strip().lower()
             if kind != "application/x-www-form-urlencoded":
-                raise Refused(415, "This page takes forms alone.")
+                raise Refused(415, "This page accepts only forms.")
             length = str(self.environ.get("CONTENT_LENGTH") or "0")
             if not length.isdigit() or int(length) > FORM_BYTES:
                 raise Refused(413, "That is too much for a form.")
@@ -1458,7 +1568,9 @@ class Request:
         origin = environ.get("HTTP_ORIGIN") or environ.get("HTTP_REFERER")
         other = environ.get("HTTP_SEC_FETCH_SITE", "same-origin") not in ("same-origin", "none")
         if other or (origin and urllib.parse.urlsplit(str(origin)).netloc not in hosts):
-            raise Refused(403, "This form was sent by another site. Open this page anew.")
+            raise Refused(
+                403, "This form was sent by another site. Reload this page and try again."
+            )
 
     def place(self) -> Place:
         """Where the installation is that this request is about."""
@@ -1533,15 +1645,28 @@ body { margin: 0; padding: 1.5rem 1rem; background: var(--back); color: var(--in
 main { max-width: 44rem; margin: 0 auto; background: var(--paper); border-radius: 12px;
   border: 1px solid var(--edge); padding: 1.5rem; }
 h1 { font-size: 1.45rem; margin: 0 0 .75rem; } h2 { font-size: 1.1rem; margin: 1.5rem 0 .5rem; }
+a { color: var(--main); } ol.steps i { font-style: normal; color: var(--dim); }
 p { margin: .6rem 0; } .dim { color: var(--dim); }
 label { display: block; margin: .9rem 0 .2rem; font-weight: 600; }
 input[type=text], input[type=password], textarea { width: 100%; font: inherit; padding: .55rem;
   border: 1px solid var(--edge); border-radius: 8px; background: var(--paper); color: var(--ink); }
-input[aria-invalid] { border-color: var(--bad); }
+input[aria-invalid] { border-color: var(--bad); outline: 1px solid var(--bad); }
+input:focus-visible, textarea:focus-visible, button:focus-visible, summary:focus-visible,
+.error:focus-visible { outline: 3px solid var(--main); outline-offset: 2px; }
+fieldset { border: 0; margin: 1rem 0 0; padding: 0; } legend { padding: 0; font-weight: 600; }
+fieldset .hint { margin: .2rem 0 0; font-size: .9rem; color: var(--dim); }
+.choice { display: flex; gap: .6rem; align-items: baseline; margin: .6rem 0; }
+.choice label { margin: 0; font-weight: 400; }
+/* The fields of MySQL go when SQLite is chosen, without any script. */
+form:has(#engine-sqlite:checked) .of-mysql { display: none; }
+details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
+.copied { position: relative; } .copied button { margin: 0 0 .4rem; padding: .35rem .8rem;
+  font-size: .9rem; }
+.buttons { display: flex; flex-wrap: wrap; gap: 0 .7rem; }
 textarea { font: .85rem/1.4 ui-monospace, monospace; }
-label.choice { font-weight: 400; } label.choice input { margin-right: .5rem; }
 button { font: inherit; font-weight: 600; margin-top: 1.1rem; padding: .65rem 1.3rem; border: 0;
   border-radius: 8px; background: var(--main); color: var(--paper); cursor: pointer; }
+button[hidden] { display: none; }
 button.quiet { background: none; color: var(--main); border: 1px solid var(--main); }
 pre, code { font: .88rem/1.45 ui-monospace, monospace; overflow-wrap: anywhere; }
 pre { background: var(--back); border: 1px solid var(--edge); border-radius: 8px; padding: .7rem;
@@ -1557,23 +1682,34 @@ li > div { min-width: 0; overflow-wrap: anywhere; }
 progress { width: 100%; height: 1rem; accent-color: var(--main); }
 """
 
-# Presses the button of the form that is to be sent again and again, and moves the bar.
-SCRIPT_TEXT = """
+# Sends the form of the next step again and again, and shows how far the steps are.
+WORK_SCRIPT = """
 (function () {
   var form = document.getElementById("work");
   if (!form) return;
   var bar = document.getElementById("bar"), text = document.getElementById("now");
+  var rows = document.querySelectorAll("ol.steps li");
   var button = form.querySelector("button"), troubles = 0;
   var here = form.getAttribute("action");
   button.hidden = true;
   function again(pause) { setTimeout(work, pause); }
+  function show(state) {
+    bar.value = state.percent;
+    text.textContent = state.text;
+    state.steps.forEach(function (step, number) {
+      var row = rows[number];
+      if (!row) return;
+      row.querySelector("span").className = step.state;
+      row.querySelector("span").textContent = step.word;
+      row.querySelector("i").textContent = step.detail;
+    });
+  }
   function work() {
     fetch(here, {method: "POST", headers: {Accept: "application/json"},
       body: new URLSearchParams(new FormData(form))
     }).then(function (answer) { return answer.json(); }).then(function (state) {
       troubles = 0;
-      bar.value = state.percent;
-      text.textContent = state.text;
+      show(state);
       if (state.again) again(state.pause); else location.replace(here);
     }).catch(function () {
       troubles += 1;
@@ -1584,12 +1720,45 @@ SCRIPT_TEXT = """
 })();
 """
 
+# Shows the buttons that copy a text, which do nothing without script. Pages by http:// have no
+# clipboard of their own: there the text is selected and copied as by hand.
+COPY_SCRIPT = """
+(function () {
+  function select(node) {
+    if (node.select) { node.select(); return; }
+    var range = document.createRange();
+    range.selectNodeContents(node);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+  }
+  document.querySelectorAll("button[data-copy]").forEach(function (button) {
+    var node = document.getElementById(button.getAttribute("data-copy"));
+    var word = button.textContent;
+    function say(text) {
+      button.textContent = text;
+      setTimeout(function () { button.textContent = word; }, 2000);
+    }
+    function byHand() {
+      select(node);
+      say(document.execCommand("copy") ? "Copied" : "Press Ctrl+C");
+    }
+    button.hidden = false;
+    button.addEventListener("click", function () {
+      var text = "value" in node ? node.value : node.textContent;
+      if (!navigator.clipboard) { byHand(); return; }
+      navigator.clipboard.writeText(text).then(function () { say("Copied"); }, byHand);
+    });
+  });
+})();
+"""
+
 _ = html.escape
 
 
 def page(title: str, body: str, status: int = 200, script: bool = False) -> Answer:
     nonce = secrets.token_urlsafe(16)
-    code = f'<script nonce="{nonce}">{SCRIPT_TEXT}</script>' if script else ""
+    scripts = (WORK_SCRIPT if script else "") + (COPY_SCRIPT if "data-copy" in body else "")
+    code = f'<script nonce="{nonce}">{scripts}</script>' if scripts else ""
     text = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -1611,19 +1780,32 @@ def form(
 
 
 def error_box(sentence: str) -> str:
-    return f'<p class="error" role="alert">{_(sentence)}</p>' if sentence else ""
+    """What went wrong, with the focus: it is read aloud, and on a phone it is in sight."""
+    if not sentence:
+        return ""
+    return f'<p class="error" role="alert" tabindex="-1" autofocus>{_(sentence)}</p>'
+
+
+def copyable(name: str, text: str) -> str:
+    """A text to take along, with a button that copies it where a script may run."""
+    return (
+        f'<div class="copied"><pre id="{name}">{_(text)}</pre>'
+        f'<button type="button" class="quiet" data-copy="{name}" hidden>Copy</button></div>'
+    )
 
 
 def page_password(
     request: Request, session: Session, sentence: str = "", status: int = 200
 ) -> Answer:
+    wrong = ' aria-invalid="true" aria-describedby="password-error"' if sentence else ""
+    error = f'<p class="error" id="password-error" role="alert">{_(sentence)}</p>'
     inside = (
         '<label for="password">Password</label>'
-        '<input type="password" id="password" name="password" autofocus>'
+        f'<input type="password" id="password" name="password"{wrong} autofocus>'
+        + (error if sentence else "")
     )
     body = (
-        "<p>Please enter the password that you set in this file before you uploaded it.</p>"
-        + error_box(sentence)
+        f"<p>Enter the password that you set in {_(SCRIPT.name)} before you uploaded it.</p>"
         + form(request, session, "password", inside, "Continue")
     )
     return page("TaskManager: is this yours?", body, status)
@@ -1631,20 +1813,20 @@ def page_password(
 
 def page_proof(request: Request, session: Session, sentence: str = "", status: int = 200) -> Answer:
     body = (
-        f"<p>Please show that this web space is yours: create an empty file with this name in the "
-        f"folder where {_(SCRIPT.name)} lies, with your FTP program or the control panel's file "
-        f'manager.</p><pre id="proof">{_(session.proof_name())}</pre>'
+        "<p>Show that this web space is yours: create an empty file with this name in the folder "
+        f"of {_(SCRIPT.name)}, with your FTP program or the control panel's file manager.</p>"
+        + copyable("proof", session.proof_name())
         + error_box(sentence)
-        + form(request, session, "proof", "", "The file is there")
-        + '<p class="dim">The name is for your browser alone. The file is deleted afterwards.</p>'
+        + form(request, session, "proof", "", "I have created the file")
+        + '<p class="dim">This name works only in this browser. The file is deleted afterwards.</p>'
     )
     return page("TaskManager: is this yours?", body, status)
 
 
 def page_locked() -> Answer:
     body = (
-        "<p>This installer has done its work and is locked. Delete it from the web folder. To use "
-        "it again, upload it again, with the archive that it is to install.</p>"
+        "<p>This installer has finished and is locked. Delete it from the web folder. To use it "
+        "again, upload it again, with the archive to install.</p>"
     )
     return page("Locked", body, 403)
 
@@ -1656,17 +1838,55 @@ def page_checks(request: Request, session: Session, place: Place, sentence: str)
         f"{_(check.found)} {_(check.advice)}</div></li>"
         for check in found
     )
-    if any(check.state == FAILED for check in found):
+    word, note = offer(place)
+    if any(check.state == FAILED for check in found) or not word:
         button = form(request, session, "look", "", "Check again")
     else:
-        word = "Upgrade" if place.current() else "Install"
         button = form(request, session, "begin", "", word)
     body = (
-        f'{error_box(sentence)}<ul class="checks">{rows}</ul>{button}'
-        "<h2>If you need help</h2><p>Send this to your host or to whoever helps you:</p>"
-        f'<textarea readonly rows="7">{_(support_text(place, found))}</textarea>'
+        f"{serving(place)}{error_box(sentence)}"
+        + (f"<p>{_(note)}</p>" if note and note != sentence else "")
+        + f'<ul class="checks">{rows}</ul><div class="buttons">{button}'
+        + back_button(request, session, place)
+        + '</div><h2>If you need help</h2><label for="support">Send this to your host or to '
+        f'whoever helps you</label><textarea id="support" readonly rows="7">'
+        f"{_(support_text(place, found))}</textarea>"
+        '<button type="button" class="quiet" data-copy="support" hidden>Copy</button>'
     )
     return page("TaskManager: checks", body)
+
+
+def serving(place: Place) -> str:
+    """Which version answers while the installer is at work."""
+    if not place.is_installed():
+        return ""
+    return f'<p id="serving">Version {_(version_of(place.current()))} serves this site now.</p>'
+
+
+def offer(place: Place) -> tuple[str, str]:
+    """What the archive is good for, on a button, and a sentence where it is good for nothing."""
+    if not place.is_installed():
+        return "Install", ""
+    path = find_archive(place)
+    if path is None:
+        return ("Upgrade", "") if RELEASE_URL else ("", "")
+    try:
+        with Archive(path) as archive:
+            if is_older(place, archive):
+                return "", sentence_of_older(place, archive)
+            word = "Reinstall" if archive.name == place.current() else "Upgrade to"
+            return f"{word} {archive.version}", ""
+    except Failure:
+        return "", ""  # the checks say why
+
+
+def back_button(request: Request, session: Session, place: Place) -> str:
+    target = place.previous()
+    if not place.is_installed() or target in ("", place.current()):
+        return ""
+    version, current = version_of(target), version_of(place.current())
+    word = "Go back to" if version_key(version) <= version_key(current) else "Switch to"
+    return quiet(form(request, session, "back", "", f"{word} {version}"))
 
 
 def quiet(form_text: str) -> str:
@@ -1681,46 +1901,85 @@ def is_new_database(journal: Journal) -> bool:
 WORDS = {PASSED: "fine", WARNED: "note", FAILED: "to do", "waiting": "", "now": "now"}
 
 
-def step_list(journal: Journal) -> str:
-    current = journal.next()
+def states_of_steps(journal: Journal) -> list[dict[str, str]]:
+    """Each step of the plan: its state, the word for it, what it says."""
+    current = journal.failure.get("step") or journal.next()
     rows = []
-    for number, name in enumerate(PLANS.get(journal.plan, []), 1):
+    for name in PLANS.get(journal.plan, []):
         state = PASSED if journal.is_done(name) else "waiting"
         if name == current:
             state = FAILED if journal.failure else "now"
         word = {PASSED: "done", FAILED: "failed"}.get(state, WORDS[state])
-        rows.append(
-            f'<li><span class="{state}">{word}</span>'
-            f"<div>{number}. <b>{_(STEPS[name][0])}</b> {_(journal.detail(name))}</div></li>"
+        rows.append({"state": state, "word": word, "detail": journal.detail(name)})
+    return rows
+
+
+def step_list(journal: Journal) -> str:
+    rows = "".join(
+        f'<li><span class="{row["state"]}">{row["word"]}</span>'
+        f"<div>{number}. <b>{_(STEPS[name][0])}</b> <i>{_(row['detail'])}</i></div></li>"
+        for number, (name, row) in enumerate(
+            zip(PLANS.get(journal.plan, []), states_of_steps(journal)), 1
         )
-    return f'<ol class="steps">{"".join(rows)}</ol>'
+    )
+    return f'<ol class="steps">{rows}</ol>'
 
 
-def page_work(request: Request, session: Session, journal: Journal, sentence: str = "") -> Answer:
+# What the page says while a plan is carried out, and when it was not.
+TITLES = {
+    "install": ("Installing TaskManager", "The installation stopped"),
+    "upgrade": ("Upgrading TaskManager", "The upgrade failed"),
+    "back": ("Going back", "Going back failed"),
+}
+
+
+def page_work(
+    request: Request, session: Session, place: Place, journal: Journal, sentence: str = ""
+) -> Answer:
     percent, detail = journal.progress()
     failure = sentence or journal.failure.get("sentence", "")
     button = "Try again" if failure else "Continue"
     # After a failure a person decides, not the script.
     extra = "" if failure else 'id="work"'
-    body = (
-        f'<progress id="bar" max="100" value="{percent}">{percent} %</progress>'
-        f'<p id="now" class="dim" aria-live="polite">{_(detail)}</p>{error_box(failure)}'
-        + form(request, session, "work", "", button, extra)
-        + step_list(journal)
-    )
+    name = journal.next()
+    now = f"{STEPS[name][0]} {detail}".strip() if name else ""
+    buttons = form(request, session, "work", "", button, extra)
     if failure:
-        body += quiet(form(request, session, "over", "", "Start over"))
+        if journal.plan != "back":
+            buttons += quiet(form(request, session, "over", "", "Start over"))
+        if place.is_installed() and journal.before:
+            keep = f"Keep version {version_of(place.current())}"
+            buttons += quiet(form(request, session, "cancel", "", keep))
     if failure and is_new_database(journal):
-        body += quiet(form(request, session, "other", "", "Use another database"))
-    return page("TaskManager: at work", body, script=not failure)
+        buttons += quiet(form(request, session, "other", "", "Use another database"))
+    progress = (
+        f'<label for="bar" id="now" class="dim" aria-live="polite">{_(now)}</label>'
+        f'<progress id="bar" max="100" value="{percent}">{percent} %</progress>'
+    )
+    body = (
+        f"{serving(place)}{error_box(failure) if failure else progress}"
+        f'<div class="buttons">{buttons}</div>{step_list(journal)}'
+    )
+    title = TITLES.get(journal.plan, TITLES["install"])[1 if failure else 0]
+    return page(title, body, script=not failure)
 
 
+# Name, label, type, value at first, hint.
 DATABASE_FIELDS = [
-    ("host", "Host", "text", "localhost", "Mostly localhost; with a port: localhost:3307"),
-    ("name", "Database name", "text", "", "Make the database in the control panel first"),
-    ("user", "User", "text", "", "A user who may do everything with it"),
+    (
+        *("host", "Host", "text", "localhost"),
+        "Usually localhost: the server's socket is tried first, then port 3306. With a port: "
+        "localhost:3307",
+    ),
+    ("name", "Database name", "text", "", "Create the database in the control panel first"),
+    ("user", "User", "text", "", "A user with all privileges on this database"),
     ("password", "Password", "password", "", ""),
 ]
+PREFIX_FIELD = (
+    *("prefix", "Table prefix (optional)", "text", ""),
+    "Only if another program keeps tables named tasks, workers or settings in this database: up "
+    "to 16 letters, digits and underscores, for example tm_",
+)
 
 
 def page_database(
@@ -1731,64 +1990,118 @@ def page_database(
     failure: Optional[Failure] = None,
 ) -> Answer:
     typed = typed or {}
-    engine = typed.get("engine", "mysql")
-    fields = "".join(
-        f'<label for="{name}">{label}</label><input type="{kind}" id="{name}" name="{name}" '
-        f'value="{_(typed.get(name, default)) if kind == "text" else ""}" '
-        f"{'aria-invalid=true' if failure and failure.field == name else ''}>"
-        + (f'<p class="dim">{hint}</p>' if hint else "")
-        for name, label, kind, default, hint in DATABASE_FIELDS
-    )
+    engine = typed.get("engine") or "mysql"
+    is_told = False  # beside the field that it is about
+    inputs = []
+    for field in (*DATABASE_FIELDS, PREFIX_FIELD):
+        is_wrong = failure is not None and failure.field == field[0] and engine == "mysql"
+        is_told = is_told or is_wrong
+        inputs.append(text_input(field, typed, str(failure) if is_wrong else ""))
+    prefix = inputs.pop()
+    is_open = " open" if typed.get("prefix") or "aria-invalid" in prefix else ""
     choices = "".join(
-        f'<label class="choice"><input type="radio" name="engine" value="{value}"'
-        f"{' checked' if value == engine else ''}>{label}</label>"
+        f'<div class="choice"><input type="radio" name="engine" value="{value}" '
+        f'id="engine-{value}"{" checked" if value == engine else ""}>'
+        f'<label for="engine-{value}">{label}</label></div>'
         for value, label in (
-            ("mysql", "MySQL or MariaDB, with the values below (better for many workers)"),
-            ("sqlite", "SQLite: a file, nothing to fill in"),
+            ("mysql", "MySQL or MariaDB (better for many workers)"),
+            ("sqlite", "SQLite: a file in the private data folder, nothing to fill in"),
         )
     )
+    inside = (
+        f"<fieldset><legend>Where should tasks be stored?</legend>{choices}</fieldset>"
+        f'<fieldset class="of-mysql"><legend>MySQL or MariaDB, as the control panel shows it'
+        f"</legend>{''.join(inputs)}<details{is_open}><summary>Other programs in the same database"
+        f"</summary>{prefix}</details></fieldset>"
+    )
     body = (
-        "<p>Where shall the tasks be kept?</p>"
-        + error_box(str(failure) if failure else "")
-        + form(request, session, "database", choices + fields, "Test and continue")
+        error_box(str(failure) if failure and not is_told else "")
+        + form(request, session, "database", inside, "Test and continue")
         + step_list(journal)
     )
     return page("TaskManager: database", body, 422 if failure else 200)
 
 
+def text_input(field: tuple[str, ...], typed: dict[str, str], error: str) -> str:
+    """A field with its label, its hint and what is wrong with it, which all belong together."""
+    name, label, kind, default, hint = field
+    # A password that was refused is typed again; one that was not asked for yet is kept.
+    value = "" if name == "password" and error else typed.get(name, default)
+    notes = []
+    if hint:
+        notes.append((f"{name}-hint", f'<p class="hint" id="{name}-hint">{_(hint)}</p>'))
+    if error:
+        box = f'<p class="error" id="{name}-error" role="alert">{_(error)}</p>'
+        notes.insert(0, (f"{name}-error", box))
+    about = " ".join(identity for identity, _html in notes)
+    attributes = f' aria-describedby="{about}"' if about else ""
+    attributes += ' aria-invalid="true" autofocus' if error else ""
+    spelling = 'autocapitalize="none" autocorrect="off" spellcheck="false"'
+    return (
+        f'<label for="{name}">{label}</label><input type="{kind}" id="{name}" name="{name}" '
+        f'value="{_(value)}" {spelling}{attributes}>' + "".join(text for _id, text in notes)
+    )
+
+
 def page_finish(request: Request, session: Session, place: Place, show_key: bool) -> Answer:
     journal = Journal(place.home)
     result = read_json(place.home / ".htfinish")
-    url = str(result.get("url", place.url))
-    key = str(result.get("api_key", ""))
     forget_key(place, result)
-    if journal.plan == "upgrade":
-        shown, key = "<p>Settings, key and tasks are as they were.</p>", ""
-    elif show_key and key:
-        shown = (
-            "<h2>Your API key</h2><p>It is shown this once; it also stands in config.py, in "
-            f'<code>{_(str(place.home))}</code>.</p><pre id="key">{_(key)}</pre>'
-        )
+    url = str(result.get("url", place.url))
+    version = version_of(place.current())
+    address = f'<a href="{_(url)}/">{_(url)}/</a>'
+    body = f"<p>TaskManager {_(version)} serves {address}, and the self-test has passed.</p>"
+    if journal.plan == "back":
+        title = f"TaskManager is back at {version}"
+        body += "<p>Settings, key and tasks are unchanged.</p>"
+    elif journal.plan == "upgrade":
+        title = "TaskManager is upgraded"
+        body += "<p>Settings, key and tasks are unchanged.</p>" + lines_to_paste(result, "")
+        body += undo_upgrade(request, session, place)
     else:
-        shown = (
-            "<h2>Your API key</h2><p>It was shown once. It stands in config.py, in "
-            f"<code>{_(str(place.home))}</code>.</p>"
+        title = "TaskManager is ready"
+        key = str(result.get("api_key", "")) if show_key else ""
+        body += shown_key(place, key) + lines_to_paste(result, key)
+    body += (
+        "<h2>Last step: delete the installer</h2><p>It is locked and no longer needed.</p>"
+        + form(request, session, "delete", "", f"Delete {SCRIPT.name} and the archive")
+    )
+    return page(title, body)
+
+
+def shown_key(place: Place, key: str) -> str:
+    folder = f"<code>{_(str(place.home))}</code>"
+    if not key:
+        return (
+            "<h2>Your API key</h2><p>The key was shown once. It is in config.py, in the folder "
+            f"{folder}.</p>"
         )
-        key = ""
+    return (
+        "<h2>Your API key</h2><p>Copy it now: it will not be shown again. It is also in config.py, "
+        f"in the folder {folder}.</p>{copyable('key', key)}"
+    )
+
+
+def lines_to_paste(result: dict[str, Any], key: str) -> str:
     curl = str(result.get("curl", "")).replace("{api_key}", key or "YOUR_API_KEY")
-    removal = "<p>Now delete the installer: nobody needs it any more.</p>" + form(
-        request, session, "delete", "", f"Delete {SCRIPT.name} and the archive"
+    note = str(result.get("note", ""))
+    return (
+        f"<h2>Add a task</h2>{copyable('curl', curl)}"
+        "<h2>Run the tasks by cron</h2><p>In the control panel, under “Cron jobs”. The five stars "
+        "mean every minute; where the panel asks for the time itself, paste what follows them.</p>"
+        + copyable("cron", str(result.get("cron", "")))
+        + '<p class="dim">Its output goes to logs/cron.log. Cron mails you only what needs you.</p>'
+        + (f"<p>{_(note)}</p>" if note else "")
     )
-    body = (
-        f'<p>TaskManager {_(str(result.get("version", "")))} is at <a href="{_(url)}/">{_(url)}/'
-        f"</a>, and the self-test has passed.</p>{shown}"
-        f'<h2>Add a task</h2><pre id="curl">{_(curl)}</pre>'
-        "<h2>Let cron do the tasks</h2><p>In the control panel, under “Cron jobs”, every minute:"
-        f'</p><pre id="cron">{_(str(result.get("cron", "")))}</pre>'
-        f"{_note(result)}<h2>The end</h2><p>This installer is locked.</p>{removal}"
-    )
-    return page(
-        "TaskManager is upgraded" if journal.plan == "upgrade" else "TaskManager is ready", body
+
+
+def undo_upgrade(request: Request, session: Session, place: Place) -> str:
+    button = back_button(request, session, place)
+    if not button:
+        return ""
+    return (
+        "<h2>If something does not work</h2><p>The version before is kept until the next upgrade, "
+        f"and works on the same tasks.</p>{button}"
     )
 
 
@@ -1798,15 +2111,10 @@ def forget_key(place: Place, result: dict[str, Any]) -> None:
         write_json(place.home / ".htfinish", rest)
 
 
-def _note(result: dict[str, Any]) -> str:
-    note = str(result.get("note", ""))
-    return f"<p>{_(note)}</p>" if note else ""
-
-
 def page_deleted(url: str) -> Answer:
     body = (
-        "<p>The installer is gone, and so is the archive. To upgrade one day, upload both "
-        "again.</p>"
+        "<p>The installer and the archive are gone. To upgrade later, upload deploy.py again with "
+        "a newer archive.</p>"
         f'<p><a href="{_(url)}/">{_(url)}/</a></p>'
     )
     return page("Deleted", body)
@@ -1828,8 +2136,8 @@ def respond(request: Request) -> Answer:
     except OSError:
         raise Refused(
             500,
-            "The installer cannot write anything here. Let the folder that it lies in belong to "
-            "your account, with the mode 755, and open this page anew.",
+            "The installer cannot write anything here. Its folder must belong to your account and "
+            "have the mode 755. Then reload this page.",
         ) from None
     session = Session.read(request.cookie(), vault)
     return respond_to_session(request, place, vault, session)
@@ -1860,8 +2168,8 @@ def check_csrf(request: Request, session: Optional[Session]) -> None:
     if session is None or not hmac.compare_digest(given.encode(), session.csrf().encode()):
         raise Refused(
             403,
-            "This form is too old, or your browser keeps no cookies for this site. Open this page "
-            "anew.",
+            "This form is too old, or your browser keeps no cookies for this site. Reload this "
+            "page and try again.",
         )
 
 
@@ -1907,7 +2215,7 @@ def prove(request: Request, place: Place, vault: Vault, session: Session) -> Ans
         sentence = "That is not the password."
     elif not password and action == "proof":
         proven = take_proof(place.web_folder / session.proof_name())
-        sentence = "There is no file with this name here yet. Mind the folder and the ending .txt."
+        sentence = "There is no file with this name here yet. Check the folder and the ending .txt."
     else:
         return page_ownership(request, session)
     if not proven:
@@ -1933,8 +2241,8 @@ def respond_to_owner(request: Request, place: Place, vault: Vault, session: Sess
         return page_of_state(request, place, vault, session, journal)
     action = request.form().get("action", "")
     job = Job(place, journal, time.monotonic() + STEP_SECONDS)
-    if action in ("begin", "over"):
-        return begin(request, place, session, job, over=action == "over")
+    if action in ("begin", "over", "back", "cancel"):
+        return begin(request, place, session, job, action)
     if action == "work" and journal.plan:
         return work(request, vault, session, job)
     if action == "database" and journal.next() == "database":
@@ -1945,7 +2253,7 @@ def respond_to_owner(request: Request, place: Place, vault: Vault, session: Sess
     return see_other(request.own_path)
 
 
-FIELD_NAMES = [field[0] for field in DATABASE_FIELDS]
+FIELD_NAMES = [field[0] for field in (*DATABASE_FIELDS, PREFIX_FIELD)]
 
 
 def page_of_state(
@@ -1958,11 +2266,10 @@ def page_of_state(
         return finish(request, place, vault, session)
     job = Job(place, journal, 0.0)
     if journal.next() == "database" and needs_answers(job):
-        sentence = journal.failure.get("sentence", "")
-        return page_database(
-            request, session, journal, None, Failure(sentence) if sentence else None
-        )
-    return page_work(request, session, journal)
+        said = journal.failure
+        failure = Failure(said["sentence"], field=said.get("field", "")) if said else None
+        return page_database(request, session, journal, None, failure)
+    return page_work(request, session, place, journal)
 
 
 def is_to_be_locked(journal: Journal, place: Place) -> bool:
@@ -1979,10 +2286,16 @@ def finish(request: Request, place: Place, vault: Vault, session: Session) -> An
     return see_other(request.own_path)
 
 
-def begin(request: Request, place: Place, session: Session, job: Job, over: bool = False) -> Answer:
-    """Make the plan, unless there is one that was not carried out to its end."""
+def begin(request: Request, place: Place, session: Session, job: Job, action: str) -> Answer:
+    """Make the plan, unless there is one that was not carried out to its end. Or give it up."""
+    is_new = not job.journal.plan or job.journal.is_finished
     try:
-        if over or not job.journal.plan or job.journal.is_finished:
+        if action == "cancel":
+            if job.journal.failure and place.is_installed():
+                cancel(job)
+        elif action == "back" and is_new:
+            begin_back(place, job.journal)
+        elif action == "over" or is_new:
             job.journal.begin(plan_for(place), place.current())
     except Failure as failure:
         return page_checks(request, session, place, str(failure))
@@ -1991,9 +2304,11 @@ def begin(request: Request, place: Place, session: Session, job: Job, over: bool
 
 def work(request: Request, vault: Vault, session: Session, job: Job) -> Answer:
     """Go on with the steps, and tell a script or a person how far they are."""
-    pause = 100
+    pause = 50
+    if request.wants_json:
+        job.deadline = time.monotonic() + min(SCRIPT_SECONDS, STEP_SECONDS)
     try:
-        run_steps(job)
+        run_steps(job, single=request.wants_json)
     except Busy:
         pause = 1000
     except Failure:
@@ -2010,6 +2325,7 @@ def work(request: Request, vault: Vault, session: Session, job: Job) -> Answer:
         "text": f"{title} {detail}".strip(),
         "again": again,
         "pause": pause,
+        "steps": states_of_steps(journal),
     }
     return Answer(200, json.dumps(state).encode(), kind="application/json")
 
@@ -2036,8 +2352,13 @@ def choose_other_database(request: Request, job: Job) -> Answer:
 
 
 def respond_to_finisher(request: Request, place: Place, vault: Vault, session: Session) -> Answer:
-    if request.method == "POST" and request.form().get("action") == "delete":
+    action = request.form().get("action") if request.method == "POST" else ""
+    if action == "delete":
         return delete_installer(place)
+    if action == "back" and back_button(request, session, place):
+        vault.unlock()
+        job = Job(place, Journal(place.home), 0.0)
+        return begin(request, place, session, job, "back")
     return page_finish(request, session, place, vault.show_key_once())
 
 
@@ -2060,13 +2381,15 @@ def answer_request(request: Request) -> Answer:
         answer.headers.update(refused.headers)
         return answer
     except Busy:
-        answer = page("TaskManager", error_box("The installer is at work. Reload soon."), 503)
+        answer = page(
+            "TaskManager", error_box("The installer is running. Reload in a moment."), 503
+        )
         answer.headers["Retry-After"] = "2"
         return answer
     except Exception as error:
         # What it is goes to the log: a page may be read by anybody.
         print(f"deploy.py: {type(error).__name__}: {error}", file=sys.stderr)
-        sentence = "The installer stumbled; the server's error log says over what. Reload to go on."
+        sentence = "The installer failed; the server's error log says why. Reload to try again."
         return page("TaskManager", error_box(sentence), 500)
 
 
@@ -2182,14 +2505,20 @@ class Teller:
         if self._as_json:
             self._write(json.dumps(result))
             return
-        key = str(result.get("api_key", ""))
-        curl = str(result.get("curl", "")).replace("{api_key}", key or "YOUR_API_KEY")
-        lines = ["", f"TaskManager is {result['status']}: {result.get('url')}/"]
-        lines += [f"API key (kept in config.py): {key}"] if key else []
-        lines += ["", "Add a task:", f"  {curl}", "The cron line:", f"  {result.get('cron')}"]
-        lines += ["", f"Delete {SCRIPT} now."] if result.get("note") is None else []
+        version = version_of(str(result["release"]))
+        lines = ["", f"TaskManager {version} is {result['status']}: {result.get('url')}/"]
+        if result["status"] != "back":
+            lines += self._lines_to_paste(result)
+        lines += [f"Delete {SCRIPT} now."] if result.get("note") is None else []
         for line in [*lines, *([str(result["note"])] if result.get("note") else [])]:
             self._write(line)
+
+    @staticmethod
+    def _lines_to_paste(result: dict[str, Any]) -> list[str]:
+        key = str(result.get("api_key", ""))
+        curl = str(result.get("curl", "")).replace("{api_key}", key or "YOUR_API_KEY")
+        lines = [f"API key (also in config.py): {key}"] if key else []
+        return [*lines, "", "Add a task:", f"  {curl}", "Cron line:", f"  {result.get('cron')}", ""]
 
     def _write(self, text: str) -> None:
         self._stream.write(text + "\n")
@@ -2197,7 +2526,7 @@ class Teller:
 
 
 def install(options: argparse.Namespace) -> int:
-    """The whole installation, or an upgrade, without anybody watching."""
+    """The whole installation, an upgrade or the way back, without anybody watching."""
     teller = Teller(options.json, sys.stdout)
     step = ""
     try:
@@ -2206,13 +2535,17 @@ def install(options: argparse.Namespace) -> int:
         place = place_of(answers)
         prepare_home(place.home)
         journal = Journal(place.home)
-        if not journal.plan or journal.is_finished or is_stale(journal, place):
+        if options.back:
+            if journal.plan != "back" or journal.is_finished:
+                begin_back(place, journal)
+        elif not journal.plan or journal.is_finished or is_stale(journal, place):
             journal.begin(plan_for(place), place.current())
         work_through(place, answers, teller)
         journal = Journal(place.home)
     except Failure as failure:
         with contextlib.suppress(NameError, UnboundLocalError):
-            step = str(Journal(place.home).next() or "")
+            journal = Journal(place.home)
+            step = journal.failure.get("step") or str(journal.next() or "")
         return tell_failure(failure, step, options.json)
     except Busy:
         return tell_failure(Failure("Another run is at work. Try again later."), "", options.json)
@@ -2222,10 +2555,11 @@ def install(options: argparse.Namespace) -> int:
     write_whole(place.home / ".htfinished", b"")
     result = read_json(place.home / ".htfinish")
     (place.home / ".htfinish").unlink(missing_ok=True)
-    status = "upgraded" if journal.plan == "upgrade" else "installed"
-    if status == "upgraded":
+    status = {"upgrade": "upgraded", "back": "back"}.get(journal.plan, "installed")
+    if status != "installed":
         result.pop("api_key", None)
-    where = {"home": str(place.home), "release": journal.release}
+    result.setdefault("url", place.url)
+    where = {"home": str(place.home), "release": place.current()}
     teller.end({"status": status, **result, **where})
     return EXIT_DONE
 
@@ -2243,6 +2577,8 @@ def work_through(place: Place, answers: dict[str, Any], teller: Teller) -> None:
 
 def is_stale(journal: Journal, place: Place) -> bool:
     """Whether another archive was brought since the installation was begun."""
+    if journal.plan == "back":
+        return True
     path = find_archive(place)
     if not journal.release or path is None:
         return False
@@ -2291,7 +2627,7 @@ def command_line() -> argparse.ArgumentParser:
         prog="deploy.py",
         description=(
             "Installs and upgrades TaskManager. Uploaded into a web folder it does so in the "
-            "browser; from a terminal it takes one of --local, --install and --build."
+            "browser; from a terminal it takes one of --local, --install, --back and --build."
         ),
         epilog=INSTALL_HELP + "\n" + EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -2304,6 +2640,11 @@ def command_line() -> argparse.ArgumentParser:
     )
     modes.add_argument(
         "--install", action="store_true", help="install or upgrade a site, unattended; see below"
+    )
+    modes.add_argument(
+        "--back",
+        action="store_true",
+        help="let the version before the last upgrade serve again, unattended",
     )
     modes.add_argument(
         "--build", action="store_true", help="make the release archive of this project"
@@ -2349,7 +2690,8 @@ def refuse_strangers(parser: argparse.ArgumentParser, options: argparse.Namespac
     """An option of one mode given with another one is a mistake."""
     for mode, names in OPTIONS_OF.items():
         given = [name for name in names if getattr(options, name) not in (None, False)]
-        if given and not getattr(options, mode):
+        is_mode = getattr(options, mode) or (mode == "install" and options.back)
+        if given and not is_mode:
             words = " and ".join("--" + name.replace("_", "-") for name in names)
             parser.error(f"{words} go with --{mode}")
 
@@ -2367,9 +2709,10 @@ def main(arguments: Optional[list[str]] = None) -> int:
             return int(releases.build_command(PROJECT, output, options.with_vendor))
     except Failure as failure:
         return tell_failure(failure, "", False)
-    if options.install:
+    if options.install or options.back:
         if not options.config:
-            parser.error("--install needs --config answers.json")
+            mode = "--back" if options.back else "--install"
+            parser.error(f"{mode} needs --config answers.json")
         return install(options)
     parser.print_help()
     return EXIT_USAGE
@@ -2377,3 +2720,18 @@ def main(arguments: Optional[list[str]] = None) -> int:
 
 if __name__ == "__main__":
     sys.exit(run_cgi() if "GATEWAY_INTERFACE" in os.environ else main())
+'''  # the end of PROGRAM
+
+if sys.version_info[:2] >= OLDEST_PYTHON:
+    # As many lines come first as are above it, so that errors name the right one.
+    ABOVE = sys._getframe().f_lineno - PROGRAM.count("\n") - 5
+    exec(compile("\n" * ABOVE + PROGRAM, __file__, "exec"), globals())
+elif __name__ != "__main__":
+    application = say_too_old
+else:
+    if "GATEWAY_INTERFACE" in os.environ:
+        sys.stdout.write("Status: 500 Old Python\r\nContent-Type: text/plain\r\n\r\n")
+        sys.stdout.write(TOO_OLD + "\n")
+    else:
+        sys.stderr.write(TOO_OLD + "\n")
+    sys.exit(3)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ast
+import io
+import os
+import re
+import shutil
 import socket
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -152,25 +157,78 @@ class TestMachine:
         assert "needs the whole project" in run.err
 
     def test_an_old_python_gets_a_sentence(self) -> None:
-        # The true one has no text to show for itself but a version, so the version it is.
+        # Real ones too, where the machine has them; the version is what they see.
         program = (
             "import sys; sys.version_info = (3, 6, 15, 'final', 0); "
             "exec(compile(open(sys.argv[1], encoding='utf-8').read(), 'deploy.py', 'exec'))"
         )
-        done = subprocess.run(
-            [sys.executable, "-c", program, str(DEPLOY)],
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 3
-        assert "needs Python 3.9 or newer, and this is Python 3.6" in done.stderr
+        commands = [[sys.executable, "-c", program], *([python] for python in too_old())]
+        for command in commands:
+            for variables in ({}, {"GATEWAY_INTERFACE": "CGI/1.1"}):
+                done = subprocess.run(
+                    [*command, str(DEPLOY), "--local"],
+                    check=False,
+                    capture_output=True,
+                    text=True,
+                    env={**os.environ, **variables},
+                )
+                assert done.returncode == 3, done
+                said = done.stdout if variables else done.stderr
+                assert "TaskManager needs Python 3.9 or newer, and this is Python " in said
+                assert done.stdout.startswith("Status: 500 ") is bool(variables)
 
-    def test_an_old_python_can_parse_it(self) -> None:
+    def test_passenger_with_an_old_python_shows_the_sentence(self) -> None:
+        program = (
+            "import sys; sys.version_info = (3, 6, 15, 'final', 0); "
+            f"sys.path.insert(0, {str(PROJECT)!r}); import deploy; "
+            "print(deploy.application({}, lambda status, headers: print(status)))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-B", "-c", program], check=True, capture_output=True, text=True
+        )
+        assert done.stdout.startswith("500 ")
+        assert "this is Python 3.6" in done.stdout
+
+    def test_python_2_can_parse_it(self) -> None:
+        """What stands around the program, and the program as the string that it is there."""
         text = DEPLOY.read_text("utf-8")
-        tree = ast.parse(text, feature_version=(3, 6))
-        imports = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-        assert "__future__" not in imports
+        assert re.match(r"#!.*\n# -\*- coding: utf-8 -\*-\n", text)
+        found = {type(node).__name__ for node in ast.walk(ast.parse(text))}
+        younger = {"AnnAssign", "JoinedStr", "Nonlocal", "NamedExpr", "YieldFrom", "MatMult"}
+        assert not {name for name in found if name.startswith("Async")} | (found & younger)
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                assert node.returns is None
+                assert not node.args.kwonlyargs
+                assert not any(argument.annotation for argument in node.args.args)
+            assert not isinstance(node, ast.Raise) or node.cause is None
+            # print() with more than one argument, or to a file, is another thing there.
+            assert not isinstance(node, ast.Name) or node.id != "print"
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.STRING:
+                assert token.string[0] in "r'\""
+        imported = {alias.name for node in ast.parse(text).body for alias in names_in(node)}
+        assert imported == {"os", "sys"}
+
+    def test_an_error_names_its_line(self) -> None:
+        program = (
+            f"import sys; sys.path.insert(0, {str(PROJECT)!r}); import deploy; "
+            "print(deploy.version_key.__code__.co_firstlineno)"
+        )
+        number = int(subprocess.check_output([sys.executable, "-B", "-c", program]))
+        assert DEPLOY.read_text("utf-8").splitlines()[number - 1].startswith("def version_key(")
+
+
+def too_old() -> list[str]:
+    """Pythons on this machine that deploy.py cannot run with."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    paths = [*root.glob("2.7*/bin/python"), *root.glob("3.[5-8].*/bin/python")]
+    named = [shutil.which(f"python{version}") for version in ("3.6", "3.7", "3.8")]
+    return [str(path) for path in paths] + [path for path in named if path and "shims" not in path]
+
+
+def names_in(node: ast.stmt) -> list[ast.alias]:
+    return node.names if isinstance(node, (ast.Import, ast.ImportFrom)) else []
 
 
 class TestSteps:

@@ -1,0 +1,261 @@
+"""A person's way through the installer, on a phone and on a wide screen, with every mistake.
+
+PICTURES=folder keeps a picture of each page there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.deploy.test_browser import DENIED, limit_user
+from tests.deploy.test_upgrades import upload_bundle
+from tests.deploy.webspace import VERSION, WebSpace, archives, build
+from tests.support.mariadb import PASSWORD, USER, MariaDB
+from tests.support.net import HOST
+from tests.support.server import PROJECT
+
+SECONDS = 120_000  # milliseconds, as the browser counts
+BROKEN = {"app/queue/create.py": "raise RuntimeError('broken')\n"}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium",
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def later() -> Iterator[Path]:
+    """Archives of other versions: one that works, one that does not, one that is older."""
+    folder = Path(tempfile.mkdtemp(prefix="tm-later-"))
+    build(folder, version="9.1.0")
+    build(folder, version="9.2.0", edit=BROKEN)
+    build(folder, version="0.0.9")
+    yield folder
+    shutil.rmtree(folder)
+
+
+class Walk:
+    """One page in one browser, whose every state fits into the window's width."""
+
+    def __init__(self, browser: Browser, width: int, url: str) -> None:
+        self.width = width
+        self._number = 0
+        context = browser.new_context(viewport={"width": width, "height": 844})
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        context.set_default_timeout(SECONDS)
+        self.page: Page = context.new_page()
+        self.page.goto(url)
+
+    def press(self, name: str) -> None:
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    def look(self, name: str) -> None:
+        """Nothing sticks out, every control has a name; a picture where one is wanted."""
+        self._number += 1
+        folder = os.environ.get("PICTURES")
+        if folder:
+            path = Path(folder) / f"{self.width}-{self._number:02}-{name}.png"
+            self.page.screenshot(path=path, full_page=True)
+        assert self.page.evaluate("document.documentElement.scrollWidth") <= self.width
+        unnamed = self.page.evaluate(
+            """[...document.querySelectorAll("input:not([type=hidden]), textarea, progress")]
+               .filter(each => !each.labels.length).map(each => each.outerHTML)"""
+        )
+        assert unnamed == []
+
+    def focused(self) -> str:
+        """What has the focus, now that an error is shown."""
+        self.page.locator(".error").wait_for()
+        return str(self.page.evaluate("document.activeElement.id || document.activeElement.role"))
+
+    def has(self, text: str) -> bool:
+        return text in self.page.inner_text("main")
+
+    def enter(self, **values: str) -> None:
+        for name, value in values.items():
+            self.page.fill(f"#{name}", value)
+        self.press("Test and continue")
+
+    def assert_wrong(self, field: str, sentence: str) -> None:
+        """This field has the focus and says what is wrong with it, and no other does."""
+        self.page.locator(f"#{field}[aria-invalid=true]").wait_for()
+        assert self.page.locator("[aria-invalid]").count() == 1
+        about = self.page.get_attribute(f"#{field}", "aria-describedby") or ""
+        assert f"{field}-error" in about.split()
+        assert sentence in self.page.inner_text(f"#{field}-error")
+        assert self.page.locator(".error").count() == 1
+        assert self.focused() == field
+
+    def prove(self, space: WebSpace) -> None:
+        name = self.page.inner_text("#proof")
+        space.create(name)
+        self.press("I have created the file")
+        self.page.locator("ul.checks").wait_for()
+
+    def wait_for_title(self, title: str) -> None:
+        self.page.get_by_role("heading", name=title, exact=True).wait_for()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_every_mistake_and_the_installation(browser: Browser, width: int, mariadb: MariaDB) -> None:
+    mariadb.create_database("tm_browser")
+    limit_user(mariadb)
+    with WebSpace("cgi", "/queue") as space:
+        space.upload_installer()
+        walk = Walk(browser, width, space.page)
+        page = walk.page
+        walk.look("ownership")
+        walk.press("Copy")
+        name = page.inner_text("#proof")
+        assert page.evaluate("navigator.clipboard.readText()") == name
+        walk.press("I have created the file")
+        assert walk.focused() == "alert"
+        walk.look("ownership-no-file")
+        walk.prove(space)
+        assert walk.has("There is none.")
+        walk.look("checks-no-archive")
+        space.upload(next(archives().glob("*.zip")))
+        walk.press("Check again")
+        page.get_by_role("button", name="Install", exact=True).wait_for()
+        walk.look("checks")
+        seen = watch_steps(walk, "Install", "#host")
+        assert ["done", "done", "done", "now"] in [words[:4] for words in seen]
+        walk.look("database")
+
+        right = {"host": f"{HOST}:{mariadb.port}", "name": "tm_browser", "user": USER}
+        right["password"] = PASSWORD
+        make_every_mistake(walk, right)
+        page.get_by_label("SQLite").check()
+        assert not page.locator("#host").is_visible()
+        walk.look("database-sqlite")
+        page.get_by_label("MySQL or MariaDB").check()
+        assert page.input_value("#host") == right["host"]
+        walk.enter(**right)
+        page.locator("#key").wait_for()
+        assert walk.has(f"TaskManager {VERSION} serves")
+        walk.look("ready")
+        page.locator("#key + button").click()
+        assert page.evaluate("navigator.clipboard.readText()") == space.api_key()
+        walk.press("Delete deploy.py and the archive")
+        walk.wait_for_title("Deleted")
+        walk.look("deleted")
+        page.context.close()
+
+
+def make_every_mistake(walk: Walk, right: dict[str, str]) -> None:
+    """In the form of the database; `right` would do."""
+    page = walk.page
+    walk.enter(**{**right, "name": ""})
+    walk.assert_wrong("name", "fill in the database's name")
+    assert page.input_value("#password") == PASSWORD
+    walk.look("database-no-name")
+    walk.enter(**{**right, "host": f"{HOST}:1"})
+    walk.assert_wrong("host", "No database server answers")
+    assert page.input_value("#password") == PASSWORD
+    walk.look("database-wrong-host")
+    walk.enter(**{**right, "password": "wrong"})
+    walk.assert_wrong("password", "refuses this password")
+    assert page.input_value("#password") == ""
+    walk.look("database-wrong-password")
+    walk.enter(**{**right, "name": "tm_missing"})
+    walk.assert_wrong("name", "has no database tm_missing")
+    walk.enter(**{**right, "user": DENIED})
+    walk.assert_wrong("user", "lacks the privilege ALTER, INDEX")
+    walk.look("database-few-rights")
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_upgrades_and_the_way_back(browser: Browser, width: int, later: Path) -> None:
+    with WebSpace("cgi", "/queue") as space:
+        space.upload_installer()
+        space.upload(next(archives().glob("*.zip")))
+        assert space.install().returncode == 0
+        (space.web_folder / next(archives().glob("*.zip")).name).unlink()
+
+        space.upload_installer()
+        upload_bundle(space, later / "taskmanager-9.2.0.zip")
+        walk = Walk(browser, width, space.page)
+        page = walk.page
+        walk.prove(space)
+        assert walk.has(f"Version {VERSION} serves this site now.")
+        assert not walk.has("Go back")
+        walk.look("upgrade-checks")
+        walk.press("Upgrade to 9.2.0")
+        walk.wait_for_title("The upgrade failed")
+        assert walk.has(f"Version {VERSION} serves this site now.")
+        assert walk.has("MB freed")
+        assert walk.focused() == "alert"
+        walk.look("upgrade-refused")
+        assert releases(space) == [VERSION]
+        walk.press(f"Keep version {VERSION}")
+        page.locator("ul.checks").wait_for()
+        assert releases(space) == [VERSION]
+
+        (space.web_folder / "taskmanager-9.2.0.zip").unlink()
+        space.upload(later / "taskmanager-0.0.9.zip")
+        walk.press("Check again") if walk.has("Check again") else page.reload()
+        assert walk.has("is older than what is installed")
+        assert not walk.has("Upgrade")
+        walk.look("older-archive")
+
+        (space.web_folder / "taskmanager-0.0.9.zip").unlink()
+        upload_bundle(space, later / "taskmanager-9.1.0.zip")
+        page.reload()
+        seen = watch_steps(walk, "Upgrade to 9.1.0", 'h1:has-text("TaskManager is upgraded")')
+        assert len({tuple(words) for words in seen}) >= 4, seen
+        assert walk.has("TaskManager 9.1.0 serves")
+        walk.look("upgraded")
+        assert releases(space) == [VERSION, "9.1.0"]
+        walk.press(f"Go back to {VERSION}")
+        walk.wait_for_title(f"TaskManager is back at {VERSION}")
+        assert space.call("GET", "/health")[1]["version"] == VERSION
+        walk.look("back")
+        page.reload()
+        walk.wait_for_title(f"TaskManager is back at {VERSION}")
+        walk.press("Delete deploy.py and the archive")
+        walk.wait_for_title("Deleted")
+        page.context.close()
+
+
+def watch_steps(walk: Walk, button: str, end: str) -> list[list[str]]:
+    """Press a button, and look at the words before the steps until the end is there."""
+    page = walk.page
+    walk.press(button)
+    page.locator("ol.steps, " + end).first.wait_for()
+    seen: list[list[str]] = []
+    for _ in range(SECONDS // 50):
+        if page.locator(end).count():
+            return seen
+        words = page.evaluate(
+            """[...document.querySelectorAll("ol.steps li > span")].map(each => each.innerText)"""
+        )
+        if words and words not in seen:
+            seen.append(words)
+            walk.look("step")
+        page.wait_for_timeout(50)
+    raise AssertionError(seen)
+
+
+def releases(space: WebSpace) -> list[str]:
+    """The versions whose files are there."""
+    folder = space.home / "releases"
+    return sorted(path.name.rpartition("-")[0] or path.name for path in folder.iterdir())
+
+
+def test_the_pages_need_no_other_server() -> None:
+    text = (PROJECT / "deploy.py").read_text("utf-8")
+    assert 'src="' not in text
+    assert "@import" not in text
