@@ -1278,6 +1278,8 @@ def check_archive(place: Place) -> Check:
         return Check(title, PASSED, f"will be downloaded from {RELEASE_URL}")
     try:
         with Archive(path) as archive:
+            if is_older(place, archive):
+                return Check(title, FAILED, sentence_of_older(place, archive))
             return Check(title, PASSED, f"{path.name}, version {archive.version}")
     except Failure as failure:
         return Check(title, FAILED, "It cannot be used.", str(failure))
@@ -1838,15 +1840,14 @@ def page_checks(request: Request, session: Session, place: Place, sentence: str)
         f"{_(check.found)} {_(check.advice)}</div></li>"
         for check in found
     )
-    word, note = offer(place)
+    word = offer(place)
     if any(check.state == FAILED for check in found) or not word:
         button = form(request, session, "look", "", "Check again")
     else:
         button = form(request, session, "begin", "", word)
     body = (
         f"{serving(place)}{error_box(sentence)}"
-        + (f"<p>{_(note)}</p>" if note and note != sentence else "")
-        + f'<ul class="checks">{rows}</ul><div class="buttons">{button}'
+        f'<ul class="checks">{rows}</ul><div class="buttons">{button}'
         + back_button(request, session, place)
         + '</div><h2>If you need help</h2><label for="support">Send this to your host or to '
         f'whoever helps you</label><textarea id="support" readonly rows="7">'
@@ -1863,21 +1864,19 @@ def serving(place: Place) -> str:
     return f'<p id="serving">Version {_(version_of(place.current()))} serves this site now.</p>'
 
 
-def offer(place: Place) -> tuple[str, str]:
-    """What the archive is good for, on a button, and a sentence where it is good for nothing."""
+def offer(place: Place) -> str:
+    """What can be done with the archive, as a button says it; empty when nothing can."""
     if not place.is_installed():
-        return "Install", ""
+        return "Install"
     path = find_archive(place)
     if path is None:
-        return ("Upgrade", "") if RELEASE_URL else ("", "")
+        return "Upgrade" if RELEASE_URL else ""
     try:
         with Archive(path) as archive:
-            if is_older(place, archive):
-                return "", sentence_of_older(place, archive)
             word = "Reinstall" if archive.name == place.current() else "Upgrade to"
-            return f"{word} {archive.version}", ""
+            return f"{word} {archive.version}"
     except Failure:
-        return "", ""  # the checks say why
+        return ""  # the checks say why
 
 
 def back_button(request: Request, session: Session, place: Place) -> str:

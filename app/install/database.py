@@ -47,14 +47,14 @@ REFUSALS: list[tuple[set[int], str, str]] = [
     (
         {1045},
         "password",
-        "The database server refuses this password for the user {user}: it is mistyped, or the "
-        "user has another name. The control panel can set a new password.",
+        "The database server refuses this password for the user {user}: the password or the "
+        "user name is wrong. Check both, or set a new password in the control panel.",
     ),
     (
         {1049},
         "name",
-        "The server has no database {name}. Make it in the control panel, and mind that many "
-        "hosts put your account's name before it, as in account_queue.",
+        "The server has no database {name}. Create it in the control panel. Many hosts put your "
+        "account's name before it, as in account_queue.",
     ),
     (
         {1044, 1142},
@@ -72,13 +72,13 @@ REFUSALS: list[tuple[set[int], str, str]] = [
         {1203},
         "user",
         "The user {user} has as many connections as the server allows one user: other programs "
-        "hold them. Wait a minute and try again, or make a user for the queue alone.",
+        "hold them. Wait a minute and try again, or create a user for the queue alone.",
     ),
     (
         {1226},
         "user",
         "The user {user} has used up what the host allows this user ({said}). Wait and try again; "
-        "if it stays so, make a user for the queue alone, or ask your host for more.",
+        "if it stays so, create a user for the queue alone, or ask your host for more.",
     ),
     (
         {1129},
@@ -95,8 +95,8 @@ REFUSALS: list[tuple[set[int], str, str]] = [
     (
         {2002, 2003, 2005},
         "host",
-        "No database server answers at {host}. Mostly the host is localhost; the control panel "
-        "shows it where it lists the databases.",
+        "No database server answers at {host}. Usually the host is localhost; the control "
+        "panel shows it in its list of databases.",
     ),
 ]
 
@@ -190,7 +190,7 @@ def _check_version(text: str) -> str:
     if version < OLDEST[name]:
         oldest = " and ".join(f"{n} {major}.{minor}" for n, (major, minor) in OLDEST.items())
         raise Refusal(
-            f"This is {name} {text}, and the oldest that will do are {oldest}. Ask your host for a "
+            f"This is {name} {text}, and the oldest that work are {oldest}. Ask your host for a "
             "newer one, or choose SQLite.",
             "host",
         )

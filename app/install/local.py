@@ -1017,11 +1017,11 @@ def serving_lines(site: LocalInstallation) -> list[str]:
         f"Serving on http://{HOST}:{site.port} until Ctrl-C.",
         f"API key (kept in local/config.py): {key}",
         "",
-        "Is it well?",
+        "Check that it runs:",
         f"  curl {url}/health",
         "Add a task:",
         f"  curl {url}/tasks -H 'X-API-Key: {key}' -d '{body}'",
-        "Do what is in the queue:",
+        "Run the waiting tasks:",
         f"  cd {shell_word(os.fsencode(PROJECT))} && {variables} {worker} --until-empty",
     ]
 

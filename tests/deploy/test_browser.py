@@ -58,11 +58,11 @@ def open_page(browser: Browser, url: str, javascript: bool = True) -> Page:
 
 def prove(page: Page, space: WebSpace) -> None:
     name = page.inner_text("#proof")
-    page.get_by_role("button", name="The file is there").click()
+    page.get_by_role("button", name="I have created the file").click()
     assert "no file with this name" in page.inner_text(".error")
     assert page.inner_text("#proof") == name
     space.create(name)
-    page.get_by_role("button", name="The file is there").click()
+    page.get_by_role("button", name="I have created the file").click()
     page.get_by_role("button", name="Install").wait_for()
     assert not (space.web_folder / name).exists()
 

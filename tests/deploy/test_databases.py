@@ -80,7 +80,7 @@ def test_what_was_typed_is_wrong(
 def test_it_is_too_old(space: WebSpace, refusing: MariaDB) -> None:
     said = refusal(space, refusing, NAME)
     assert "This is MariaDB 5.5.68" in said
-    assert "the oldest that will do are MySQL 5.7 and MariaDB 10.2" in said
+    assert "the oldest that work are MySQL 5.7 and MariaDB 10.2" in said
 
 
 def test_its_server_has_no_free_connection(space: WebSpace, refusing: MariaDB) -> None:

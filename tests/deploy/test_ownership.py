@@ -20,7 +20,7 @@ from tests.support.server import PROJECT
 
 HOSTING = PROJECT / "docs" / "hosting.md"
 PASSWORD = "correct horse"
-OWNERS_ACTIONS = ("begin", "over", "work", "database", "other", "delete", "look")
+OWNERS_ACTIONS = ("begin", "over", "work", "database", "other", "delete", "look", "back", "cancel")
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from tests.deploy.webspace import (
     Visitor,
     WebSpace,
     archives,
+    assert_closed,
     build,
     lines,
     press_until,
@@ -148,7 +149,7 @@ def test_upgrades_in_the_browser(kind: str, newer: Path) -> None:
         visitor = Visitor(space.page).get()
         space.create(visitor.proof())
         visitor.post("proof")
-        assert "<button>Upgrade</button>" in visitor.text
+        assert "<button>Upgrade to 9.2.0</button>" in visitor.text
         visitor.post("begin")
         press_until(visitor, "Start over")
         assert "9.2.0" in visitor.text
@@ -179,3 +180,74 @@ def upload_bundle(space: WebSpace, archive: Path) -> None:
         serving = space.home / "releases" / (space.home / "current").read_text().strip()
         subprocess.run(["cp", "-a", str(serving / "vendor"), str(with_packages)], check=True)
     space.own()
+
+
+class TestGoingBack:
+    """On the site of the tests above."""
+
+    def test_by_a_command_there_and_back(self, installed: WebSpace) -> None:
+        assert installed.call("GET", "/health")[1]["version"] == "9.1.0"
+        key = installed.api_key()
+        for version in (VERSION, "9.1.0"):
+            done = go_back(installed)
+            assert done.returncode == 0, done
+            *steps, end = lines(done.stdout)
+            assert [step["step"] for step in steps if step["status"] == "done"] == ["back"]
+            assert (end["status"], end["url"]) == ("back", installed.url)
+            assert end["release"].startswith(f"{version}-")
+            assert installed.call("GET", "/health")[1]["version"] == version
+            assert installed.api_key() == key
+            assert "taskmanager.selftest" not in str(installed.call("GET", "/task-types"))
+            assert_closed(installed)
+
+    def test_a_version_before_that_does_not_work_does_not_serve(self, installed: WebSpace) -> None:
+        before = installed.home / "releases" / (installed.home / "previous").read_text().strip()
+        broken = before / "app" / "queue" / "create.py"
+        text = broken.read_text("utf-8")
+        broken.write_text("raise RuntimeError('broken on purpose')\n", "utf-8")
+        remove_bytecode(broken)
+        try:
+            done = go_back(installed)
+        finally:
+            broken.write_text(text, "utf-8")
+            installed.own()
+        assert done.returncode == 4, done
+        end = lines(done.stdout)[-1]
+        assert (end["status"], end["step"]) == ("failed", "back")
+        assert "serves on" in end["error"]
+        assert installed.call("GET", "/health")[1]["version"] == "9.1.0"
+        assert before.is_dir()
+
+    def test_a_refused_version_is_none_to_go_back_to(
+        self, installed: WebSpace, newer: Path
+    ) -> None:
+        before = (installed.home / "previous").read_text()
+        upload_bundle(installed, newer / "taskmanager-9.2.2.zip")
+        done = installed.install(None, "--json")
+        assert done.returncode == 4, done
+        assert "MB freed" in lines(done.stdout)[-1]["error"]
+        assert (installed.home / "previous").read_text() == before
+        versions = {path.name.partition("-")[0] for path in installed.home.glob("releases/*")}
+        assert versions == {VERSION, "9.1.0"}
+        (installed.web_folder / "taskmanager-9.2.2.zip").unlink()
+
+    def test_without_an_earlier_version(self, installed: WebSpace) -> None:
+        previous = installed.home / "previous"
+        before = previous.read_text()
+        previous.unlink()
+        try:
+            done = go_back(installed)
+        finally:
+            previous.write_text(before)
+            installed.own()
+        assert done.returncode == 2
+        assert "no earlier version to go back to" in done.stderr
+
+
+def go_back(space: WebSpace) -> subprocess.CompletedProcess[str]:
+    return space.install(None, "--json", mode="--back")
+
+
+def remove_bytecode(path: Path) -> None:
+    for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+        compiled.unlink()

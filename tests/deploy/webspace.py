@@ -220,21 +220,29 @@ class WebSpace:
         )
 
     def install(
-        self, answers: Mapping[str, Any] | None = None, *options: str, **env: str
+        self,
+        answers: Mapping[str, Any] | None = None,
+        *options: str,
+        mode: str = "--install",
+        **env: str,
     ) -> subprocess.CompletedProcess[str]:
         """deploy.py --install, unattended, as the owner."""
-        process = self.start_install(answers, *options, **env)
+        process = self.start_install(answers, *options, mode=mode, **env)
         out, err = process.communicate(timeout=600)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def start_install(
-        self, answers: Mapping[str, Any] | None = None, *options: str, **env: str
+        self,
+        answers: Mapping[str, Any] | None = None,
+        *options: str,
+        mode: str = "--install",
+        **env: str,
     ) -> subprocess.Popen[str]:
         path = self.root / "answers.json"
         kind = "passenger" if self.is_passenger else "cgi"
         path.write_text(json.dumps({"url": self.url, "kind": kind, **(answers or {})}), "utf-8")
         path.chmod(0o644)
-        command = [self.python, str(self.installer), "--install", "--config", str(path)]
+        command = [self.python, str(self.installer), mode, "--config", str(path)]
         return subprocess.Popen(
             [*as_owner(), *command, *options],
             cwd="/",
