@@ -1691,6 +1691,7 @@ WORK_SCRIPT = """
   if (!form) return;
   var bar = document.getElementById("bar"), text = document.getElementById("now");
   var rows = document.querySelectorAll("ol.steps li");
+  var serving = document.getElementById("serving");
   var button = form.querySelector("button"), troubles = 0;
   var here = form.getAttribute("action");
   button.hidden = true;
@@ -1698,6 +1699,7 @@ WORK_SCRIPT = """
   function show(state) {
     bar.value = state.percent;
     text.textContent = state.text;
+    if (serving) serving.textContent = state.serving;
     state.steps.forEach(function (step, number) {
       var row = rows[number];
       if (!row) return;
@@ -1859,9 +1861,14 @@ def page_checks(request: Request, session: Session, place: Place, sentence: str)
 
 def serving(place: Place) -> str:
     """Which version answers while the installer is at work."""
+    sentence = sentence_of_serving(place)
+    return f'<p id="serving">{_(sentence)}</p>' if sentence else ""
+
+
+def sentence_of_serving(place: Place) -> str:
     if not place.is_installed():
         return ""
-    return f'<p id="serving">Version {_(version_of(place.current()))} serves this site now.</p>'
+    return f"Version {version_of(place.current())} serves this site now."
 
 
 def offer(place: Place) -> str:
@@ -2325,6 +2332,7 @@ def work(request: Request, vault: Vault, session: Session, job: Job) -> Answer:
         "again": again,
         "pause": pause,
         "steps": states_of_steps(journal),
+        "serving": sentence_of_serving(job.place),
     }
     return Answer(200, json.dumps(state).encode(), kind="application/json")
 

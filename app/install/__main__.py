@@ -39,6 +39,8 @@ def database(site: InstallationSite, form: Form) -> str:
         names = {"host": "DB_HOST", "name": "DB_NAME", "user": "DB_USER"}
         values = {setting: form[name].strip() for name, setting in names.items()}
         values["DB_PASS"] = form.get("password", "")
+        if form.get("prefix", "").strip():
+            values["TABLE_PREFIX"] = form["prefix"].strip()
     write_config(site, values, form.get("api_key", ""))
     return detail
 

@@ -21,6 +21,8 @@ OLDEST = {"MySQL": (5, 7), "MariaDB": (10, 2)}
 CLOCK_TOLERANCE = 60.0
 """Seconds between the database's clock and this machine's before a person is told."""
 
+LOOK_SECONDS = 10.0
+
 PROBE = "taskmanager_probe"
 
 # What the tables and their migrations need, each by a real statement on a table of its own.
@@ -127,6 +129,7 @@ def try_mysql(form: Mapping[str, str]) -> str:
     url = from_parts(
         form["host"].strip(), form["name"].strip(), form["user"].strip(), form.get("password", "")
     )
+    url.table_prefix = _table_prefix(form)
     connection = _connect(url)
     try:
         return _try(connection, url)
@@ -134,14 +137,29 @@ def try_mysql(form: Mapping[str, str]) -> str:
         connection.close()
 
 
+def _table_prefix(form: Mapping[str, str]) -> str:
+    prefix = form.get("prefix", "").strip()
+    if not re.fullmatch(r"[A-Za-z0-9_]{0,16}", prefix):
+        raise Refusal(
+            "The table prefix may have up to 16 letters, digits and underscores, like tm_", "prefix"
+        )
+    return prefix
+
+
 def _connect(url: DatabaseUrl) -> Any:
     """As typed, and as the queue does it. Raises Refusal."""
     import pymysql
 
-    from app.db.mysql_session import connect
+    from app.db.mysql_session import CONNECT_SECONDS, connect, set_up
 
     try:
-        return connect(url)
+        connection = connect(url)
+        try:
+            set_up(connection, CONNECT_SECONDS)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
     except (pymysql.MySQLError, OSError, RuntimeError, UnicodeError) as error:
         raise _refusal(error, url) from None
 
@@ -156,8 +174,15 @@ def _refusal(error: Exception, url: DatabaseUrl) -> Refusal:
         if number in numbers:
             host = url.socket or f"{url.host}:{url.port}"
             told = sentence.format(user=url.user, name=url.database, host=host, said=text)
-            return Refusal(f"{told} ({number})", field)
+            return Refusal(f"{told} ({number}){_what_was_tried(error)}", field)
     return Refusal(f"The database refuses: {text} ({number})", "host")
+
+
+def _what_was_tried(error: Exception) -> str:
+    """Where the server was looked for, when localhost may mean several things."""
+    tried: list[str] = getattr(error, "tried", [])
+    is_local = any(place.startswith("localhost:") for place in tried)
+    return f" Tried: {', '.join(tried)}." if is_local else ""
 
 
 def _try(connection: Any, url: DatabaseUrl) -> str:
@@ -165,11 +190,29 @@ def _try(connection: Any, url: DatabaseUrl) -> str:
     server = _check_version(version)
     if "InnoDB" not in engines:
         raise Refusal("This database has no InnoDB tables, and the queue needs them.", "host")
+    _refuse_foreign_tables(connection, url)
     _probe_rights(connection, url)
     drift = abs(seconds - time.time())
     off = drift > CLOCK_TOLERANCE
     note = f"; its clock is {drift:.0f} s off, which does not matter" if off else ""
     return f"{server}, database {url.database}{note}"
+
+
+def _refuse_foreign_tables(connection: Any, url: DatabaseUrl) -> None:
+    """Before anything is made. Raises Refusal naming another program's tables."""
+    from app.db.foreign import foreign_tables
+    from app.db.mysql import MySQLConnection
+
+    session = MySQLConnection(connection, url.table_prefix)
+    session.end_by(time.monotonic() + LOOK_SECONDS)
+    found = foreign_tables(session, "mysql")
+    if found:
+        raise Refusal(
+            f"The database {url.database} has tables of another program: {', '.join(found)}. "
+            "Nothing was changed. Enter a table prefix that keeps the queue's tables apart, like "
+            "tm_, or use another database.",
+            "prefix",
+        )
 
 
 def _ask(connection: Any) -> tuple[str, float, list[str]]:

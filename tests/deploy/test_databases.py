@@ -161,3 +161,73 @@ def hold(refusing: MariaDB, stack: contextlib.ExitStack) -> None:
         return True
 
     wait_until(is_held, 60, "a free connection")
+
+
+class TestTablesOfAnotherProgram:
+    """Tables named as ours, which are not ours."""
+
+    @pytest.fixture
+    def crowded(self, mariadb: MariaDB) -> str:
+        mariadb.create_database("tm_crowded")
+        mariadb.client(
+            "CREATE TABLE tasks (id INT PRIMARY KEY, title VARCHAR(50), done BOOL);"
+            "INSERT INTO tasks VALUES (1, 'of a shop', 0);"
+            "CREATE TABLE settings (name VARCHAR(64), value VARCHAR(255));"
+            "INSERT INTO settings VALUES ('theme', 'dark')",
+            "tm_crowded",
+        )
+        return self.everything(mariadb)
+
+    @staticmethod
+    def everything(mariadb: MariaDB) -> str:
+        tables = mariadb.client("SHOW TABLES", "tm_crowded").split()
+        return "".join(
+            table
+            + mariadb.client(f"SHOW CREATE TABLE {table}; SELECT * FROM {table}", "tm_crowded")
+            for table in sorted(tables)
+            if not table.startswith("tm_")
+        )
+
+    def test_they_are_named_and_not_touched(
+        self, space: WebSpace, mariadb: MariaDB, crowded: str
+    ) -> None:
+        said = refusal(space, mariadb, "tm_crowded")
+        assert "tables of another program: tasks" in said
+        assert "table prefix" in said
+        assert "Nothing was changed" in said
+        assert self.everything(mariadb) == crowded
+        assert mariadb.client("SHOW TABLES", "tm_crowded").split() == ["settings", "tasks"]
+
+    @pytest.mark.parametrize("prefix", ["tm-", "a" * 17, "ü_", "tm_ ; DROP"])
+    def test_a_prefix_that_cannot_be_one(
+        self, space: WebSpace, mariadb: MariaDB, crowded: str, prefix: str
+    ) -> None:
+        said = refusal(space, mariadb, "tm_crowded", prefix=prefix)
+        assert "up to 16 letters, digits and underscores" in said
+        assert self.everything(mariadb) == crowded
+
+    def test_with_a_prefix_both_live_side_by_side(self, mariadb: MariaDB, crowded: str) -> None:
+        with WebSpace("cgi", "/queue") as space:
+            space.upload_installer()
+            space.upload(next(archives().glob("*.zip")))
+            answers = mysql(mariadb, "tm_crowded", prefix="tm_")
+            done = space.install(answers, "--json", DEPLOY_DB_PASS=PASSWORD)
+            assert done.returncode == 0, done
+            assert "TABLE_PREFIX = 'tm_'" in (space.home / "config.py").read_text("utf-8")
+            task = {"type": "example.echo", "params": {"message": "hi"}}
+            assert space.call("POST", "/tasks", task)[0] == 201
+            assert space.call("GET", "/tasks")[1]["data"]["tasks"][0]["type"] == "example.echo"
+            assert space.call("GET", "/workers")[1]["data"]["workers"] == []
+            assert self.everything(mariadb) == crowded
+            assert "tm_tasks" in mariadb.client("SHOW TABLES", "tm_crowded").split()
+            # Its own tables are no other program's.
+            again = space.install(answers, "--json", DEPLOY_DB_PASS=PASSWORD)
+            assert again.returncode == 0, again
+
+
+@pytest.mark.parametrize("password", ["wrong", PASSWORD])
+def test_localhost_says_what_was_tried(space: WebSpace, mariadb: MariaDB, password: str) -> None:
+    """No server's socket is in a usual place here, and none listens on the usual port."""
+    said = refusal(space, mariadb, "tm_unattended", password, host="localhost")
+    assert "Tried: " in said
+    assert "localhost:3306" in said

@@ -131,6 +131,8 @@ class Walk:
 def test_every_mistake_and_the_installation(browser: Browser, width: int, mariadb: MariaDB) -> None:
     mariadb.create_database("tm_browser")
     limit_user(mariadb)
+    mariadb.create_database("tm_crowded")
+    mariadb.client("CREATE TABLE tasks (id INT PRIMARY KEY, title VARCHAR(50))", "tm_crowded")
     with WebSpace("cgi", "/queue") as space:
         space.upload_installer()
         walk = Walk(browser, width, space.page)
@@ -194,6 +196,18 @@ def make_every_mistake(walk: Walk, right: dict[str, str]) -> None:
     walk.enter(**{**right, "user": DENIED})
     walk.assert_wrong("user", "lacks the privilege ALTER, INDEX")
     walk.look("database-few-rights")
+    walk.enter(**{**right, "name": "tm_crowded"})
+    walk.assert_wrong("prefix", "tables of another program: tasks")
+    walk.look("database-other-program")
+    page.fill("#prefix", "tm-")
+    walk.press("Test and continue")
+    walk.assert_wrong("prefix", "letters, digits and underscores")
+    page.fill("#prefix", "")
+    walk.enter(**{**right, "host": "localhost"})
+    # Where a server of the machine's own listens, it refuses the user.
+    page.locator("#host-error, #password-error").wait_for()
+    assert "Tried: " in page.inner_text(".error")
+    walk.look("database-localhost")
 
 
 @pytest.mark.parametrize("width", [390, 1440])
