@@ -699,8 +699,8 @@ def download(place: Place, deadline: float) -> Path:
     """The release of RELEASE_URL. May raise Again, and goes on where it was. Raises Failure."""
     if not RELEASE_URL:
         raise Failure(
-            "There is no release to install. Upload taskmanager-….zip into the folder of "
-            f"{SCRIPT.name}, and go on.",
+            "There is nothing to install. Upload taskmanager-….zip into the folder of "
+            f"{SCRIPT.name}, and try again.",
             EXIT_MISSING,
         )
     if not RELEASE_URL.startswith("https://") and not RELEASE_SHA256:
@@ -719,7 +719,7 @@ def download(place: Place, deadline: float) -> Path:
             raise Failure(f"{RELEASE_URL} answers {error.code} {error.reason}.") from None
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         raise Failure(
-            f"{RELEASE_URL} cannot be reached from here ({error}). Download the release with "
+            f"{RELEASE_URL} cannot be reached from here ({error}). Download it with "
             f"your browser and upload it beside {SCRIPT.name}."
         ) from None
     os.replace(draft, target)
@@ -734,7 +734,9 @@ def copy_download(answer: Any, draft: Path, have: int, deadline: float) -> None:
             file.write(block)
             have += len(block)
             if have > ARCHIVE_BYTES:
-                raise Failure("The release that is offered there is too large to be one.")
+                raise Failure(
+                    f"What {RELEASE_URL} offers is too large to be a TaskManager archive."
+                )
             if time.monotonic() > deadline:
                 raise Again(f"{have // 1000} of {length // 1000} kB", have / max(length, have))
 
@@ -795,7 +797,7 @@ def start_process(
     }
     env.update(PYTHONDONTWRITEBYTECODE="1", PYTHONUTF8="1", PYTHONUNBUFFERED="1")
     env["HOME"] = os.environ.get("HOME") or str(lock.parent)
-    # It is free but for somebody who looks whether it is.
+    # Only a concurrent check can hold this lock, and only briefly.
     with locked(lock, wait=True) as descriptor, log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -991,7 +993,7 @@ def ask_release(job: Job, name: str, answers: dict[str, str]) -> str:
     command = [sys.executable, "-s", "-m", "app.install"]
     answer = outsource(job.place.home, name, command, request, job.deadline, job.folder)
     if not answer.get("ok"):
-        said = str(answer.get("sentence") or "It failed without a word.")
+        said = str(answer.get("sentence") or "It failed without a message.")
         # Whatever the step says then, this is why.
         sentence = sentence_of_disk(job.place.home) or said
         raise Failure(sentence, field=str(answer.get("field", "")))

@@ -257,7 +257,7 @@ def _guard_against_stubs(web_folder: Path) -> None:
 
 
 def ask_for_restart(web_folder: Path) -> None:
-    """Have Passenger start new processes, which read ``current`` anew. Does nothing elsewhere.
+    """Have Passenger start new processes, which read ``current`` again. Does nothing elsewhere.
 
     Passenger looks at the whole seconds of the file's time: asked twice within a second, it
     would hear once, so the time is made later than it was. Raises OSError.

@@ -669,7 +669,7 @@ def debian_venv_package() -> str:
 
 
 def make_environment(site: LocalInstallation) -> str:
-    """A virtual environment in .venv; one that is broken or of an older Python is made anew."""
+    """A virtual environment in .venv; one that is broken or of an older Python is made again."""
     probe = f"import sys, pip; sys.exit(sys.version_info[:2] < {OLDEST_PYTHON})"
     if os.path.exists(site.python):
         code, _ = site.children.run([site.python, "-c", probe], child_environment())

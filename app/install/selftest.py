@@ -118,7 +118,7 @@ class SelfTest:
             if reply.status not in (200, 401, 404) or not reply.json:
                 raise Refusal(
                     f"A POST of JSON is answered with {reply.status} before it reaches the "
-                    "program. Mostly a firewall (mod_security) does that: ask your host to let "
+                    "program. Usually a firewall (mod_security) does that: ask your host to let "
                     f"JSON bodies through for {self._site.url}/api."
                 )
         if bearer.status == 401:
@@ -130,7 +130,7 @@ class SelfTest:
         return self._web.request("POST", "/api/tasks/claim", body, headers)
 
     def ask_for_private_files(self) -> int:
-        """How many addresses were asked for in vain. Raises Refusal for one that gave a file."""
+        """How many addresses were asked for and refused. Raises Refusal for one that is not."""
         asked = 0
         for path, address in private_files(self._site):
             content = _beginning(path)
@@ -141,7 +141,7 @@ class SelfTest:
                 if is_exposed(reply, content):
                     raise Refusal(
                         f"{self._site.url}{spelling.format(address)} can be downloaded by anybody. "
-                        "The web server does not heed the .htaccess in the web folder: ask your "
+                        "The web server ignores the .htaccess in the web folder: ask your "
                         "host to allow it (AllowOverride All), and delete config.py until then."
                     )
         return asked
@@ -252,6 +252,6 @@ def is_exposed(reply: Reply, content: bytes) -> bool:
 
 ADVICE = {
     403: "The web server refuses: is running programs (ExecCGI) allowed in this folder?",
-    404: "The web server does not heed the .htaccess: is mod_rewrite on and AllowOverride set?",
+    404: "The web server ignores the .htaccess: is mod_rewrite on and AllowOverride set?",
     500: "The web server's error log says why; often index.cgi may not be executed (mode 755).",
 }

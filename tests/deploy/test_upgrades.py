@@ -84,16 +84,16 @@ class TestUpgrades:
         assert installed.call("GET", f"/tasks/{kept['data']['id']}")[0] == 200
 
     @pytest.mark.parametrize(
-        ("version", "sentence"),
+        ("version", "step", "sentence"),
         [
-            ("9.2.0", "was not put into service"),
-            ("9.2.1", "/.htaccess can be downloaded by anybody"),
-            ("9.2.2", "does not work: its health is answered with 503"),
+            ("9.2.0", "upgrade", "was not put into service"),
+            ("9.2.1", "selftest", "/.htaccess can be downloaded by anybody"),
+            ("9.2.2", "upgrade", "does not work: its health is answered with 503"),
         ],
         ids=["anywhere", "files exposed", "on this server"],
     )
     def test_one_that_does_not_work_is_rolled_back(
-        self, installed: WebSpace, newer: Path, version: str, sentence: str
+        self, installed: WebSpace, newer: Path, version: str, step: str, sentence: str
     ) -> None:
         serving = (installed.home / "current").read_text()
         entry = (installed.web_folder / ".htaccess").read_text()
@@ -105,7 +105,11 @@ class TestUpgrades:
         done = installed.install(None, "--json")
         assert done.returncode == 4, done
         end = lines(done.stdout)[-1]
-        assert (end["status"], end["step"]) == ("failed", "upgrade")
+        assert (end["status"], end["step"]) == ("failed", step)
+        assert "MB freed" in end["error"]
+        assert not (
+            installed.home / "releases" / release_of(newer / f"taskmanager-{version}.zip")
+        ).exists()
         assert sentence in end["error"]
         assert ("serves again, as before" in end["error"]) is (version != "9.2.0")
         assert (installed.home / "current").read_text() == serving
