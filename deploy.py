@@ -906,6 +906,8 @@ os.replace(request["answer"] + ".draft", request["answer"])
 def step_dependencies(job: Job) -> str:
     """The packages that the release needs, from its archive or by pip, in vendor/."""
     vendor = job.folder / "vendor"
+    if vendor.is_dir() and not fits_this_python(vendor):
+        shutil.rmtree(vendor)
     if vendor.is_dir():
         return "came with the archive" if in_archive(job.folder) else "installed by pip"
     draft = job.place.releases / f".unpacking-vendor-{job.journal.release}"
@@ -923,6 +925,12 @@ def step_dependencies(job: Job) -> str:
         raise Failure(pip_sentence(tail(job.place.home / "logs" / "pip.log", 40)))
     shutil.rmtree(job.place.home / ".pip-cache", ignore_errors=True)
     return "installed by pip"
+
+
+def fits_this_python(vendor: Path) -> bool:
+    """Whether compiled packages are for this Python: a control panel may have changed it."""
+    tag = f".{sys.implementation.cache_tag}-"
+    return all(tag in path.name for path in vendor.rglob("*.cpython-*.so"))
 
 
 def in_archive(folder: Path) -> bool:
@@ -2537,7 +2545,7 @@ class Teller:
 def install(options: argparse.Namespace) -> int:
     """The whole installation, an upgrade or the way back, without anybody watching."""
     teller = Teller(options.json, sys.stdout)
-    step = ""
+    has_begun = False
     try:
         answers = read_answers(options.config)
         check_password()
@@ -2549,10 +2557,12 @@ def install(options: argparse.Namespace) -> int:
                 begin_back(place, journal)
         elif not journal.plan or journal.is_finished or is_stale(journal, place):
             journal.begin(plan_for(place), place.current())
+        has_begun = True
         work_through(place, answers, teller)
         journal = Journal(place.home)
     except Failure as failure:
-        with contextlib.suppress(NameError, UnboundLocalError):
+        step = ""
+        if has_begun:
             journal = Journal(place.home)
             step = journal.failure.get("step") or str(journal.next() or "")
         return tell_failure(failure, step, options.json)

@@ -100,7 +100,8 @@ def upgrade(site: InstallationSite, _form: Form) -> str:
 
     test = SelfTest(site)
     try:
-        done = take_over(site.home, site.release, test.call, run_a_task, site.web_folder)
+        # One more than in the end, for the self-test that comes next may fail.
+        done = take_over(site.home, site.release, test.call, run_a_task, site.web_folder, keep=3)
     except UpgradeFailed as failure:
         raise Refusal(str(failure)) from failure
     finally:
@@ -124,8 +125,10 @@ def back(site: InstallationSite, form: Form) -> str:
 def finish(site: InstallationSite, _form: Form) -> str:
     """What the last page shows."""
     from app.install.finish import write_summary
+    from app.install.releases import prune
 
     write_summary(site)
+    prune(site.home)
     return "the key, a line to paste, a line for cron"
 
 

@@ -78,13 +78,15 @@ def upgrade(
     call: Call,
     self_test: SelfTest,
     web_folder: Path,
+    keep: int = 2,
 ) -> Upgraded:
     """Let the unpacked release ``name`` serve; without success, the one before serves again.
 
     ``call`` reaches the site at its real address, as users do, and gives up after a few
     seconds. ``self_test`` tries the site by the calls that it is given, and raises an exception
     whose text says what does not work; it is run before the switch and after it. In
-    ``web_folder`` lies the entry, by which Passenger is asked to restart.
+    ``web_folder`` lies the entry, by which Passenger is asked to restart. In the end ``keep``
+    releases are left.
 
     To be run by the release ``name`` itself, and again after it was killed at any point.
     Raises UpgradeFailed.
@@ -106,7 +108,7 @@ def upgrade(
         raise UpgradeFailed(
             _return(home, name, before, earlier, call, web_folder, error)
         ) from error
-    prune(home)
+    prune(home, keep)
     return Upgraded(before, name, tables)
 
 
@@ -121,13 +123,21 @@ def go_back(site: InstallationSite, call: Call) -> str:
     """
     try:
         _write_entry_by(site, site.before)
-        # What served before that was deleted when this upgrade had succeeded.
-        switch_back(site.home, site.before, None)
+        switch_back(site.home, site.before, _earlier(site))
         patience = _take_over(site.web_folder)
         _wait_for(_version(site.home, site.before), call, patience)
     except Exception as error:
         return f"{site.before} was to serve again, and does not: {error}"
     return f"{site.before} serves again, as before"
+
+
+def _earlier(site: InstallationSite) -> str | None:
+    """The release that served before ``site.before`` did, if it is still there."""
+    folder = site.home / RELEASES
+    found = [path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."]
+    others = [path for path in found if path.name not in (site.release, site.before)]
+    others.sort(key=lambda path: path.stat().st_mtime)
+    return others[-1].name if others else None
 
 
 def return_to(site: InstallationSite, name: str, call: Call, self_test: SelfTest) -> str:
@@ -155,7 +165,8 @@ def return_to(site: InstallationSite, name: str, call: Call, self_test: SelfTest
 
 def _write_entry_by(site: InstallationSite, name: str) -> None:
     """The step "entry" of another release, which lets it serve. Raises OSError."""
-    answer = site.home / ".htanswer-back"
+    # Not the name of a step's own answer, which deploy.py waits for.
+    answer = site.home / ".htanswer-of-other"
     answer.unlink(missing_ok=True)
     values = {**site.values, "release": name, "before": ""}
     subprocess.run(
@@ -166,6 +177,7 @@ def _write_entry_by(site: InstallationSite, name: str) -> None:
         check=False,
     )
     said = json.loads(answer.read_bytes())
+    answer.unlink()
     if not said["ok"]:
         raise OSError(said["sentence"])
 

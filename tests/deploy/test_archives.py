@@ -116,6 +116,19 @@ class TestUnpacking:
         assert not (folder / "vendor").exists()
 
 
+@pytest.mark.parametrize(("tag", "fits"), [(None, True), ("cpython-27", False), ("abi3", True)])
+def test_packages_of_another_python_are_fetched_again(
+    deploy: ModuleType, tmp_path: Path, tag: str | None, fits: bool
+) -> None:
+    (tmp_path / "regex").mkdir()
+    (tmp_path / "regex" / "__init__.py").touch()
+    own = tag or sys.implementation.cache_tag
+    suffix = "so" if own == "abi3" else "x86_64-linux-gnu.so"
+    separator = "." if own == "abi3" else "-"
+    (tmp_path / "regex" / f"_regex.{own}{separator}{suffix}").touch()
+    assert deploy.fits_this_python(tmp_path) is fits
+
+
 def add(name: str, data: bytes = b"") -> Edit:
     return lambda opened: opened.writestr(name, data)
 
