@@ -418,6 +418,9 @@ class Journal:
         return bool(self.plan) and self.next() is None
 
     def begin(self, plan: str, before: str) -> None:
+        # An answer that nobody has read belongs to an earlier plan.
+        for answer in self.path.parent.glob(".htanswer-*"):
+            answer.unlink(missing_ok=True)
         self._content = {"plan": plan, "before": before, "began": int(time.time()), "steps": {}}
         self._write()
 

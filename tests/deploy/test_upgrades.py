@@ -17,7 +17,6 @@ from tests.deploy.webspace import (
     Visitor,
     WebSpace,
     archives,
-    assert_closed,
     build,
     lines,
     press_until,
@@ -202,7 +201,10 @@ class TestGoingBack:
             assert installed.call("GET", "/health")[1]["version"] == version
             assert installed.api_key() == key
             assert "taskmanager.selftest" not in str(installed.call("GET", "/task-types"))
-            assert_closed(installed)
+            for name in (".htaccess", "index.cgi", "taskmanager/config.py"):
+                reply = installed.apache.request("GET", f"{installed.base}/{name}")
+                assert b"HOME" not in reply.raw, name
+                assert b"Rewrite" not in reply.raw, name
 
     def test_a_version_before_that_does_not_work_does_not_serve(self, installed: WebSpace) -> None:
         before = installed.home / "releases" / (installed.home / "previous").read_text().strip()
