@@ -185,6 +185,7 @@ def test_sqlite_without_javascript_on_a_phone(browser: Browser, space: WebSpace)
     page.get_by_label("SQLite").check()
     page.get_by_role("button", name="Test and continue").click()
     go_on_until(page, "#key")
+    assert not page.locator("button[data-copy]").first.is_visible()
     finish(page, space)
 
 

@@ -99,3 +99,26 @@ def test_passenger_takes_it_either_way() -> None:
         as_text(space)
         space.installer.chmod(0o644)
         assert "is this yours" in Visitor(space.page).get().text
+
+
+def test_a_site_that_was_moved_by_ftp() -> None:
+    """Downloaded and uploaded again: settings work with Windows' line ends, programs do not, and
+    reinstalling mends them.
+    """
+    with WebSpace("cgi", "/queue") as space:
+        space.upload_installer()
+        space.upload(next(archives().glob("*.zip")))
+        assert space.install().returncode == 0
+        entry = space.web_folder / "index.cgi"
+        for path in (space.home / "config.py", space.web_folder / ".htaccess"):
+            path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+        assert space.call("GET", "/tasks")[0] == 200
+        whole = entry.read_bytes()
+        for content, mode in ((whole, 0o644), (whole.replace(b"\n", b"\r\n"), 0o755)):
+            entry.write_bytes(content)
+            entry.chmod(mode)
+            reply = space.apache.request("GET", f"{space.base}/api/health")
+            assert (reply.status, b"Internal Server Error" in reply.raw) == (500, True)
+            done = space.install()
+            assert done.returncode == 0, done
+            assert space.call("GET", "/tasks")[0] == 200

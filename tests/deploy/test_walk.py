@@ -170,6 +170,12 @@ def test_every_mistake_and_the_installation(browser: Browser, width: int, mariad
         walk.look("ready")
         page.locator("#key + button").click()
         assert page.evaluate("navigator.clipboard.readText()") == space.api_key()
+        # Pages by http:// have no clipboard.
+        page.evaluate("Object.defineProperty(navigator, 'clipboard', {configurable: true})")
+        page.locator("#cron + button").click()
+        page.locator("#cron + button", has_text="Copied").wait_for()
+        page.evaluate("delete navigator.clipboard")
+        assert page.evaluate("navigator.clipboard.readText()") == page.inner_text("#cron")
         walk.press("Delete deploy.py and the archive")
         walk.wait_for_title("Deleted")
         walk.look("deleted")
