@@ -97,8 +97,8 @@ REFUSALS: list[tuple[set[int], str, str]] = [
     (
         {2002, 2003, 2005},
         "host",
-        "No database server answers at {host}. Usually the host is localhost; the control "
-        "panel shows it in its list of databases.",
+        "No database server answers at {host}. The control panel shows the right host in "
+        "its list of databases; often it is localhost.",
     ),
 ]
 
@@ -182,7 +182,10 @@ def _what_was_tried(error: Exception) -> str:
     """Where the server was looked for, when localhost may mean several things."""
     tried: list[str] = getattr(error, "tried", [])
     is_local = any(place.startswith("localhost:") for place in tried)
-    return f" Tried: {', '.join(tried)}." if is_local else ""
+    if not is_local:
+        return ""
+    more = "; the usual places hold no socket" if tried == ["localhost:3306"] else ""
+    return f" Tried: {', '.join(tried)}{more}."
 
 
 def _try(connection: Any, url: DatabaseUrl) -> str:

@@ -163,7 +163,7 @@ def test_every_mistake_and_the_installation(browser: Browser, width: int, mariad
         assert not page.locator("#host").is_visible()
         walk.look("database-sqlite")
         page.get_by_label("MySQL or MariaDB").check()
-        assert page.input_value("#host") == right["host"]
+        assert page.input_value("#name") == right["name"]
         walk.enter(**right)
         page.locator("#key").wait_for()
         assert walk.has(f"TaskManager {VERSION} serves")
