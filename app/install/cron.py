@@ -33,7 +33,8 @@ SENTENCES = {
     1: "The worker cannot reach its server, or gets errors from it. Check that the site answers.",
     2: "The worker cannot start. Check handlers.py and the arguments of the cron line.",
     3: "The server refuses the worker. Check that config.py still has the site's API_KEY.",
-    4: "A handler stopped the worker with FatalError.",
+    4: "The worker stopped: a handler raised FatalError, or no process for it could be started.",
+    5: "An earlier run holds the lock and does not end. The log names its process: end that one.",
 }
 
 
