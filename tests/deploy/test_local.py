@@ -92,7 +92,8 @@ class TestDemonstration:
         after = databases.rows(f"sqlite:///{path}")["tasks"]
         assert len(after) == 2 * len(before)
         # A finished task gives up its key to the next one that is equal.
-        kept = [{**row, later.COLUMN: 1, "dedupe_key": None} for row in before]
+        gone = [{"dedupe_key": None, "former_dedupe_key": row["dedupe_key"]} for row in before]
+        kept = [{**row, later.COLUMN: 1, **keys} for row, keys in zip(before, gone)]
         assert after[: len(before)] == kept
 
 
