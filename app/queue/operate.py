@@ -22,8 +22,17 @@ def cancel(site: Site, task_id: int) -> Row:
 
     Cancelling twice is fine. Raises NotFound; Conflict when the task has ended otherwise.
     """
-    sql = site.db.dialect
+    rows = site.db.run(lambda connection: _cancel(connection, site, task_id))
+    row = _row_or_not_found(rows, task_id)
+    if row["status"] not in ("cancelled", "claimed"):
+        raise Conflict(f"Task {task_id} is {row['status']} already: there is nothing to cancel")
+    return row
+
+
+def _cancel(connection: Connection, site: Site, task_id: int) -> dict[int, Row]:
+    sql = connection.dialect
     change_id = new_change_id()
+    values = {"id": task_id}
     waiting = (
         f"UPDATE tasks {sql.by_primary_key} SET status = 'cancelled', due_at = NULL, "
         f"change_id = {change_id}, completed_at = {sql.now} "
@@ -33,14 +42,9 @@ def cancel(site: Site, task_id: int) -> Row:
         f"UPDATE tasks {sql.by_primary_key} SET cancel_requested = 1, change_id = {change_id} "
         "WHERE id = :id AND status = 'claimed' AND cancel_requested = 0"
     )
-    values = {"id": task_id}
     statements = [(waiting, values), *_note(site, task_id, change_id), (claimed, values)]
     updates = [(task_id, change_id, 0), (task_id, change_id, len(statements) - 1)]
-    _, rows = site.db.run(lambda connection: transact(connection, statements, updates))
-    row = _row_or_not_found(rows, task_id)
-    if row["status"] not in ("cancelled", "claimed"):
-        raise Conflict(f"Task {task_id} is {row['status']} already: there is nothing to cancel")
-    return row
+    return transact(connection, statements, updates)[1]
 
 
 def retry(site: Site, task_id: int) -> Row:
