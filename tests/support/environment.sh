@@ -30,11 +30,11 @@ quietly() {
     output=$("$@" </dev/null 2>&1) || fail "this failed: $*"$'\n'"$output"
 }
 
-# packages_for COMMAND=PACKAGE...: prints the packages of the commands that are not there.
+# packages_for COMMAND=PACKAGE...: prints the packages of the commands, or files, that are not there.
 packages_for() {
     local pair
     for pair in "$@"; do
-        command -v "${pair%%=*}" >/dev/null || echo "${pair#*=}"
+        command -v "${pair%%=*}" >/dev/null || [ -e "${pair%%=*}" ] || echo "${pair#*=}"
     done
 }
 

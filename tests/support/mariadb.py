@@ -21,71 +21,14 @@ START_SECONDS = 120
 STOP_SECONDS = 60
 
 
-class MariaDB:
-    """One mariadbd with durable defaults. `stop` and `start` keep data and port; `remove` ends it.
+class DatabaseServer:
+    """A server that speaks MySQL's protocol on a port of this host, reached in every way.
 
     The user of `create_database` may do everything to databases named `tm_...`, and nothing else.
     """
 
-    def __init__(self, *options: str) -> None:
-        """``options`` are added to the server's command line."""
-        self._options = options
-        # In /tmp itself: a socket's path may have 107 characters.
-        self._folder = Path(tempfile.mkdtemp(prefix="tm-mariadb-", dir="/tmp"))
-        self._data = self._folder / "data"
-        self._account = _account()
-        self._process: subprocess.Popen[bytes] | None = None
-        self.socket = self._folder / "server.sock"
-        self.port = free_port()
-        self.is_local = "--skip-networking" in options
-        """Whether only its socket can be reached."""
-        # A server that starts deletes all temporary tables that it finds, those of others too.
-        self._temporary = self._folder / "tmp"
-        self._temporary.mkdir()
-        if self._account != getpass.getuser():
-            shutil.chown(self._folder, self._account)
-            shutil.chown(self._temporary, self._account)
-
-    def start(self) -> None:
-        """Start the server, the first time with an empty data folder. Raises RuntimeError."""
-        new = not self._data.exists()
-        if new:
-            self._install()
-        self._process = subprocess.Popen(
-            [
-                _program("mariadbd"),
-                "--no-defaults",
-                f"--user={self._account}",
-                f"--datadir={self._data}",
-                f"--socket={self.socket}",
-                f"--port={self.port}",
-                f"--bind-address={HOST}",
-                f"--pid-file={self._folder / 'server.pid'}",
-                "--skip-name-resolve",
-                f"--tmpdir={self._temporary}",
-                *self._options,
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=self._log.open("ab"),
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        wait_until(self._answers, START_SECONDS, f"MariaDB's first answer; see {self._log}")
-        if new:
-            self.client(_grants())
-
-    def stop(self) -> None:
-        """End the server in good order."""
-        self._end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """End the server as a crash does."""
-        self._end(signal.SIGKILL)
-
-    def remove(self) -> None:
-        """End the server and delete its data."""
-        self.kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
+    port: int
+    socket: Path
 
     def create_database(self, name: str) -> str:
         """An empty database in place of any that has the name, which begins with `tm_`: its URL."""
@@ -108,7 +51,7 @@ class MariaDB:
 
         Rows are lines, columns are separated by tabs, names are left out. Raises RuntimeError.
         """
-        command = [_program("mariadb"), *self._login(), "--batch", "--skip-column-names"]
+        command = [program("mariadb"), *self._login(), "--batch", "--skip-column-names"]
         done = subprocess.run(
             [*command, *([database] if database else [])],
             input=sql,
@@ -120,13 +63,114 @@ class MariaDB:
             raise RuntimeError(f"the mariadb client failed: {done.stderr.strip()}")
         return done.stdout
 
+    def _login(self) -> list[str]:
+        """The client's options for the administrator."""
+        raise NotImplementedError
+
+
+class MariaDB(DatabaseServer):
+    """A mariadbd with durable defaults. `stop` and `start` keep data and port; `remove` ends it."""
+
+    def __init__(self, *options: str) -> None:
+        """``options`` are added to the server's command line."""
+        self._options = options
+        # In /tmp itself: a socket's path may have 107 characters.
+        self._folder = Path(tempfile.mkdtemp(prefix="tm-database-", dir="/tmp"))
+        self._data = self._folder / "data"
+        self._account = _account()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.socket = self._folder / "server.sock"
+        self.port = free_port()
+        self.is_local = "--skip-networking" in options
+        """Whether only its socket can be reached."""
+        # A server that starts deletes all temporary tables that it finds, those of others too.
+        self._temporary = self._folder / "tmp"
+        self._temporary.mkdir()
+        if self._account != getpass.getuser():
+            shutil.chown(self._folder, self._account)
+            shutil.chown(self._temporary, self._account)
+
+    def start(self) -> None:
+        """Start the server, the first time with an empty data folder. Raises RuntimeError."""
+        new = not self._data.exists()
+        if new:
+            self._install()
+        self.launch()
+        self.wait_until_ready()
+        if new:
+            self.client(grants())
+
+    def launch(self, *options: str) -> None:
+        """Start the server's process with these options beside its own; do not wait for it."""
+        self._process = subprocess.Popen(
+            [
+                *self._command(),
+                "--no-defaults",
+                f"--user={self._account}",
+                f"--datadir={self._data}",
+                f"--socket={self.socket}",
+                f"--port={self.port}",
+                f"--bind-address={HOST}",
+                f"--pid-file={self._folder / 'server.pid'}",
+                "--skip-name-resolve",
+                f"--tmpdir={self._temporary}",
+                *self._options,
+                *options,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log.open("ab"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def wait_until_ready(self) -> None:
+        """Until it takes every call. Raises RuntimeError with the log when it has ended."""
+        wait_until(self._answers, START_SECONDS, f"the database's first answer; see {self._log}")
+
+    def stop(self) -> None:
+        """End the server in good order."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the server as a crash does."""
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Stop the server's clock: it keeps its connections and answers nothing."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def remove(self) -> None:
+        """End the server and delete its data."""
+        self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def pid(self) -> int:
+        """The process that runs now."""
+        assert self._process
+        return self._process.pid
+
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def log(self) -> str:
+        """What the server has printed so far."""
+        return self._log.read_text("utf-8", "replace")
+
     @property
     def _log(self) -> Path:
         return self._folder / "server.log"
 
+    def _command(self) -> list[str]:
+        """How the server's program is run."""
+        return [program("mariadbd")]
+
     def _install(self) -> None:
         command = [
-            _program("mariadb-install-db"),
+            program("mariadb-install-db"),
             "--no-defaults",
             f"--user={self._account}",
             f"--datadir={self._data}",
@@ -143,9 +187,8 @@ class MariaDB:
         return ["--no-defaults", f"--socket={self.socket}", "--user=root"]
 
     def _answers(self) -> bool:
-        assert self._process
-        if self._process.poll() is not None:
-            raise RuntimeError(f"MariaDB ended at its start:\n{self._log.read_text('utf-8')}")
+        if not self.is_running():
+            raise RuntimeError(f"the database ended at its start:\n{self.log()}")
         with contextlib.suppress(RuntimeError):
             return bool(self.client("SELECT 1"))
         return False
@@ -154,6 +197,7 @@ class MariaDB:
         if self._process is None:
             return
         if self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)  # a paused one ends only when it goes on
             self._process.send_signal(signum)
         try:
             self._process.wait(STOP_SECONDS)
@@ -172,7 +216,8 @@ def _account() -> str:
     return "mysql" if "mysql" in known else own
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """Where a program of the database is. Raises RuntimeError."""
     path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin")
     if path is None:
         raise RuntimeError(f"{name} is not installed; tests/run brings it")
@@ -183,7 +228,8 @@ def _credentials() -> str:
     return f"{USER}:{quote(PASSWORD, safe='')}"
 
 
-def _grants() -> str:
+def grants() -> str:
+    """What makes the user of the tests' databases."""
     return "".join(
         f"CREATE USER '{USER}'@'{host}' IDENTIFIED BY '{PASSWORD}';"
         rf"GRANT ALL ON `tm\_%`.* TO '{USER}'@'{host}';"

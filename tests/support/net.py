@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -9,11 +11,18 @@ from collections.abc import Callable, Iterator
 HOST = "127.0.0.1"
 
 
+# Below the ports that systems give to outgoing connections: one of those may sit on the port of a
+# server that is down for a moment, which then cannot start again.
+PORTS = range(12_000, 32_000)
+
+
 def free_port() -> int:
-    """A TCP port of the loopback address that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of the loopback address that nothing uses."""
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
 
 
 def is_listening(port: int) -> bool:
