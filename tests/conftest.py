@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.database import empty, mariadb_with_tables
-from tests.support.mariadb import MariaDB
+from tests.support.given import given_server
+from tests.support.mariadb import DatabaseServer, MariaDB
 from tests.support.server import Server
 
 
@@ -22,8 +23,14 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def mariadb() -> Iterator[MariaDB]:
-    """A private MariaDB server, started when the first test asks for it."""
+def mariadb() -> Iterator[DatabaseServer]:
+    """The server of TEST_DATABASE_SERVER, else a private MariaDB server, started when the first
+    test asks for it. Tests that stop or configure a server start their own.
+    """
+    given = given_server()
+    if given:
+        yield given
+        return
     database_server = MariaDB()
     try:
         database_server.start()
@@ -43,7 +50,7 @@ def database_url(engine: str, tmp_path: Path, request: pytest.FixtureRequest) ->
 
 
 @pytest.fixture(scope="session")
-def mariadb_url(mariadb: MariaDB) -> str:
+def mariadb_url(mariadb: DatabaseServer) -> str:
     return mariadb_with_tables(mariadb, "tm_test")
 
 
@@ -65,6 +72,6 @@ def sqlite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def mariadb_server(mariadb: MariaDB) -> Iterator[Server]:
+def mariadb_server(mariadb: DatabaseServer) -> Iterator[Server]:
     with Server({"DATABASE_URL": mariadb_with_tables(mariadb, "tm_server")}) as running:
         yield running

@@ -10,7 +10,7 @@ import pytest
 from tests.faults.calls import register
 from tests.faults.crowd import Crowd
 from tests.support.database import empty, mariadb_with_tables
-from tests.support.mariadb import MariaDB
+from tests.support.mariadb import DatabaseServer
 from tests.support.server import Server
 
 WORKERS = 4
@@ -27,7 +27,7 @@ def sqlite_farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def mariadb_farm(mariadb: MariaDB) -> Iterator[Server]:
+def mariadb_farm(mariadb: DatabaseServer) -> Iterator[Server]:
     config = {"DATABASE_URL": mariadb_with_tables(mariadb, "tm_farm"), **SHORT_LEASES}
     with Server(config, WORKERS, THREADS) as running:
         yield running

@@ -15,7 +15,7 @@ import pytest
 
 from tests.faults.calls import create, create_plain, get, post, register, task
 from tests.support.database import empty, mariadb_with_tables
-from tests.support.mariadb import MariaDB
+from tests.support.mariadb import DatabaseServer
 from tests.support.server import Server
 
 SECONDS = 2.0
@@ -31,7 +31,7 @@ StartServer = Callable[..., Server]
 
 
 @pytest.fixture(scope="module")
-def clock_url(mariadb: MariaDB) -> str:
+def clock_url(mariadb: DatabaseServer) -> str:
     return mariadb_with_tables(mariadb, "tm_clocks")
 
 
@@ -53,7 +53,7 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
 
 
 @pytest.fixture
-def database_zone(mariadb: MariaDB) -> Iterator[None]:
+def database_zone(mariadb: DatabaseServer) -> Iterator[None]:
     """New connections to the database get this time zone."""
     before = mariadb.client("SELECT @@GLOBAL.time_zone").strip()
     mariadb.client(f"SET GLOBAL time_zone = '{DATABASE_ZONE}'")
@@ -99,7 +99,7 @@ def test_web_server_in_another_zone_on_sqlite(
 
 @pytest.mark.usefixtures("database_zone")
 def test_database_in_another_zone(
-    mariadb: MariaDB, clock_url: str, start_server: StartServer
+    mariadb: DatabaseServer, clock_url: str, start_server: StartServer
 ) -> None:
     server = prepared(start_server(clock_url))
     assert mariadb.client("SELECT TIMEDIFF(NOW(), UTC_TIMESTAMP())").startswith("05:00")

@@ -13,7 +13,7 @@ import pytest
 from tests.faults.calls import create_plain, history, post, register, task
 from tests.faults.proxy import Proxy
 from tests.support.database import empty, mariadb_with_tables
-from tests.support.mariadb import MariaDB
+from tests.support.mariadb import DatabaseServer
 from tests.support.server import Server
 
 CHANGES = "COMMIT"
@@ -22,14 +22,14 @@ both_cuts = pytest.mark.parametrize("cut", ["cut_before", "cut_after"])
 
 
 @pytest.fixture(scope="module")
-def wire(mariadb: MariaDB) -> Iterator[Proxy]:
+def wire(mariadb: DatabaseServer) -> Iterator[Proxy]:
     proxy = Proxy(mariadb.port)
     yield proxy
     proxy.close()
 
 
 @pytest.fixture(scope="module")
-def shared_web(mariadb: MariaDB, wire: Proxy) -> Iterator[Server]:
+def shared_web(mariadb: DatabaseServer, wire: Proxy) -> Iterator[Server]:
     address = mariadb_with_tables(mariadb, "tm_wire").replace(f":{mariadb.port}/", f":{wire.port}/")
     with Server({"DATABASE_URL": address, "RETRY_DELAY": 600}, 1, 1) as running:
         yield running

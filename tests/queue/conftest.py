@@ -11,7 +11,7 @@ from app.config import from_values
 from app.queue import task_types
 from app.site import Site
 from tests.support.database import empty, mariadb_with_tables
-from tests.support.mariadb import MariaDB
+from tests.support.mariadb import DatabaseServer
 
 
 def site_at(url: str, **settings: Any) -> Site:
@@ -33,7 +33,7 @@ def site(database_url: str) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="session")
-def queue_url(mariadb: MariaDB) -> str:
+def queue_url(mariadb: DatabaseServer) -> str:
     return mariadb_with_tables(mariadb, "tm_queue")
 
 

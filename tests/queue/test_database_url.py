@@ -12,7 +12,7 @@ from app.db.orm import engine_options
 from app.db.url import DatabaseUrl, from_parts, parse
 from app.site import Site
 from tests.queue.conftest import site_at
-from tests.support.mariadb import MariaDB
+from tests.support.mariadb import DatabaseServer
 
 BASE = "/srv/queue"
 
@@ -149,7 +149,7 @@ def test_wrong_addresses(text: str) -> None:
     assert "sec" not in message, "it shows a part of the password"
 
 
-def test_every_way_to_a_real_database(mariadb: MariaDB) -> None:
+def test_every_way_to_a_real_database(mariadb: DatabaseServer) -> None:
     """One database under one password with every difficult character, by TCP and by socket."""
     mariadb.create_database("tm_address")
     tcp = from_values({"DATABASE_URL": mariadb.url("tm_address")}).database

@@ -25,7 +25,7 @@ from app.queue.settle import Completion, Failure, settle
 from app.site import Site
 from tests.queue.conftest import register, site_at
 from tests.support.database import mariadb_with_tables
-from tests.support.mariadb import MariaDB
+from tests.support.mariadb import DatabaseServer
 
 if TYPE_CHECKING:
     from app.db.connection import Statement
@@ -86,6 +86,14 @@ FROM {numbers}
 """
 
 
+DIGIT = "(SELECT 0 AS d {})".format(" ".join(f"UNION ALL SELECT {d}" for d in range(1, 10)))
+NUMBERS = "SELECT {} AS n FROM {}".format(
+    " + ".join(f"d{power}.d * {10**power}" for power in range(6)),
+    " JOIN ".join(f"{DIGIT} AS d{power}" for power in range(6)),
+)
+"""From 0 to 999,999, on any server: a sequence is MariaDB's alone, and a recursion is limited."""
+
+
 def fill_statement(pending: int, done: int, first_type: int, **words: str) -> str:
     return FILL.format(
         types=TYPES, empty=EMPTY, first=first_type, pending=pending, done=done, claimed=500, **words
@@ -101,7 +109,7 @@ def prepare(site: Site) -> int:
 
 
 @pytest.fixture(scope="module")
-def big_url(mariadb: MariaDB) -> str:
+def big_url(mariadb: DatabaseServer) -> str:
     """200,000 pending tasks, 50,000 completed, 500 claimed, 500 scheduled."""
     url = mariadb_with_tables(mariadb, "tm_big")
     site = site_at(url)
@@ -112,7 +120,7 @@ def big_url(mariadb: MariaDB) -> str:
         later="UTC_TIMESTAMP(3) + INTERVAL 1 DAY",
         now="UTC_TIMESTAMP(3)",
         key="SHA2(n, 256)",
-        numbers="(SELECT seq AS n FROM seq_1_to_251000) AS numbers",
+        numbers=f"({NUMBERS}) AS numbers WHERE n BETWEEN 1 AND 251000 ORDER BY n",
     )
     site.db.close()
     history = (
@@ -132,7 +140,8 @@ def big_site(big_url: str) -> Iterator[Site]:
 
 @pytest.fixture
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
-    return Recorder(monkeypatch, MySQLConnection, "EXPLAIN")
+    # Named, since a MySQL server may be set to show trees.
+    return Recorder(monkeypatch, MySQLConnection, "EXPLAIN FORMAT=TRADITIONAL")
 
 
 Call = Callable[[Site], Any]
@@ -330,6 +339,8 @@ def check_mariadb(seen: list[Seen]) -> None:
     assert seen, "nothing was sent"
     for sql, plan in seen:
         for step in plan:
+            if step["select_type"] == "INSERT":
+                continue  # MySQL lists the table that the rows go into, too
             extra = step["Extra"] or ""
             assert "filesort" not in extra, (sql, step)
             assert "temporary" not in extra, (sql, step)
@@ -337,8 +348,11 @@ def check_mariadb(seen: list[Seen]) -> None:
                 assert step["type"] in ("const", "eq_ref", "ref", "range"), (sql, step)
                 assert step["key"] == designed_index(sql, step["table"]), (sql, step)
             elif step["table"] is None:
-                # Found nothing by a unique key while planning, or has no table at all.
-                assert "const table" in extra or "No tables used" in extra, (sql, step)
+                assert any(words in extra for words in NO_TABLE), (sql, step)
+
+
+NO_TABLE = ("const table", "No tables used", "Not optimized, outer query is empty")
+"""Found nothing by a unique key while planning, or there is nothing to read."""
 
 
 def is_plain_insert(sql: str) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlalchemy
 
-from tests.support.mariadb import MariaDB
+from tests.support.mariadb import DatabaseServer
 from tests.support.server import PROJECT
 
 KEPT_TABLES = {"settings"}  # what the application wrote there describes the tables themselves
 
 
-def mariadb_with_tables(mariadb: MariaDB, name: str) -> str:
+def mariadb_with_tables(mariadb: DatabaseServer, name: str) -> str:
     """A new database with the tables of schema.sql, brought in by the plain client: its address."""
     url = mariadb.create_database(name)
     mariadb.client((PROJECT / "schema.sql").read_text("utf-8"), name)

@@ -72,7 +72,7 @@ class Node(MariaDB):
         self._install()
         self.launch("--wsrep-new-cluster")
         self.wait_until_ready()
-        self.client(grants())
+        self.client(grants(HOST, "localhost"))
 
     def join(self) -> None:
         """Start its process; the members send it what it lacks."""

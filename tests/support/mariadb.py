@@ -22,11 +22,12 @@ STOP_SECONDS = 60
 
 
 class DatabaseServer:
-    """A server that speaks MySQL's protocol on a port of this host, reached in every way.
+    """A server that speaks MySQL's protocol, and how to reach it.
 
     The user of `create_database` may do everything to databases named `tm_...`, and nothing else.
     """
 
+    host: str = HOST
     port: int
     socket: Path
 
@@ -39,7 +40,7 @@ class DatabaseServer:
 
     def url(self, name: str) -> str:
         """The database's address over TCP."""
-        return f"mysql+pymysql://{_credentials()}@{HOST}:{self.port}/{name}?charset=utf8mb4"
+        return f"mysql+pymysql://{_credentials()}@{self.host}:{self.port}/{name}?charset=utf8mb4"
 
     def socket_url(self, name: str) -> str:
         """The database's address through the server's unix socket."""
@@ -98,7 +99,7 @@ class MariaDB(DatabaseServer):
         self.launch()
         self.wait_until_ready()
         if new:
-            self.client(grants())
+            self.client(grants(HOST, "localhost"))
 
     def launch(self, *options: str) -> None:
         """Start the server's process with these options beside its own; do not wait for it."""
@@ -228,10 +229,11 @@ def _credentials() -> str:
     return f"{USER}:{quote(PASSWORD, safe='')}"
 
 
-def grants() -> str:
-    """What makes the user of the tests' databases."""
+def grants(*hosts: str) -> str:
+    """What makes the user of the tests' databases, coming from these hosts."""
     return "".join(
+        f"DROP USER IF EXISTS '{USER}'@'{host}';"
         f"CREATE USER '{USER}'@'{host}' IDENTIFIED BY '{PASSWORD}';"
         rf"GRANT ALL ON `tm\_%`.* TO '{USER}'@'{host}';"
-        for host in (HOST, "localhost")
+        for host in hosts
     )
