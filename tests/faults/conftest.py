@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.calls import register
-from tests.faults.crowd import Crowd
+from tests.faults.client_pool import ClientPool
 from tests.support.database import empty, mariadb_with_tables
 from tests.support.mariadb import DatabaseServer
 from tests.support.server import Server
@@ -45,7 +45,7 @@ def farm(engine: str, request: pytest.FixtureRequest) -> Server:
 
 
 @pytest.fixture
-def crowd(farm: Server, tmp_path: Path) -> Iterator[Crowd]:
+def pool(farm: Server, tmp_path: Path) -> Iterator[ClientPool]:
     """Clients of the farm."""
-    with Crowd(farm, tmp_path) as clients:
+    with ClientPool(farm, tmp_path) as clients:
         yield clients

@@ -15,13 +15,16 @@ QUIET_SECONDS = 0.3
 
 
 class Proxy:
-    """Passes connections on to a port of this host."""
+    """Passes connections on to a port of this host, until it is told to cut or to hold them."""
 
     def __init__(self, target_port: int) -> None:
         self._target_port = target_port
         self._marker = b""
         self._is_forwarded = False
         self.cuts = 0
+        self._flows = threading.Event()
+        self._flows.set()
+        self._open: set[socket.socket] = set()
         self._listener = socket.create_server((HOST, 0))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -35,6 +38,20 @@ class Proxy:
         never comes back.
         """
         self._arm(marker, is_forwarded=True)
+
+    def cut_all(self) -> None:
+        """Cut every connection that there is, whatever is on its way."""
+        for end in list(self._open):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def stall(self) -> None:
+        """From now on nothing arrives, at either end, and nobody is told so."""
+        self._flows.clear()
+
+    def resume(self) -> None:
+        """Deliver what was held up, and go on."""
+        self._flows.set()
 
     def close(self) -> None:
         self._listener.close()
@@ -56,16 +73,24 @@ class Proxy:
             client,
             socket.create_connection((HOST, self._target_port)) as database,
         ):
-            other_end = {client: database, database: client}
-            while True:
-                for source in select.select(list(other_end), [], [])[0]:
-                    data = source.recv(CHUNK)
-                    if source is client and self._marker and self._marker in data:
-                        self._cut(database, data)
-                        return
-                    if not data:
-                        return
-                    other_end[source].sendall(data)
+            self._open |= {client, database}
+            try:
+                self._pass_on(client, database)
+            finally:
+                self._open -= {client, database}
+
+    def _pass_on(self, client: socket.socket, database: socket.socket) -> None:
+        other_end = {client: database, database: client}
+        while True:
+            for source in select.select(list(other_end), [], [])[0]:
+                data = source.recv(CHUNK)
+                self._flows.wait()
+                if source is client and self._marker and self._marker in data:
+                    self._cut(database, data)
+                    return
+                if not data:
+                    return
+                other_end[source].sendall(data)
 
     def _cut(self, database: socket.socket, data: bytes) -> None:
         """What is left to do before both ends are closed."""

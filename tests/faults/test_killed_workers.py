@@ -10,62 +10,62 @@ import sqlalchemy
 
 from app.queue.reclaim import LEASE_EXPIRED
 from tests.faults.calls import create_plain, history, ids_with_status, task
-from tests.faults.crowd import Crowd, Event
+from tests.faults.client_pool import ClientPool, Event
 from tests.faults.processes import kill_a_worker
 from tests.support.net import until
 from tests.support.server import Server
 
 MANY = 15  # hits of a kind before a test believes that it has shown something
-FIRE_SECONDS = 120
+CHAOS_SECONDS = 120
 
 
-def test_tasks_of_killed_workers_are_done_by_others(farm: Server, crowd: Crowd) -> None:
+def test_tasks_of_killed_workers_are_done_by_others(farm: Server, pool: ClientPool) -> None:
     created = create_plain(farm, 200)
-    start_workers(crowd, 8, seconds=(0.05, 0.5), late=0.05)
+    start_workers(pool, 8, seconds=(0.05, 0.5), late=0.05)
 
     def is_shown() -> bool:
-        return count_expired(farm) >= MANY and "lease_lost" in refusals(crowd)
+        return count_expired(farm) >= MANY and "lease_lost" in refusals(pool)
 
-    for _ in until(is_shown, FIRE_SECONDS, "kills that hit claims, and a late result"):
+    for _ in until(is_shown, CHAOS_SECONDS, "kills that hit claims, and a late result"):
         created += create_plain(farm, 10, first=len(created))
         time.sleep(0.1)
-        crowd.kill_one("work_under_fire")
-        start_workers(crowd, 1, seconds=(0.05, 0.5), late=0.05)
-    finish(farm, crowd)
+        pool.kill_one("work_in_chaos")
+        start_workers(pool, 1, seconds=(0.05, 0.5), late=0.05)
+    finish(farm, pool)
 
     assert ids_with_status(farm, "completed") == set(created)
-    check_books(farm, crowd, created)
-    assert refusals(crowd) <= {"lease_lost", "not_claimed"}
+    check_books(farm, pool, created)
+    assert refusals(pool) <= {"lease_lost", "not_claimed"}
 
 
 def test_killed_web_processes_lose_nothing_that_was_acknowledged(
-    farm: Server, crowd: Crowd
+    farm: Server, pool: ClientPool
 ) -> None:
-    start_workers(crowd, 4, seconds=(0.0, 0.02), late=0)
-    crowd.start(["produce_under_fire"] * 4, count=60)
+    start_workers(pool, 4, seconds=(0.0, 0.02), late=0)
+    pool.start(["produce_in_chaos"] * 4, count=60)
     killed = set()
 
     def is_shown() -> bool:
-        return len(killed) >= MANY and bool(crowd.events("trouble"))
+        return len(killed) >= MANY and bool(pool.events("trouble"))
 
-    for _ in until(is_shown, FIRE_SECONDS, "kills of many processes, some in a call"):
+    for _ in until(is_shown, CHAOS_SECONDS, "kills of many processes, some in a call"):
         killed.add(kill_a_worker(farm))
         time.sleep(0.2)
-    crowd.wait_until(lambda: len(crowd.events("created")) == 240, "all tasks to be created")
-    finish(farm, crowd)
+    pool.wait_until(lambda: len(pool.events("created")) == 240, "all tasks to be created")
+    finish(farm, pool)
 
-    acknowledged = {event["id"]: event["params"] for event in crowd.events("created")}
+    acknowledged = {event["id"]: event["params"] for event in pool.events("created")}
     assert len(acknowledged) == 240
-    assert {event["status"] for event in crowd.events("created")} <= {200, 201}
-    assert {event["status"] for event in crowd.events("settled")} <= {200, 409}
+    assert {event["status"] for event in pool.events("created")} <= {200, 201}
+    assert {event["status"] for event in pool.events("settled")} <= {200, 409}
     for task_id, params in acknowledged.items():
         assert task(farm, task_id)["params"] == params
     assert ids_with_status(farm, "completed") == set(acknowledged)
-    check_books(farm, crowd, sorted(acknowledged))
+    check_books(farm, pool, sorted(acknowledged))
 
 
-def refusals(crowd: Crowd) -> set[str]:
-    return {event["code"] for event in crowd.events("settled") if event["status"] != 200}
+def refusals(pool: ClientPool) -> set[str]:
+    return {event["code"] for event in pool.events("settled") if event["status"] != 200}
 
 
 def count_expired(farm: Server) -> int:
@@ -78,17 +78,17 @@ def count_expired(farm: Server) -> int:
     return int(count)
 
 
-def start_workers(crowd: Crowd, count: int, seconds: tuple[float, float], late: float) -> None:
-    crowd.start(["work_under_fire"] * count, lease=1.0, seconds=seconds, late=late)
+def start_workers(pool: ClientPool, count: int, seconds: tuple[float, float], late: float) -> None:
+    pool.start(["work_in_chaos"] * count, lease=1.0, seconds=seconds, late=late)
 
 
-def finish(farm: Server, crowd: Crowd) -> None:
-    crowd.wait_until(
+def finish(farm: Server, pool: ClientPool) -> None:
+    pool.wait_until(
         lambda: not (ids_with_status(farm, "pending") | ids_with_status(farm, "claimed")),
         "every task to be completed",
     )
-    crowd.tell_to_stop()
-    crowd.join()
+    pool.tell_to_stop()
+    pool.join()
 
 
 def check_file(farm: Server) -> None:
@@ -101,13 +101,13 @@ def check_file(farm: Server) -> None:
     engine.dispose()
 
 
-def check_books(farm: Server, crowd: Crowd, task_ids: list[int]) -> None:
+def check_books(farm: Server, pool: ClientPool, task_ids: list[int]) -> None:
     """Each task was completed once, its acknowledged result stands, and every attempt but the
     completed one ended with its lease.
     """
     check_file(farm)
     acknowledged: dict[int, list[Event]] = defaultdict(list)
-    for event in crowd.events("completed"):
+    for event in pool.events("completed"):
         acknowledged[event["id"]].append(event)
     for task_id in task_ids:
         found = task(farm, task_id)

@@ -16,8 +16,8 @@ import pytest
 from app.config import from_values
 from app.db import TRUSTED_IDLE_SECONDS
 from tests.faults.calls import create, create_plain, get, history, ids_with_status, register, task
-from tests.faults.crowd import Crowd
-from tests.faults.test_killed_workers import FIRE_SECONDS, check_books, finish, start_workers
+from tests.faults.client_pool import ClientPool
+from tests.faults.test_killed_workers import CHAOS_SECONDS, check_books, finish, start_workers
 from tests.support.database import empty, mariadb_with_tables
 from tests.support.mariadb import USER, MariaDB
 from tests.support.net import HOST, until, wait_until
@@ -151,62 +151,62 @@ def warm_up(server: Server) -> None:
 
 
 def test_connections_killed_under_load(fragile: MariaDB, web: Server, tmp_path: Path) -> None:
-    with Crowd(web, tmp_path) as crowd:
-        crowd.start(["produce_under_fire"] * 4, count=60)
-        start_workers(crowd, 4, seconds=(0.0, 0.02), late=0)
+    with ClientPool(web, tmp_path) as pool:
+        pool.start(["produce_in_chaos"] * 4, count=60)
+        start_workers(pool, 4, seconds=(0.0, 0.02), late=0)
         kill_many_connections(fragile, 100)
-        crowd.wait_until(lambda: len(crowd.events("created")) == 240, "all tasks to be created")
-        finish(web, crowd)
+        pool.wait_until(lambda: len(pool.events("created")) == 240, "all tasks to be created")
+        finish(web, pool)
 
-        check_trouble(crowd)
-        check_acknowledged(web, crowd, 240)
+        check_trouble(pool)
+        check_acknowledged(web, pool, 240)
 
 
 def test_database_killed_and_restarted_under_load(
     fragile: MariaDB, web: Server, tmp_path: Path
 ) -> None:
-    with Crowd(web, tmp_path) as crowd:
-        crowd.start(["produce_under_fire"] * 4, count=60)
-        start_workers(crowd, 4, seconds=(0.0, 0.02), late=0)
+    with ClientPool(web, tmp_path) as pool:
+        pool.start(["produce_in_chaos"] * 4, count=60)
+        start_workers(pool, 4, seconds=(0.0, 0.02), late=0)
         for end in (fragile.kill, fragile.stop):
             time.sleep(1)
             end()
-            wait_for_new_trouble(crowd)
+            wait_for_new_trouble(pool)
             fragile.start()
-        crowd.wait_until(lambda: len(crowd.events("created")) == 240, "all tasks to be created")
-        finish(web, crowd)
+        pool.wait_until(lambda: len(pool.events("created")) == 240, "all tasks to be created")
+        finish(web, pool)
 
-        check_trouble(crowd)
-        check_acknowledged(web, crowd, 240)
+        check_trouble(pool)
+        check_acknowledged(web, pool, 240)
 
 
 def kill_many_connections(fragile: MariaDB, count: int) -> None:
     """KILL connections that are in use, a few at a time, until so many were killed."""
     killed = [0]
-    for _ in until(lambda: sum(killed) >= count, FIRE_SECONDS, "kills of many connections"):
+    for _ in until(lambda: sum(killed) >= count, CHAOS_SECONDS, "kills of many connections"):
         killed.append(kill_connections(fragile))
         time.sleep(0.1)
 
 
-def wait_for_new_trouble(crowd: Crowd) -> None:
-    before = len(crowd.events("trouble"))
-    crowd.wait_until(lambda: len(crowd.events("trouble")) > before, "a call without success")
+def wait_for_new_trouble(pool: ClientPool) -> None:
+    before = len(pool.events("trouble"))
+    pool.wait_until(lambda: len(pool.events("trouble")) > before, "a call without success")
 
 
-def check_trouble(crowd: Crowd) -> None:
+def check_trouble(pool: ClientPool) -> None:
     """A client saw no other trouble than 503 in the contract's words, with Retry-After."""
-    seen = {(event["what"], event["retry_after"]) for event in crowd.events("trouble")}
+    seen = {(event["what"], event["retry_after"]) for event in pool.events("trouble")}
     assert seen <= {("database_unavailable", "2"), ("busy", "2")}
-    assert {event["status"] for event in crowd.events("settled")} <= {200, 409}
+    assert {event["status"] for event in pool.events("settled")} <= {200, 409}
 
 
-def check_acknowledged(server: Server, crowd: Crowd, count: int) -> None:
-    acknowledged = {event["id"]: event["params"] for event in crowd.events("created")}
+def check_acknowledged(server: Server, pool: ClientPool, count: int) -> None:
+    acknowledged = {event["id"]: event["params"] for event in pool.events("created")}
     assert len(acknowledged) == count
     for task_id, params in acknowledged.items():
         assert task(server, task_id)["params"] == params
     assert ids_with_status(server, "completed") == set(acknowledged)
-    check_books(server, crowd, sorted(acknowledged))
+    check_books(server, pool, sorted(acknowledged))
 
 
 def test_a_stopped_database_and_its_return(fragile: MariaDB, single: Server) -> None:
@@ -239,12 +239,12 @@ def test_a_stopped_database_is_in_the_log_and_retry_after_in_the_headers(
 ) -> None:
     fragile.stop()
     try:
-        with Crowd(single, tmp_path) as crowd:
-            crowd.start(["produce_under_fire"], count=1)
-            crowd.wait_until(lambda: crowd.events("trouble"), "the client's first trouble")
+        with ClientPool(single, tmp_path) as pool:
+            pool.start(["produce_in_chaos"], count=1)
+            pool.wait_until(lambda: pool.events("trouble"), "the client's first trouble")
     finally:
         fragile.start()
-    assert crowd.events("trouble")[0]["retry_after"] == "2"
+    assert pool.events("trouble")[0]["retry_after"] == "2"
     assert "cannot be reached" in single.log()
 
 
@@ -309,13 +309,13 @@ def test_no_free_connection(
 def test_a_held_lock_is_waited_for(fragile: MariaDB, web: Server, tmp_path: Path) -> None:
     """As a backup holds them: everything waits, and nothing fails, when it is not for long."""
     created = create_plain(web, 100)
-    with Crowd(web, tmp_path) as crowd:
-        start_workers(crowd, 4, seconds=(0.0, 0.01), late=0)
+    with ClientPool(web, tmp_path) as pool:
+        start_workers(pool, 4, seconds=(0.0, 0.01), late=0)
         time.sleep(0.2)
         fragile.client("LOCK TABLES tasks READ, task_types READ; SELECT SLEEP(2)", NAME)
-        finish(web, crowd)
+        finish(web, pool)
         assert ids_with_status(web, "completed") == set(created)
-        assert not crowd.events("trouble")
+        assert not pool.events("trouble")
 
 
 def test_history_tells_of_one_completion_after_repeats(single: Server) -> None:

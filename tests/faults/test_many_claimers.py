@@ -11,7 +11,7 @@ import pytest
 
 from app.queue.claim import CONTENTION_SECONDS
 from tests.faults.calls import create, create_plain, ids_with_status, post, register
-from tests.faults.crowd import Crowd
+from tests.faults.client_pool import ClientPool
 from tests.support.server import Server
 
 EVERY_WAY = [
@@ -22,37 +22,37 @@ EVERY_WAY = [
 ]
 
 
-def test_sixteen_claimers_share_two_thousand_tasks(farm: Server, crowd: Crowd) -> None:
+def test_sixteen_claimers_share_two_thousand_tasks(farm: Server, pool: ClientPool) -> None:
     created = create_plain(farm, 2000)
-    crowd.start(EVERY_WAY * 4)
-    crowd.join()
+    pool.start(EVERY_WAY * 4)
+    pool.join()
 
-    claimed = Counter(event["id"] for event in crowd.events("claimed"))
+    claimed = Counter(event["id"] for event in pool.events("claimed"))
     assert sorted(claimed) == sorted(created)
     assert set(claimed.values()) == {1}
-    assert {event["attempt"] for event in crowd.events("claimed")} == {1}
-    assert sorted(event["id"] for event in crowd.events("completed")) == sorted(created)
+    assert {event["attempt"] for event in pool.events("claimed")} == {1}
+    assert sorted(event["id"] for event in pool.events("completed")) == sorted(created)
     assert ids_with_status(farm, "completed") == set(created)
     # 404 is how a single claim hears that nothing is left.
-    assert {event["status"] for event in crowd.events("reply")} <= {200, 404}
+    assert {event["status"] for event in pool.events("reply")} <= {200, 404}
 
 
-def test_every_claimer_gets_its_share(farm: Server, crowd: Crowd) -> None:
+def test_every_claimer_gets_its_share(farm: Server, pool: ClientPool) -> None:
     """In one of a few rounds: in each of them the machine itself may have been unfair."""
     created: list[int] = []
     for _ in range(5):
         made = create_plain(farm, 400, first=len(created))
         created += made
-        crowd.start(["claim_singly"] * 8)
-        crowd.join()
-        shares = Counter(event["by"] for event in crowd.events("claimed") if event["id"] in made)
+        pool.start(["claim_singly"] * 8)
+        pool.join()
+        shares = Counter(event["by"] for event in pool.events("claimed") if event["id"] in made)
         if len(shares) == 8 and min(shares.values()) >= 400 / 8 / 5:
             break
     else:
         raise AssertionError(f"some claimers got next to nothing: {shares}")
 
-    assert sorted(event["id"] for event in crowd.events("claimed")) == sorted(created)
-    assert {event["status"] for event in crowd.events("reply")} <= {200, 404}
+    assert sorted(event["id"] for event in pool.events("claimed")) == sorted(created)
+    assert {event["status"] for event in pool.events("reply")} <= {200, 404}
 
 
 @pytest.mark.parametrize("wishes", [{}, {"task_types": ["red", "green"]}, {"limit": 7}], ids=str)

@@ -227,7 +227,9 @@ def test_a_killed_connection(mariadb: DatabaseServer, queue_url: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["KILL CONNECTION", "KILL QUERY"])
-def test_a_statement_killed_while_it_runs(mariadb: DatabaseServer, queue_url: str, how: str) -> None:
+def test_a_statement_killed_while_it_runs(
+    mariadb: DatabaseServer, queue_url: str, how: str
+) -> None:
     """Hosts have watchdogs for long statements; the call may be tried again."""
 
     def work(connection: Connection) -> None:

@@ -21,16 +21,18 @@ END_SECONDS = 180
 Event = dict[str, Any]
 
 
-class Crowd:
-    """Clients of one server. Each gets a name; what they note is read back by ``events``."""
+class ClientPool:
+    """Clients of one queue. Each gets a name; what they note is read back by ``events``."""
 
-    def __init__(self, server: Server, folder: Path) -> None:
-        self._server = server
+    def __init__(self, server: Server, folder: Path, *more: Server) -> None:
+        """``more`` servers of the same queue share its calls."""
+        self._servers = [server, *more]
         self._folder = folder
         self._stop = folder / "stop"
+        self._calm = folder / "calm"
         self._clients: list[_Client] = []
 
-    def __enter__(self) -> Crowd:
+    def __enter__(self) -> ClientPool:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -38,7 +40,7 @@ class Crowd:
             client.kill()
 
     def start(self, works: list[str], **options: Any) -> None:
-        """A client for each of these works of tests/faults/client.py. They begin together."""
+        """A client for each of these works of works.py and chaos_works.py. They begin together."""
         first = len(self._clients)
         for work in works:
             self._clients.append(self._new_client(work, options))
@@ -54,15 +56,23 @@ class Crowd:
         running = [each for each in self._clients if each.work == work and each.is_running()]
         random.choice(running).kill()
 
-    def wait_until(self, condition: Callable[[], object], what: str) -> None:
-        """Until the condition holds. Raises AssertionError as soon as a client has failed."""
+    def wait_until(
+        self, condition: Callable[[], object], what: str, seconds: float = END_SECONDS
+    ) -> None:
+        """Until the condition holds. Raises AssertionError as soon as a client has failed, and
+        TimeoutError after so many seconds.
+        """
 
         def holds() -> bool:
             for client in self._clients:
                 client.check()
             return bool(condition())
 
-        wait_until(holds, END_SECONDS, what)
+        wait_until(holds, seconds, what)
+
+    def tell_to_calm_down(self) -> None:
+        """Ask for an end of new work; the rest is to be finished."""
+        self._calm.touch()
 
     def tell_to_stop(self) -> None:
         self._stop.touch()
@@ -83,10 +93,11 @@ class Crowd:
         name = f"client-{number}"
         arguments = {
             "work": work,
-            "port": self._server.port,
-            "api_key": self._server.api_key,
+            "ports": [server.port for server in self._servers],
+            "api_key": self._servers[0].api_key,
             "journal": str(self._folder / f"{name}.jsonl"),
             "stop": str(self._stop),
+            "calm": str(self._calm),
             "name": name,
             "number": number,
             "options": options,
@@ -101,7 +112,7 @@ class _Client:
         self._errors = self._journal.with_suffix(".err")
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.client", json.dumps(arguments)],
+                [sys.executable, "-m", "tests.faults.client_process", json.dumps(arguments)],
                 cwd=PROJECT,
                 stdin=subprocess.PIPE,
                 stdout=errors,

@@ -1,0 +1,46 @@
+"""`python -m tests.faults --engine sqlite|mariadb|galera --minutes N [--seed S]`: a chaos run.
+
+Prints its table, and ends with 1 when something was lost, doubled, wrongly refused, or answered
+outside the contract.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import signal
+import sys
+
+from tests.faults.chaos import Options, run
+from tests.faults.deployment import DEPLOYMENTS
+from tests.faults.report import summary, table
+
+SHOWN = 20
+
+
+def main() -> int:
+    # So that servers and clients are ended, whichever way this program is told to stop.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
+    options = read_options()
+    print(f"seed {options.seed}", flush=True)
+    outcome = run(options)
+    for error in outcome.errors[:SHOWN]:
+        print(f"{error.kind}: {error.text}")
+    for event in outcome.outside[:SHOWN]:
+        print(f"outside the contract: {event['kind']}: {event['what']}")
+    print(table(outcome))
+    print(summary(outcome))
+    return 0 if outcome.is_balanced else 1
+
+
+def read_options() -> Options:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--engine", choices=DEPLOYMENTS, required=True)
+    parser.add_argument("--minutes", type=float, default=1.0, help="how long faults go on")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    given = parser.parse_args()
+    return Options(given.engine, given.minutes * 60, given.seed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,293 @@
+"""What the clients of a chaos run do: they create tasks and work them off, insist where a call may
+be repeated, and note in their journals what was acknowledged to them.
+
+A call that was not answered, or with 503, is sent again to any server with the same `dedupe_key`,
+`claim_key` or attempt, so that the server can know it for a repeat.
+"""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import random
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from tests.faults.client import Reply, Work
+from tests.faults.contract import complaint
+
+TYPE = "chaos"
+PATIENCE_SECONDS = 180
+PAUSE_SECONDS = 0.05
+
+Task = dict[str, Any]
+
+
+class Answered(NamedTuple):
+    """The answer that counts, and how often the call was sent before it came."""
+
+    reply: Reply
+    tries: int
+
+    @property
+    def data(self) -> Any:
+        return self.reply.data
+
+
+def try_once(work: Work, kind: str, path: str, body: dict[str, Any]) -> Reply | None:
+    """One call, noted with its answer; None when no answer came that could be used."""
+    began = time.monotonic()
+    try:
+        reply = work.client.send("POST", path, json.dumps(body))
+    except (OSError, http.client.HTTPException) as error:
+        seconds = time.monotonic() - began
+        work.journal.write("silence", port=work.client.port, what=repr(error), seconds=seconds)
+        return None
+    seconds = time.monotonic() - began
+    found = complaint(kind, reply.status, reply.headers, reply.raw)
+    work.journal.write("answer", port=reply.port, kind=kind, status=reply.status, seconds=seconds)
+    if found:
+        work.journal.write("outside", port=reply.port, kind=kind, what=found)
+        return None
+    document = json.loads(reply.raw)
+    return reply._replace(data=document.get("data"), code=document.get("code", ""))
+
+
+def insist(
+    work: Work, kind: str, path: str, body: dict[str, Any], repeat: dict[str, Any] | None = None
+) -> Answered:
+    """The same call until it is answered by something else than 503; ``repeat`` is what a repeat
+    says beside it. Raises TimeoutError when that takes longer than any fault.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    for tries in itertools.count(1):
+        reply = try_once(work, kind, path, body)
+        if reply is not None and reply.status != 503:
+            return Answered(reply, tries)
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{path} was not answered for {PATIENCE_SECONDS} s")
+        time.sleep(PAUSE_SECONDS)
+        body = {**body, **(repeat or {})}
+    raise AssertionError
+
+
+# Creating
+
+
+def produce(work: Work) -> None:
+    """Create tasks in every way until it is time to calm down."""
+    numbers = itertools.count()
+    chance = random.Random(f"{work.options['seed']} {work.name}")
+    ways = [create_by_key, create_by_params, create_many, create_undeduplicated]
+    while not work.is_calm():
+        way = chance.choices(ways, [4, 2, 2, 2])[0]
+        way(work, chance, numbers)
+        time.sleep(chance.uniform(0, 2 * work.options["pause"]))
+    while not work.is_to_stop():
+        time.sleep(PAUSE_SECONDS)
+
+
+def new_task(work: Work, chance: random.Random, numbers: Iterator[int]) -> Task:
+    """A task that nobody made before. Some may be tried a few times only."""
+    params = {"from": work.name, "number": next(numbers)}
+    task: Task = {"type": TYPE, "params": params}
+    if chance.random() < 0.2:
+        task["max_attempts"] = work.options["few"]
+    return task
+
+
+def own_key(task: Task) -> str:
+    return f"{task['params']['from']}:{task['params']['number']}"
+
+
+def create_by_key(work: Work, chance: random.Random, numbers: Iterator[int]) -> None:
+    task = new_task(work, chance, numbers)
+    answered = insist(work, "create", "/tasks", {**task, "dedupe_key": own_key(task)})
+    created(work, task, answered.data)
+
+
+def create_by_params(work: Work, chance: random.Random, numbers: Iterator[int]) -> None:
+    task = new_task(work, chance, numbers)
+    created(work, task, insist(work, "create", "/tasks", task).data)
+
+
+def create_many(work: Work, chance: random.Random, numbers: Iterator[int]) -> None:
+    tasks = [new_task(work, chance, numbers) for _ in range(chance.randint(2, 8))]
+    keyed = [{**task, "dedupe_key": own_key(task)} for task in tasks]
+    answered = insist(work, "create", "/tasks", {"tasks": keyed})
+    for task, shown in zip(tasks, answered.data["tasks"]):
+        created(work, task, shown)
+
+
+def create_undeduplicated(work: Work, chance: random.Random, numbers: Iterator[int]) -> None:
+    """Once: whether a call without an answer made its task cannot be known."""
+    task = new_task(work, chance, numbers)
+    reply = try_once(work, "create", "/tasks", {**task, "dedupe": False})
+    if reply is not None and reply.status == 201:
+        created(work, task, reply.data)
+
+
+def created(work: Work, task: Task, shown: dict[str, Any]) -> None:
+    most = task.get("max_attempts")
+    work.journal.write("created", id=shown["id"], params=task["params"], max_attempts=most)
+
+
+# Working
+
+
+def consume(work: Work) -> None:
+    """Claim tasks, end each in one of many ways, until it is time to stop."""
+    consumer = Consumer(work)
+    tasks: list[Task] = []
+    while not work.is_to_stop():
+        tasks = tasks or consumer.claim()
+        if tasks:
+            tasks = consumer.work_off(tasks)
+        else:
+            time.sleep(PAUSE_SECONDS)
+    consumer.give_up(tasks)
+
+
+class Consumer:
+    """A worker. Every second one goes by the same name, as copies of one program do: then the
+    attempt alone tells a late outcome from a right one.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.worker_id = "copy" if work.number % 2 else work.name
+        self.lease: float = work.options["lease"]
+        self.chance = random.Random(f"{work.options['seed']} {work.name}")
+        self._keys = itertools.count()
+
+    def claim(self) -> list[Task]:
+        wishes = {"worker_id": self.worker_id, **self._wishes()}
+        answered = insist(self.work, "claim", "/tasks/claim", wishes, {"again": True})
+        return self._took(answered.data["tasks"])
+
+    def work_off(self, tasks: list[Task]) -> list[Task]:
+        """Work on these; the tasks that came with the last answer."""
+        if len(tasks) > 1 and self.chance.random() < 0.5:
+            time.sleep(self.chance.uniform(0, 0.02))
+            return self._settle_together(tasks)
+        more: list[Task] = []
+        for task in tasks:
+            more += self._settle_alone(task, may_claim=task is tasks[-1])
+        return more
+
+    def give_up(self, tasks: list[Task]) -> None:
+        for task in tasks:
+            self._send(task, "release", {})
+
+    def _wishes(self) -> dict[str, Any]:
+        key = f"{self.work.name}:{next(self._keys)}"
+        return {"limit": self.chance.choice((1, 1, 4)), "lease": self.lease, "claim_key": key}
+
+    def _took(self, tasks: list[Task]) -> list[Task]:
+        for task in tasks:
+            self.work.journal.write(
+                "claimed",
+                id=task["id"],
+                attempt=task["attempts"],
+                by=self.work.name,
+                worker_id=self.worker_id,
+                until=task["lease_expires_at"],
+            )
+        return tasks
+
+    def _settle_alone(self, task: Task, may_claim: bool) -> list[Task]:
+        dice = 1.0 if self.work.is_calm() else self.chance.random()
+        if dice < 0.02:
+            time.sleep(self.lease * 1.3)  # too late, unless nobody has noticed
+        elif dice < 0.04:
+            self._keep(task)
+        elif dice < 0.06:
+            return []  # forgotten: it comes back when its lease ends
+        else:
+            time.sleep(self.chance.uniform(0, 0.02))
+        kind, fields = self._outcome(task)
+        wants_more = may_claim and kind == "complete" and self.chance.random() < 0.5
+        return self._send(task, kind, fields, self._wishes() if wants_more else None)
+
+    def _keep(self, task: Task) -> None:
+        """Work for longer than the lease, with signs of life."""
+        body = {"worker_id": self.worker_id, "attempt": task["attempts"], "lease": self.lease}
+        for _ in range(4):
+            time.sleep(self.lease / 3)
+            answered = insist(self.work, "heartbeat", f"/tasks/{task['id']}/heartbeat", body)
+            self._heard(task, "heartbeat", answered.reply.status, answered.reply.code, answered)
+            if answered.reply.status == 200:
+                task["lease_expires_at"] = answered.data["lease_expires_at"]
+
+    def _outcome(self, task: Task) -> tuple[str, dict[str, Any]]:
+        """How the attempt ends: the call's name and what it says."""
+        dice = 1.0 if self.work.is_calm() else self.chance.random()
+        mark = f"{self.work.name}:{task['id']}:{task['attempts']}"
+        if dice < 0.06:
+            return "release", {"delay": self.chance.choice((0, 0.1))}
+        if dice < 0.10:
+            return "fail", {"error": mark, "delay": 0.1}
+        return "complete", {"result": mark}
+
+    def _send(
+        self, task: Task, kind: str, fields: dict[str, Any], claim: dict[str, Any] | None = None
+    ) -> list[Task]:
+        """Settle one; the tasks that were claimed with the same call."""
+        body = {"worker_id": self.worker_id, "attempt": task["attempts"], **fields}
+        repeat = None
+        if claim:
+            body["claim"] = claim
+            repeat = {"claim": {**claim, "again": True}}
+        answered = insist(self.work, "settle", f"/tasks/{task['id']}/{kind}", body, repeat)
+        self._heard(task, kind, answered.reply.status, answered.reply.code, answered, fields)
+        if claim and answered.reply.status == 200:
+            return self._took(answered.data["tasks"])
+        return []
+
+    def _settle_together(self, tasks: list[Task]) -> list[Task]:
+        ends = [self._outcome(task) for task in tasks]
+        outcomes = [_in_batch(task, kind, fields) for task, (kind, fields) in zip(tasks, ends)]
+        claim = self._wishes()
+        body = {"worker_id": self.worker_id, "outcomes": outcomes, "claim": claim}
+        repeat = {"claim": {**claim, "again": True}}
+        answered = insist(self.work, "settle many", "/tasks/settle", body, repeat)
+        for task, (kind, fields), settled in zip(tasks, ends, answered.data["settled"]):
+            code = settled.get("code", "")
+            self._heard(task, kind, 409 if code else 200, code, answered, fields)
+        return self._took(answered.data["tasks"])
+
+    def _heard(
+        self,
+        task: Task,
+        kind: str,
+        status: int,
+        code: str,
+        answered: Answered,
+        fields: dict[str, Any] | None = None,
+    ) -> None:
+        """Note what became of an outcome, and until when the task was known to be held."""
+        until = task["lease_expires_at"]
+        if kind == "heartbeat" and status == 200:
+            until = answered.data["lease_expires_at"]
+        self.work.journal.write(
+            "outcome",
+            kind=kind,
+            id=task["id"],
+            attempt=task["attempts"],
+            by=self.work.name,
+            accepted=status == 200,
+            code=code,
+            said=fields or {},
+            tries=answered.tries,
+            until=until,
+            wall=time.time(),
+        )
+
+
+def _in_batch(task: Task, kind: str, fields: dict[str, Any]) -> dict[str, Any]:
+    outcome = {"id": task["id"], "attempt": task["attempts"], **fields}
+    if kind == "release":
+        return {**outcome, "release": True}
+    return {**outcome, "success": kind == "complete"}
