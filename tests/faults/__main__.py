@@ -1,4 +1,4 @@
-"""`python -m tests.faults --engine sqlite|mariadb|galera --minutes N [--seed S]`: a chaos run.
+"""A chaos run: `python -m tests.faults --engine sqlite|mariadb|mysql|galera --minutes N [--seed S]`.
 
 Prints its table, and ends with 1 when something was lost, doubled, wrongly refused, or answered
 outside the contract.
@@ -11,11 +11,13 @@ import random
 import signal
 import sys
 
+from tests.faults.books import DOUBLED, LOST, REFUSED
 from tests.faults.chaos import Options, run
 from tests.faults.deployment import DEPLOYMENTS
 from tests.faults.report import summary, table
 
 SHOWN = 20
+"""Errors of a kind that are printed; their number is in the table."""
 
 
 def main() -> int:
@@ -24,10 +26,13 @@ def main() -> int:
     options = read_options()
     print(f"seed {options.seed}", flush=True)
     outcome = run(options)
-    for error in outcome.errors[:SHOWN]:
-        print(f"{error.kind}: {error.text}")
+    for kind in (LOST, DOUBLED, REFUSED):
+        for error in [each for each in outcome.errors if each.kind == kind][:SHOWN]:
+            print(f"{error.kind}: {error.text}")
     for event in outcome.outside[:SHOWN]:
         print(f"outside the contract: {event['kind']}: {event['what']}")
+    for line, times in outcome.logged.most_common(SHOWN):
+        print(f"in the servers' logs, {times} times: {line}")
     print(table(outcome))
     print(summary(outcome))
     return 0 if outcome.is_balanced else 1

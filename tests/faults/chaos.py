@@ -5,8 +5,10 @@ installation; then the faults stop, everything is finished, and the books must b
 from __future__ import annotations
 
 import random
+import re
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,7 +22,7 @@ from tests.faults.deployment import deployed, select
 from tests.faults.kinds import FAULTS, REGULAR, REGULAR_SECONDS, Fault, Scene, name_of
 
 DRAIN_SECONDS = 180
-PRODUCERS, WORKERS = 2, 4
+PRODUCERS, WORKERS = 3, 6
 UNFINISHED = "SELECT COUNT(*) AS n FROM tasks WHERE status NOT IN ('completed', 'failed')"
 
 
@@ -58,6 +60,8 @@ class Outcome(NamedTuple):
     silences: list[Event]
     tasks: int
     drain_seconds: float
+    logged: Counter[str]
+    """Lines in which the web servers told of errors that they have no name for."""
 
     @property
     def is_balanced(self) -> bool:
@@ -148,4 +152,11 @@ def settle_accounts(
         pool.events("silence"),
         len(books.tasks),
         drained,
+        nameless_errors(site),
     )
+
+
+def nameless_errors(site: Any) -> Counter[str]:
+    """The last lines of the tracebacks in the servers' logs, since each one's last start."""
+    lines = [line for server in site.servers for line in server.log().splitlines()]
+    return Counter(line[:300] for line in lines if re.match(r"[\w.]+(Error|Exception)\b", line))

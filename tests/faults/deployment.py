@@ -17,6 +17,7 @@ from tests.support.database import mariadb_with_tables
 from tests.support.disk import mount, unmount
 from tests.support.galera import Galera
 from tests.support.mariadb import MariaDB
+from tests.support.mysql import MySQL
 from tests.support.server import Server
 
 NAME = "tm_chaos"
@@ -52,8 +53,10 @@ class OnSQLite(Deployment):
 class OnMariaDB(Deployment):
     """Two web servers, each with a wire of its own to one MariaDB."""
 
+    product: type[MariaDB] = MariaDB
+
     def __init__(self, stack: ExitStack) -> None:
-        self.database = MariaDB("--innodb-buffer-pool-size=64M")
+        self.database = self.product("--innodb-buffer-pool-size=64M")
         stack.callback(self.database.remove)
         self.database.start()
         self.urls = [mariadb_with_tables(self.database, NAME)]
@@ -61,6 +64,12 @@ class OnMariaDB(Deployment):
         self.servers = start_servers(
             stack, [through(wire, self.urls[0], self.database) for wire in self.wires]
         )
+
+
+class OnMySQL(OnMariaDB):
+    """The same on MySQL 9."""
+
+    product = MySQL
 
 
 class OnGalera(Deployment):
@@ -85,6 +94,7 @@ class OnGalera(Deployment):
 DEPLOYMENTS: dict[str, type[Any]] = {
     "sqlite": OnSQLite,
     "mariadb": OnMariaDB,
+    "mysql": OnMySQL,
     "galera": OnGalera,
 }
 

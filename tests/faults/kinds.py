@@ -4,6 +4,7 @@ returns the fault is over.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import sqlite3
 import time
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tests.faults.client_pool import ClientPool
+from tests.faults.deployment import NAME
 from tests.faults.processes import kill_a_worker
 from tests.support.disk import fill
 from tests.support.mariadb import MariaDB
@@ -26,6 +28,9 @@ class Scene(NamedTuple):
     seconds: float
     new_worker: Callable[[], None]
 
+
+LONG = 8
+"""How many times as long as others a long fault takes."""
 
 Fault = Callable[[Scene], None]
 
@@ -84,9 +89,14 @@ def rows_locked(scene: Scene) -> None:
     lock_rows(scene.site.database, scene.seconds)
 
 
+def rows_locked_for_long(scene: Scene) -> None:
+    """For longer than a call may wait."""
+    lock_rows(scene.site.database, scene.seconds * LONG)
+
+
 def tables_locked(scene: Scene) -> None:
     sql = f"LOCK TABLES tasks WRITE, task_types WRITE; SELECT SLEEP({scene.seconds})"
-    scene.site.database.client(sql, "tm_chaos")
+    scene.site.database.client(sql, NAME)
 
 
 def file_locked(scene: Scene) -> None:
@@ -143,12 +153,17 @@ def node_rows_locked(scene: Scene) -> None:
 
 def lock_rows(database: MariaDB, seconds: float) -> None:
     """All that wait or are claimed, as somebody's own statement in a database tool does."""
-    database.client(
-        "BEGIN; SELECT COUNT(*) FROM (SELECT id FROM tasks "
-        "WHERE status IN ('pending', 'scheduled', 'claimed') FOR UPDATE) AS locked; "
-        f"SELECT COUNT(*) FROM task_types FOR UPDATE; SELECT SLEEP({seconds}); ROLLBACK",
-        "tm_chaos",
-    )
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        rest = deadline - time.monotonic()
+        # A deadlock with the application's own changes, or a rival node's change, may end it early.
+        with contextlib.suppress(RuntimeError):
+            database.client(
+                "BEGIN; SELECT COUNT(*) FROM (SELECT id FROM tasks "
+                "WHERE status IN ('pending', 'scheduled', 'claimed') FOR UPDATE) AS locked; "
+                f"SELECT COUNT(*) FROM task_types FOR UPDATE; SELECT SLEEP({rest}); ROLLBACK",
+                NAME,
+            )
 
 
 EVERYWHERE: list[Fault] = [worker_killed, web_process_killed, web_server_killed]
@@ -163,6 +178,7 @@ FAULTS: dict[str, list[Fault]] = {
         database_killed,
         database_paused,
         rows_locked,
+        rows_locked_for_long,
         tables_locked,
     ],
     "galera": [
@@ -174,6 +190,8 @@ FAULTS: dict[str, list[Fault]] = {
         node_rows_locked,
     ],
 }
+
+FAULTS["mysql"] = FAULTS["mariadb"]
 
 REGULAR: dict[str, Fault] = {"galera": node_killed}
 """What happens every half minute, whatever else does."""
