@@ -1,4 +1,4 @@
-"""A chaos run: `python -m tests.faults --engine sqlite|mariadb|mysql|galera --minutes N [--seed S]`.
+"""A chaos run: `python -m tests.faults --engine galera --minutes 10`; `--help` lists the engines.
 
 Prints its table, and ends with 1 when something was lost, doubled, wrongly refused, or answered
 outside the contract.

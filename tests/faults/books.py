@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
@@ -38,21 +38,16 @@ class BookError(NamedTuple):
 class Books:
     """All that clients noted, and all that the database holds."""
 
-    def __init__(self, url: str, events: Callable[[str], list[Event]]) -> None:
+    def __init__(
+        self, tasks: Iterable[Row], history: Iterable[Row], events: Callable[[str], list[Event]]
+    ) -> None:
+        """``history`` is in the order of its ids; ``events`` finds what was noted under a name."""
         self.created = events("created")
         self.claimed = events("claimed")
         self.outcomes = events("outcome")
-        tasks = select(
-            url,
-            "SELECT id, status, params_json, attempts, max_attempts, result_json FROM tasks",
-        )
-        self.tasks: dict[int, Row] = {row["id"]: row for row in tasks}
+        self.tasks = {row["id"]: row for row in tasks}
         self.history: dict[int, list[Row]] = defaultdict(list)
-        for row in select(
-            url,
-            "SELECT task_id, status, worker_id, attempt, message, created_at "
-            "FROM task_history ORDER BY id",
-        ):
+        for row in history:
             self.history[row["task_id"]].append(row)
         self._seen_at = {event["id"]: event["at"] for event in self.claimed}
         self._seen_at.update({event["id"]: event["at"] for event in self.created})
@@ -154,6 +149,16 @@ class Books:
     def _at(self, task_id: int) -> float:
         """When a client first had to do with the task."""
         return float(self._seen_at.get(task_id, 0.0))
+
+
+def read_books(url: str, events: Callable[[str], list[Event]]) -> Books:
+    """The books of the database at this address."""
+    tasks = "SELECT id, status, params_json, result_json FROM tasks"
+    history = (
+        "SELECT task_id, status, worker_id, attempt, message, created_at "
+        "FROM task_history ORDER BY id"
+    )
+    return Books(select(url, tasks), select(url, history), events)
 
 
 def _overlap(history: Sequence[Row]) -> bool:

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.faults.books import LOST, BookError, Books
+from tests.faults.books import LOST, BookError, read_books
 from tests.faults.calls import register
 from tests.faults.chaos_works import TYPE
 from tests.faults.client_pool import ClientPool, Event
@@ -139,7 +139,7 @@ def settle_accounts(
 ) -> Outcome:
     now = time.monotonic()
     differing = [BookError(LOST, now, text) for text in site.tell_of_nodes()]
-    books = Books(site.urls[0], pool.events)
+    books = read_books(site.urls[0], pool.events)
     errors = [*differing, *books.errors()]
     if not is_finished and not errors:
         errors.append(BookError(LOST, now, "not every task was finished"))
