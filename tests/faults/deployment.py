@@ -51,13 +51,17 @@ class OnSQLite(Deployment):
 
 
 class OnMariaDB(Deployment):
-    """Two web servers, each with a wire of its own to one MariaDB."""
+    """Two web servers, each with a wire of its own to one MariaDB, which has a disk of its own."""
 
     product: type[MariaDB] = MariaDB
 
     def __init__(self, stack: ExitStack) -> None:
         self.database = self.product("--innodb-buffer-pool-size=64M")
         stack.callback(self.database.remove)
+        self.folder = self.database.folder
+        mount(self.folder, DISK_MEGABYTES)
+        stack.callback(unmount, self.folder)
+        stack.callback(self.database.kill)
         self.database.start()
         self.urls = [mariadb_with_tables(self.database, NAME)]
         self.wires = [new_wire(stack, self.database) for _ in range(2)]

@@ -180,6 +180,7 @@ FAULTS: dict[str, list[Fault]] = {
         rows_locked,
         rows_locked_for_long,
         tables_locked,
+        disk_full,
     ],
     "galera": [
         *EVERYWHERE,

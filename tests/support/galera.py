@@ -69,6 +69,7 @@ class Node(MariaDB):
 
     def bootstrap(self) -> None:
         """Start it as the first member of a new cluster."""
+        self._prepare()
         self._install()
         self.launch("--wsrep-new-cluster")
         self.wait_until_ready()
@@ -76,6 +77,7 @@ class Node(MariaDB):
 
     def join(self) -> None:
         """Start its process; the members send it what it lacks."""
+        self._prepare()
         if not self._data.exists():
             self._data.mkdir(mode=0o700)
             shutil.chown(self._data, self._account)

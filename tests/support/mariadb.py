@@ -76,23 +76,20 @@ class MariaDB(DatabaseServer):
         """``options`` are added to the server's command line."""
         self._options = options
         # In /tmp itself: a socket's path may have 107 characters.
-        self._folder = Path(tempfile.mkdtemp(prefix="tm-database-", dir="/tmp"))
-        self._data = self._folder / "data"
+        self.folder = Path(tempfile.mkdtemp(prefix="tm-database-", dir="/tmp"))
+        self._data = self.folder / "data"
         self._account = _account()
         self._process: subprocess.Popen[bytes] | None = None
-        self.socket = self._folder / "server.sock"
+        self.socket = self.folder / "server.sock"
         self.port = free_port()
         self.is_local = "--skip-networking" in options
         """Whether only its socket can be reached."""
         # A server that starts deletes all temporary tables that it finds, those of others too.
-        self._temporary = self._folder / "tmp"
-        self._temporary.mkdir()
-        if self._account != getpass.getuser():
-            shutil.chown(self._folder, self._account)
-            shutil.chown(self._temporary, self._account)
+        self._temporary = self.folder / "tmp"
 
     def start(self) -> None:
         """Start the server, the first time with an empty data folder. Raises RuntimeError."""
+        self._prepare()
         new = not self._data.exists()
         if new:
             self._install()
@@ -112,7 +109,7 @@ class MariaDB(DatabaseServer):
                 f"--socket={self.socket}",
                 f"--port={self.port}",
                 f"--bind-address={HOST}",
-                f"--pid-file={self._folder / 'server.pid'}",
+                f"--pid-file={self.folder / 'server.pid'}",
                 "--skip-name-resolve",
                 f"--tmpdir={self._temporary}",
                 *self._options,
@@ -146,7 +143,7 @@ class MariaDB(DatabaseServer):
     def remove(self) -> None:
         """End the server and delete its data."""
         self.kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
     def pid(self) -> int:
@@ -163,7 +160,14 @@ class MariaDB(DatabaseServer):
 
     @property
     def _log(self) -> Path:
-        return self._folder / "server.log"
+        return self.folder / "server.log"
+
+    def _prepare(self) -> None:
+        """Make the folders that the server writes in."""
+        self._temporary.mkdir(exist_ok=True)
+        if self._account != getpass.getuser():
+            shutil.chown(self.folder, self._account)
+            shutil.chown(self._temporary, self._account)
 
     def _command(self) -> list[str]:
         """How the server's program is run."""
