@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,8 +28,9 @@ UNFINISHED = "SELECT COUNT(*) AS n FROM tasks WHERE status NOT IN ('completed', 
 
 
 class Options(NamedTuple):
-    """``seconds`` is how long faults go on; ``fault_seconds`` how long each takes; ``gap`` the
-    calm after each; ``pause`` a producer's pause between two calls.
+    """``seconds`` is how long faults go on, or until there were ``most``; ``fault_seconds`` how
+    long each takes; ``gap`` the calm after each; ``pause`` a producer's between two calls; ``few``
+    the attempts of tasks that may not have many.
     """
 
     engine: str
@@ -39,6 +41,7 @@ class Options(NamedTuple):
     lease: float = 3.0
     pause: float = 0.08
     few: int = 5
+    most: int | None = None
 
 
 class Hit(NamedTuple):
@@ -95,7 +98,7 @@ def do_damage(site: Any, pool: ClientPool, options: Options) -> Iterator[Hit]:
         site, pool, chance, options.fault_seconds, lambda: start_clients(pool, ["consume"], options)
     )
     end = time.monotonic() + options.seconds
-    for fault in in_turn(options.engine, chance):
+    for fault in islice(in_turn(options.engine, chance), options.most):
         if time.monotonic() > end:
             return
         began = time.monotonic()
