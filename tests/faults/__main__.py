@@ -23,7 +23,7 @@ SHOWN = 20
 def main() -> int:
     # So that servers and clients are ended, whichever way this program is told to stop.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
-    options = read_options()
+    options = read_options(sys.argv[1:])
     print(f"seed {options.seed}", flush=True)
     outcome = run(options)
     for kind in (LOST, DOUBLED, REFUSED):
@@ -38,12 +38,12 @@ def main() -> int:
     return 0 if outcome.is_balanced else 1
 
 
-def read_options() -> Options:
+def read_options(arguments: list[str]) -> Options:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--engine", choices=DEPLOYMENTS, required=True)
     parser.add_argument("--minutes", type=float, default=1.0, help="how long faults go on")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     return Options(given.engine, given.minutes * 60, given.seed)
 
 

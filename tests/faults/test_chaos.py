@@ -4,10 +4,14 @@ ones are run by hand: docs/reliability.md.
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from tests.faults.__main__ import read_options
 from tests.faults.chaos import Options, run
 from tests.faults.report import summary, table
+from tests.support.server import PROJECT
 
 SECONDS = 300
 FAULTS = {"sqlite": 5, "mariadb": 6, "galera": 3}
@@ -23,3 +27,10 @@ def test_the_books_balance_after_faults(engine: str) -> None:
     assert len(outcome.created) >= 50, shown
     assert outcome.errors == [], shown
     assert [event["what"] for event in outcome.outside] == [], shown
+
+
+def test_the_commands_of_the_page_are_taken() -> None:
+    page = (PROJECT / "docs" / "reliability.md").read_text("utf-8")
+    commands = re.findall(r"-m tests\.faults (.+)", page)
+    engines = {read_options(command.split()).engine for command in commands}
+    assert engines >= {"mariadb", "galera"}
