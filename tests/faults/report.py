@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from itertools import chain
 from statistics import median
 
 from tests.faults.books import DOUBLED, LOST, REFUSED
@@ -14,22 +15,24 @@ from tests.faults.client_pool import Event
 BEFORE = "before the first fault"
 HEADINGS = (
     *("fault", "times", "tasks", "lost", "doubled", "wrongly refused"),
-    *("outside the contract", "calls without answer", "recovery, s (median, max)"),
+    *("outside the contract", "calls without answer"),
+    *("standstill, s (median, max)", "recovery, s (median, max)"),
 )
 
 
 def table(outcome: Outcome) -> str:
     """In Markdown: a row for each fault, from its beginning to that of the next, and a total."""
     columns = columns_of(outcome)
-    recoveries = recovery_times(outcome)
+    standstills, recoveries = standstill_times(outcome), recovery_times(outcome)
     times = Counter(hit.name for hit in outcome.hits)
     lines = [HEADINGS, tuple("---" for _ in HEADINGS)]
     for name in [BEFORE, *times]:
         counts = (str(counted[name]) for counted in columns.values())
-        lines.append((name, str(times[name] or ""), *counts, shown(recoveries[name])))
+        seconds = (shown(standstills[name]), shown(recoveries[name]))
+        lines.append((name, str(times[name] or ""), *counts, *seconds))
     totals = (str(sum(counted.values())) for counted in columns.values())
-    every = [seconds for found in recoveries.values() for seconds in found]
-    lines.append(("**all**", str(len(outcome.hits)), *totals, shown(every)))
+    every = (shown(list(chain(*found.values()))) for found in (standstills, recoveries))
+    lines.append(("**all**", str(len(outcome.hits)), *totals, *every))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -48,6 +51,19 @@ def fault_of(hits: list[Hit], events: Iterable[Event]) -> Counter[str]:
     begins = [hit.began for hit in hits]
     names = [BEFORE, *(hit.name for hit in hits)]
     return Counter(names[bisect_right(begins, event["at"])] for event in events)
+
+
+def standstill_times(outcome: Outcome) -> dict[str, list[float]]:
+    """The longest time in each fault, and until the next, in which no change was made at all."""
+    times = sorted(event["at"] for event in outcome.answers if event["status"] in (200, 201))
+    found: dict[str, list[float]] = defaultdict(list)
+    ends = [*(hit.began for hit in outcome.hits[1:]), float("inf")]
+    for hit, end in zip(outcome.hits, ends):
+        inside = times[max(0, bisect_right(times, hit.began) - 1) : bisect_right(times, end)]
+        gaps = [later - earlier for earlier, later in zip(inside, inside[1:])]
+        if gaps:
+            found[hit.name].append(max(gaps))
+    return found
 
 
 def recovery_times(outcome: Outcome) -> dict[str, list[float]]:
