@@ -9,6 +9,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.faults.client_pool import ClientPool
@@ -100,14 +101,12 @@ def tables_locked(scene: Scene) -> None:
 
 
 def file_locked(scene: Scene) -> None:
-    """As a backup or another program does that writes for long."""
-    connection = sqlite3.connect(scene.site.file, timeout=30, isolation_level=None)
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        time.sleep(scene.seconds)
-        connection.execute("ROLLBACK")
-    finally:
-        connection.close()
+    lock_file(scene.site.file, scene.seconds)
+
+
+def file_locked_for_long(scene: Scene) -> None:
+    """For longer than a call may wait."""
+    lock_file(scene.site.file, scene.seconds * LONG)
 
 
 def disk_full(scene: Scene) -> None:
@@ -151,6 +150,17 @@ def node_rows_locked(scene: Scene) -> None:
     lock_rows(scene.chance.choice(scene.site.cluster.nodes), scene.seconds)
 
 
+def lock_file(path: Path, seconds: float) -> None:
+    """As another program does that writes for long."""
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        time.sleep(seconds)
+        connection.execute("ROLLBACK")
+    finally:
+        connection.close()
+
+
 def lock_rows(database: MariaDB, seconds: float) -> None:
     """All that wait or are claimed, as somebody's own statement in a database tool does."""
     deadline = time.monotonic() + seconds
@@ -169,7 +179,7 @@ def lock_rows(database: MariaDB, seconds: float) -> None:
 EVERYWHERE: list[Fault] = [worker_killed, web_process_killed, web_server_killed]
 
 FAULTS: dict[str, list[Fault]] = {
-    "sqlite": [*EVERYWHERE, file_locked, disk_full],
+    "sqlite": [*EVERYWHERE, file_locked, file_locked_for_long, disk_full],
     "mariadb": [
         *EVERYWHERE,
         connections_cut,

@@ -14,7 +14,7 @@ from tests.faults.report import summary, table
 from tests.support.server import PROJECT
 
 SECONDS = 300
-FAULTS = {"sqlite": 5, "mariadb": 6, "galera": 3}
+FAULTS = {"sqlite": 6, "mariadb": 6, "galera": 3}
 
 
 @pytest.mark.parametrize("engine", FAULTS)
