@@ -21,6 +21,7 @@ from tests.faults.contract import complaint
 TYPE = "chaos"
 PATIENCE_SECONDS = 180
 PAUSE_SECONDS = 0.05
+TOGETHER_SECONDS = 0.2
 ANSWER_SECONDS = 30
 """Every call ends within the site's deadline, 20 s; the rest is for a machine that is busy."""
 
@@ -88,9 +89,9 @@ def produce(work: Work) -> None:
     """Create tasks in every way until it is time to calm down."""
     numbers = itertools.count()
     chance = random.Random(f"{work.options['seed']} {work.name}")
-    ways = [create_by_key, create_by_params, create_many, create_undeduplicated]
+    ways = [create_by_key, create_by_params, create_many, create_undeduplicated, create_together]
     while not work.is_calm():
-        way = chance.choices(ways, [4, 2, 2, 2])[0]
+        way = chance.choices(ways, [4, 2, 2, 2, 4])[0]
         way(work, chance, numbers)
         time.sleep(chance.uniform(0, 2 * work.options["pause"]))
     while not work.is_to_stop():
@@ -135,6 +136,15 @@ def create_undeduplicated(work: Work, chance: random.Random, numbers: Iterator[i
     reply = try_once(work, "create", "/tasks", {**task, "dedupe": False})
     if reply is not None and reply.status == 201:
         created(work, task, reply.data)
+
+
+def create_together(work: Work, chance: random.Random, numbers: Iterator[int]) -> None:
+    """The same task as others at the same moment, maybe at another server: rivals for its key."""
+    time.sleep(TOGETHER_SECONDS - time.time() % TOGETHER_SECONDS)
+    params = {"from": "everybody", "number": int(time.time() / TOGETHER_SECONDS)}
+    task: Task = {"type": TYPE, "params": params}
+    answered = insist(work, "create", "/tasks", {**task, "dedupe_key": own_key(task)})
+    created(work, task, answered.data)
 
 
 def created(work: Work, task: Task, shown: dict[str, Any]) -> None:

@@ -38,7 +38,8 @@ def table(outcome: Outcome) -> str:
 
 def columns_of(outcome: Outcome) -> dict[str, Counter[str]]:
     """What is counted, by the fault that came last before it."""
-    columns: dict[str, Counter[str]] = {"tasks": fault_of(outcome.hits, outcome.created)}
+    first = {event["id"]: event for event in reversed(outcome.created)}.values()
+    columns: dict[str, Counter[str]] = {"tasks": fault_of(outcome.hits, first)}
     for kind in (LOST, DOUBLED, REFUSED):
         found = [{"at": error.at} for error in outcome.errors if error.kind == kind]
         columns[kind] = fault_of(outcome.hits, found)
