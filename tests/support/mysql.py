@@ -34,6 +34,8 @@ class MySQL(MariaDB):
             f"--basedir={self._root / 'usr'}",
             "--mysqlx=OFF",
             "--secure-file-priv=",
+            # The tests' user makes triggers, and the binary log is on, as it is by default.
+            "--log-bin-trust-function-creators=ON",
             *options,
         )
 
