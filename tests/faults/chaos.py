@@ -78,11 +78,15 @@ def run(options: Options) -> Outcome:
         site = stack.enter_context(deployed(options.engine))
         register(site.servers[0], TYPE)
         pool = stack.enter_context(ClientPool(site.servers[0], folder, *site.servers[1:]))
-        start_clients(pool, ["produce"] * PRODUCERS + ["consume"] * WORKERS, options)
-        hits = list(do_damage(site, pool, options))
-        began = time.monotonic()
-        is_finished = drain(site, pool)
-        drained = time.monotonic() - began
+        try:
+            start_clients(pool, ["produce"] * PRODUCERS + ["consume"] * WORKERS, options)
+            hits = list(do_damage(site, pool, options))
+            began = time.monotonic()
+            is_finished = drain(site, pool)
+            drained = time.monotonic() - began
+        except AssertionError as error:
+            logs = "\n".join(server.log()[-3000:] for server in site.servers)
+            raise AssertionError(f"{error}\n{site.tell_of_locks()}\n{logs}") from error
         return settle_accounts(site, pool, hits, is_finished, drained)
 
 

@@ -19,7 +19,7 @@ from tests.faults.client import Reply, Work
 from tests.faults.contract import complaint
 
 TYPE = "chaos"
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 120
 PAUSE_SECONDS = 0.05
 TOGETHER_SECONDS = 0.2
 ANSWER_SECONDS = 30
@@ -76,7 +76,9 @@ def insist(
         if reply is not None and reply.status != 503:
             return Answered(reply, tries)
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{path} was not answered for {PATIENCE_SECONDS} s")
+            raise TimeoutError(
+                f"{path} was not answered for {PATIENCE_SECONDS} s, {tries} times; last: {reply}"
+            )
         time.sleep(PAUSE_SECONDS)
         body = {**body, **(repeat or {})}
     raise AssertionError

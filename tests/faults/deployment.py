@@ -25,6 +25,9 @@ DISK_MEGABYTES = 1024
 CONFIG = {"MAX_TASK_ATTEMPTS": 1000, "RETRY_DELAY": 0.2, "RETRY_MAX_DELAY": 1}
 
 
+LOCKS = "SELECT * FROM information_schema.innodb_trx; SHOW FULL PROCESSLIST"
+
+
 class Deployment:
     """``servers`` answer the clients. The database is reached by ``urls`` without any wire, one
     for each of its nodes.
@@ -36,6 +39,11 @@ class Deployment:
     def tell_of_nodes(self) -> list[str]:
         """What differs between the database's nodes, after the end."""
         return []
+
+
+    def tell_of_locks(self) -> str:
+        """Who works on what in the database now, for a client that waits in vain."""
+        return ""
 
 
 class OnSQLite(Deployment):
@@ -68,6 +76,10 @@ class OnMariaDB(Deployment):
         self.servers = start_servers(
             stack, [through(wire, self.urls[0], self.database) for wire in self.wires]
         )
+
+
+    def tell_of_locks(self) -> str:
+        return self.database.client(LOCKS)
 
 
 class OnMySQL(OnMariaDB):
