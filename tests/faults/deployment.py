@@ -40,7 +40,6 @@ class Deployment:
         """What differs between the database's nodes, after the end."""
         return []
 
-
     def tell_of_locks(self) -> str:
         """Who works on what in the database now, for a client that waits in vain."""
         return ""
@@ -76,7 +75,6 @@ class OnMariaDB(Deployment):
         self.servers = start_servers(
             stack, [through(wire, self.urls[0], self.database) for wire in self.wires]
         )
-
 
     def tell_of_locks(self) -> str:
         return self.database.client(LOCKS)

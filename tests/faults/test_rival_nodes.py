@@ -1,0 +1,204 @@
+"""Three Galera nodes that all take writes: what was acknowledged stays, and is done once.
+
+A node undoes a transaction whose rows a rival on another node has changed first, and its COMMIT may
+answer as if nothing had happened. Clients here go from node to node, so that rivals meet all the
+time and a settle comes to another node than its claim.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.config import from_values
+from app.queue import claim as claiming
+from app.queue import create as creating
+from app.queue import history, keep, operate, read, task_types
+from app.queue.claim import ClaimRequest
+from app.queue.drafts import NewTask
+from app.queue.holding import Hold
+from app.queue.release import Release
+from app.queue.settle import Completion, Failure, Outcome, settle
+from app.site import Site
+from tests.support.galera import Galera
+
+CLIENTS = 6
+SECONDS = 12.0
+LIMIT = 2
+
+
+@pytest.fixture(scope="module")
+def urls() -> Iterator[list[str]]:
+    with Galera() as cluster:
+        yield cluster.with_tables("tm_rivals")
+
+
+@pytest.fixture
+def sites(urls: list[str]) -> Iterator[list[Site]]:
+    """A site at each node, the tables empty."""
+    made = [site_at(url) for url in urls]
+    tables = ("task_history", "tasks", "workers", "task_types")
+    made[0].db.run(lambda c: c.transact([(f"DELETE FROM {table}", {}) for table in tables]))
+    task_types.register(made[0], "job", "1", True, {"max_attempts": 1000})
+    yield made
+    for site in made:
+        site.db.close()
+
+
+def site_at(url: str) -> Site:
+    return Site(from_values({"DATABASE_URL": url}))
+
+
+def rows(site: Site, sql: str) -> list[dict[str, Any]]:
+    return site.db.run(lambda connection: connection.query(sql, {}))
+
+
+class Client(threading.Thread):
+    """Creates, claims and settles at random nodes, and remembers what was acknowledged."""
+
+    def __init__(self, number: int, urls: list[str]) -> None:
+        super().__init__()
+        self.name = f"client-{number}"
+        self.random = random.Random(number)
+        self.sites = [site_at(url) for url in urls]
+        self.created: list[int] = []
+        self.claimed: list[tuple[int, int]] = []
+        self.settled: dict[tuple[int, int], str] = {}
+        self.refused: list[str] = []
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        ends_at = time.monotonic() + SECONDS
+        try:
+            turn = 0
+            while time.monotonic() < ends_at:
+                turn += 1
+                step = self._create if self.random.random() < 0.4 else self._work
+                step(turn)
+        except BaseException as error:
+            self.error = error
+        for site in self.sites:
+            site.db.close()
+
+    def _create(self, turn: int) -> None:
+        count = self.random.choice([1, 1, 4])
+        dedupe = self.random.choice([None, False])
+        tasks = [
+            NewTask("job", {"by": self.name, "turn": turn, "n": n}, dedupe=dedupe)
+            for n in range(count)
+        ]
+        self.created += [made.id for made in creating.create(self._site(), tasks)]
+
+    def _work(self, turn: int) -> None:
+        key = f"turn {turn}" if self.random.random() < 0.5 else None
+        request = ClaimRequest(self.name, self.random.choice([1, 1, 5]), 60, key=key)
+        taken = claiming.claim(self._site(), request).tasks
+        holds = [Hold(task["id"], self.name, task["attempts"]) for task in taken]
+        self.claimed += [(task["id"], task["attempts"]) for task in taken]
+        if not holds:
+            return
+        beats = [keep.Beat(hold, 60) for hold in holds]
+        self._note_refusals(keep.heartbeat_many(self._site(), beats))
+        settled = settle(self._site(), [self._outcome(hold) for hold in holds])
+        self._note_refusals(settled)
+        for each in settled:
+            hold = each.outcome.hold
+            self.settled[hold.task_id, hold.attempt or 0] = each.outcome.kind
+
+    def _outcome(self, hold: Hold) -> Outcome:
+        return self.random.choice(
+            [Completion(hold, "1"), Completion(hold, "1"), Failure(hold, "e"), Release(hold)]
+        )
+
+    def _note_refusals(self, answers: Any) -> None:
+        self.refused += [each.refusal.code for each in answers if each.refusal is not None]
+
+    def _site(self) -> Site:
+        return self.random.choice(self.sites)
+
+
+def test_what_was_acknowledged_is_there(urls: list[str], sites: list[Site]) -> None:
+    clients = [Client(number, urls) for number in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    assert [client.error for client in clients] == [None] * CLIENTS
+    assert [client.refused for client in clients] == [[]] * CLIENTS
+    created = [each for client in clients for each in client.created]
+    found = {row["id"]: row for row in rows(sites[0], "SELECT id, status FROM tasks")}
+    assert sorted(created) == sorted(found)
+    claims = Counter(each for client in clients for each in client.claimed)
+    assert claims
+    assert set(claims.values()) == {1}
+    lines = "SELECT * FROM task_history"
+    ended: dict[tuple[int, int], list[str]] = {}
+    claimed: Counter[tuple[int, int]] = Counter()
+    for row in rows(sites[1], lines):
+        place = (row["task_id"], row["attempt"])
+        if row["seconds"] is not None or row["message"] == history.RELEASED:
+            ended.setdefault(place, []).append(history.outcome_of(row))
+        elif row["status"] == "claimed":
+            claimed[place] += 1
+    settled = {place: kind for client in clients for place, kind in client.settled.items()}
+    assert ended == {place: [kind] for place, kind in settled.items()}
+    assert claimed == claims
+    completed = {task for (task, _), kind in settled.items() if kind == "completed"}
+    assert completed == {task for task, row in found.items() if row["status"] == "completed"}
+
+
+def test_every_node_sees_what_another_acknowledged(sites: list[Site]) -> None:
+    for turn in range(60):
+        first, second, third = (sites[(turn + shift) % 3] for shift in range(3))
+        (made,) = creating.create(first, [NewTask("job", {"turn": turn})])
+        assert read.get(second, made.id)["status"] == "pending"
+        (task,) = claiming.claim(third, ClaimRequest("w", 1, 60)).tasks
+        assert task["id"] == made.id
+        hold = Hold(task["id"], "w", task["attempts"])
+        assert keep.heartbeat(first, hold)["status"] == "claimed"
+        assert settle(second, [Completion(hold, "1")])[0].refusal is None
+        assert read.get(third, made.id)["status"] == "completed"
+        operate.delete(first, made.id)
+        assert rows(second, f"SELECT id FROM tasks WHERE id = {made.id}") == []
+
+
+def test_max_running_holds_on_all_nodes_together(urls: list[str], sites: list[Site]) -> None:
+    task_types.register(sites[0], "narrow", "1", True, {"max_running": LIMIT})
+    creating.create(sites[0], [NewTask("narrow", {"n": n}) for n in range(60)])
+    highest: list[int] = []
+    failures: list[BaseException] = []
+    over = threading.Event()
+
+    def work(number: int) -> None:
+        site = site_at(urls[number % 3])
+        try:
+            while not over.is_set():
+                taken = claiming.claim(site, ClaimRequest(f"w{number}", 1, 60)).tasks
+                time.sleep(0.02)
+                for task in taken:
+                    hold = Hold(task["id"], f"w{number}", task["attempts"])
+                    assert settle(site, [Completion(hold, None)])[0].refusal is None
+        except BaseException as error:
+            failures.append(error)
+        site.db.close()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    left = "SELECT COUNT(*) AS total FROM tasks WHERE status <> 'completed'"
+    ends_at = time.monotonic() + 120
+    while rows(sites[1], left)[0]["total"] and time.monotonic() < ends_at and not failures:
+        claimed = "SELECT COUNT(*) AS total FROM tasks WHERE status = 'claimed'"
+        highest.append(rows(sites[2], claimed)[0]["total"])
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert rows(sites[0], left) == [{"total": 0}]
+    assert max(highest) <= LIMIT
