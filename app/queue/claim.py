@@ -116,6 +116,8 @@ class _Claim:
 
     def run(self) -> Claimed:
         for _ in range(MAX_RECLAIMS):
+            # What is due is taken back in a transaction of its own.
+            self._end_empty_handed()
             due, wanted = self._look()
             if due:
                 wanted = self._reclaim(due)

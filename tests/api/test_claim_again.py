@@ -79,6 +79,17 @@ def test_what_was_reclaimed_since_is_not_handed_out(api: Api, five: list[int]) -
     assert ids(claim(api, "k1", again=True)) == five[2:4]
 
 
+def test_nothing_was_taken_and_more_is_due_than_one_look_finds(api: Api) -> None:
+    api.register("job", max_attempts=1)
+    task_ids = [api.create("job")["id"] for _ in range(150)]
+    for _ in range(2):
+        api.claim("w2", limit=100)
+    api.make_due(*task_ids)
+    assert claim(api, "k1", again=True) == []
+    found = api.sql("SELECT status, COUNT(*) AS total FROM tasks GROUP BY status")
+    assert found == [{"status": "failed", "total": 150}]
+
+
 def test_its_type_was_paused_since(api: Api, five: list[int]) -> None:
     claim(api, "k1")
     api.post("/task-types/job/pause")
