@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from app.db.connection import Connection, Row, Statement
     from app.site import Site
 
+RETRYABLE_STATUSES = ("failed", "cancelled", "scheduled")
+RETRYABLE = "status IN ('failed', 'cancelled', 'scheduled')"
+
 
 def cancel(site: Site, task_id: int) -> Row:
     """Cancel a waiting task; ask the worker of a claimed one to stop at its next heartbeat.
@@ -78,14 +81,16 @@ def _retry(connection: Connection, site: Site, task_id: int) -> dict[int, Row]:
     sql = connection.dialect
     change_id = new_change_id()
     values: dict[str, Any] = {"id": task_id, "max_attempts": site.settings.max_task_attempts}
-    look = "SELECT type_id, former_dedupe_key FROM tasks WHERE id = :id"
-    given_up = [row for row in connection.query(look, values) if row["former_dedupe_key"]]
+    look = f"SELECT type_id, former_dedupe_key FROM tasks WHERE id = :id AND {RETRYABLE}"
+    found = connection.query(look, values)
+    given_up = [row for row in found if row["former_dedupe_key"] is not None]
     statements: list[Statement] = []
-    takes_key = ""
+    takes_key, as_seen = "", "former_dedupe_key IS NULL"
     if given_up:
         key = {"key": given_up[0]["former_dedupe_key"], "type_id": given_up[0]["type_id"]}
         statements = [dedupe.give_up_key("dedupe_key = :key AND type_id = :type_id", key, "active")]
         takes_key = "dedupe_key = :key, former_dedupe_key = NULL, "
+        as_seen = "former_dedupe_key = :key"
         values.update(key)
     # SQLite reads the old values on the right, MySQL those already assigned: attempts is never
     # assigned, and status comes last.
@@ -95,11 +100,14 @@ def _retry(connection: Connection, site: Site, task_id: int) -> dict[int, Row]:
         "COALESCE((SELECT task_types.max_attempts FROM task_types "
         "WHERE task_types.id = tasks.type_id), :max_attempts) END, "
         "due_at = NULL, completed_at = NULL, claimed_by = NULL, cancel_requested = 0, "
-        "status = 'pending' WHERE id = :id AND status IN ('failed', 'cancelled', 'scheduled')"
+        f"status = 'pending' WHERE id = :id AND {RETRYABLE} AND {as_seen}"
     )
-    updates = [(task_id, change_id, len(statements))]
+    position = len(statements)
     statements += [(update, values), *_note(site, task_id, change_id, "retry")]
-    return transact(connection, statements, updates)[1]
+    results, rows = transact(connection, statements, [(task_id, change_id, position)])
+    if not results[position].changed and rows.get(task_id, {}).get("status") in RETRYABLE_STATUSES:
+        raise TryAgain(f"task {task_id} changed between the look at it and its retry")
+    return rows
 
 
 def delete(site: Site, task_id: int) -> None:

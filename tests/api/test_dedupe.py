@@ -354,3 +354,34 @@ class TestRetryBesideASuccessor:
         finally:
             creating._look = look
         assert (made[0].id, made[0].deduplicated) == (first, True)
+
+    def test_a_refused_retry_takes_no_key(self, api: Api) -> None:
+        first, second = self.failed_and_followed(api)
+        finish(api, second)
+        api.post(f"/tasks/{first}/retry")
+        finish(api, first)
+        with api.unchanged():
+            assert api.post(f"/tasks/{second}/retry").code == "conflict"
+        assert create(api).data["id"] == first
+
+    def test_its_key_is_taken_over_at_that_moment(
+        self, api: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An equal task is made between the look at the failed one and its change."""
+        from app.queue import operate
+
+        api.register("job")
+        first = active(api)
+        api.claim("w1")
+        api.post(f"/tasks/{first}/fail", {"worker_id": "w1", "retry": False})
+        transact, made = operate.transact, []
+
+        def be_overtaken(*arguments: Any) -> Any:
+            if not made:
+                made.append(active(api))
+            return transact(*arguments)
+
+        monkeypatch.setattr(operate, "transact", be_overtaken)
+        assert api.post(f"/tasks/{first}/retry").code == "conflict"
+        assert made != [first]
+        assert api.task(first)["status"] == "failed"
