@@ -32,12 +32,15 @@ class Hold:
         self.task_id = task_id
         self.worker_id = worker_id
         self.attempt = attempt
-        self.renew()
+        self.change_id = new_change_id()
+        self.earlier_changes: list[int] = []
+        """What earlier runs of this unit of work marked their changes with: were they done?"""
 
     def renew(self) -> None:
         """Make the next UPDATE another change: a unit of work that runs again must not take the
         rows of its first run for its own.
         """
+        self.earlier_changes.append(self.change_id)
         self.change_id = new_change_id()
 
     @property

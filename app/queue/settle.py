@@ -48,8 +48,10 @@ class Outcome:
 
     def is_repeat(self, row: Row) -> bool:
         """Whether the task already is as this same outcome of this same attempt left it."""
-        ended = row["status"] != "claimed" and row["last_outcome"] == self.kind
-        return ended and self.hold.matches(row["claimed_by"], row["attempts"])
+        if row["change_id"] in self.hold.earlier_changes:  # its COMMIT was done, its answer lost
+            return True
+        same = _last_outcome(row) == self.kind
+        return same and self.hold.matches(row["claimed_by"], row["attempts"])
 
 
 class Completion(Outcome):
@@ -152,6 +154,15 @@ def _judge(outcome: Outcome, result: Result, row: Row | None) -> Settled:
     if row is not None and (result.changed or outcome.is_repeat(row)):
         return Settled(outcome, row, None)
     return Settled(outcome, row, outcome.hold.refusal(row))
+
+
+def _last_outcome(row: Row) -> str | None:
+    """How a worker ended the task's last attempt. The first version of the tables did not note
+    it: there, a task that remembers its worker and is not completed was failed by it.
+    """
+    if row["status"] in ("claimed", "completed"):
+        return "completed" if row["status"] == "completed" else None
+    return row["last_outcome"] or "failed"
 
 
 def _accept_old_repeats(connection: Connection, settled: Sequence[Settled]) -> None:

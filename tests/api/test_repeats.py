@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from app.db.connection import Connection
+from app.db.errors import ConnectionLost
 from tests.api.caller import Api, Reply
 
 HOLDER = {"worker_id": "w1", "attempt": 1}
@@ -130,6 +132,49 @@ def test_without_history_the_last_attempt_is_known(
         with api.unchanged():
             assert api.post(f"/tasks/{task['id']}/{path}", HOLDER).data == first.data
         api.clear()
+
+
+@pytest.mark.parametrize("has_history", [True, False])
+@pytest.mark.parametrize("path", ["complete", "fail"])
+@pytest.mark.parametrize(
+    "holder", [HOLDER, {"worker_id": "w1"}, {"attempt": 1}], ids=["both", "worker", "attempt"]
+)
+def test_a_settle_from_before_the_upgrade(
+    api: Api, monkeypatch: pytest.MonkeyPatch, holder: Any, path: str, has_history: bool
+) -> None:
+    """The first version of the tables did not note how an attempt ended."""
+    monkeypatch.setattr(api.site.settings, "enable_task_history", has_history)
+    task = api.claimed(worker_id="w1")
+    first = api.post(f"/tasks/{task['id']}/{path}", holder)
+    api.sql("UPDATE tasks SET last_outcome = NULL")
+    with api.unchanged():
+        assert api.post(f"/tasks/{task['id']}/{path}", holder).data == first.data
+        other = "fail" if path == "complete" else "complete"
+        assert api.post(f"/tasks/{task['id']}/{other}", holder).code == "not_claimed"
+        assert api.post(f"/tasks/{task['id']}/release", holder).code == "not_claimed"
+
+
+@pytest.mark.parametrize("path", ["complete", "fail", "release"])
+@pytest.mark.parametrize("holder", [HOLDER, {}], ids=["both", "neither"])
+def test_a_settle_that_runs_again_because_its_answer_was_lost(
+    api: Api, monkeypatch: pytest.MonkeyPatch, path: str, holder: Any
+) -> None:
+    """It knows its own change, whoever sent it."""
+    task = api.claimed(worker_id="w1")
+    finish, cuts = Connection._finish, []
+
+    def finish_and_cut(self: Connection, *arguments: Any) -> Any:
+        results = finish(self, *arguments)
+        if not cuts:
+            cuts.append(1)
+            raise ConnectionLost("cut")
+        return results
+
+    monkeypatch.setattr(Connection, "_finish", finish_and_cut)
+    reply = api.post(f"/tasks/{task['id']}/{path}", holder)
+    assert (reply.status, cuts) == (200, [1])
+    assert reply.data["status"] == ("completed" if path == "complete" else "pending")
+    assert len(api.history(task["id"])) == 3
 
 
 def take(api: Api, **options: Any) -> Reply:
