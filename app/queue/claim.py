@@ -162,7 +162,7 @@ class _Claim:
         if not ids:
             return []
         renew, show = repeated_claims.renew(sql, request.worker_id, request.claim_id, ids)
-        return self._finish([renew], [show])[-1].rows
+        return self._finish_and_show([renew], show)[-1].rows
 
     def _take_wanted(self, wanted: Wanted) -> list[Row]:
         """The head of the queue, or a random part of what is behind it when beaten to it."""
@@ -190,8 +190,8 @@ class _Claim:
         change_id = new_change_id()
         mine = f"id IN ({id_list(order)}) AND change_id = {change_id}"
         show = f"SELECT {TAKEN_COLUMNS} FROM tasks {self.connection.dialect.by_primary_key}"
-        results = self._finish(
-            self._take_statements(order, change_id, limited), [(f"{show} WHERE {mine}", {})]
+        results = self._finish_and_show(
+            self._take_statements(order, change_id, limited), (f"{show} WHERE {mine}", {})
         )
         taken = {row["id"]: row for row in results[-1].rows}
         if taken:
@@ -223,6 +223,14 @@ class _Claim:
         end = self.connection.commit if self.is_open else self.connection.transact
         self.is_open = False
         return end(statements, afterwards)
+
+    def _finish_and_show(self, statements: list[Statement], show: Statement) -> list[Result]:
+        """The statements and what they left, as nobody has changed it since. Only on a cluster
+        that is to be seen after the COMMIT alone.
+        """
+        if self.connection.is_cluster:
+            return self._finish(statements, [show])
+        return self._finish([*statements, show], [])
 
     def _end_empty_handed(self) -> None:
         if self.is_open:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from app.db.connection import Connection
 from tests.api.caller import TIME, Api
 
 
@@ -90,3 +93,24 @@ def test_the_trail(api: Api) -> None:
 
 def test_an_unknown_task(api: Api) -> None:
     assert api.post("/tasks/999999999/cancel").code == "not_found"
+
+
+def test_right_after_the_claim(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The claim's change is done and its answer under way: it hands out the task that it took."""
+    api.register("job")
+    first, _ = api.create("job"), api.create("job")
+    cancels = []
+
+    def finish(self: Connection, statements: Any, afterwards: Any) -> Any:
+        results = self.send([*statements, ("COMMIT", {})])[:-1]
+        if not cancels:
+            cancels.append(first["id"])
+            assert api.post(f"/tasks/{first['id']}/cancel").status == 200
+        return [*results, *(self.send(afterwards) if afterwards else [])]
+
+    monkeypatch.setattr(Connection, "_finish", finish)
+    assert api.claim("w1")["id"] == cancels[0]
+    assert [
+        row["id"] for row in api.sql("SELECT id FROM tasks WHERE status = 'claimed'")
+    ] == cancels
+    assert api.task(first["id"])["cancel_requested"] is True
