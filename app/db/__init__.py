@@ -64,7 +64,7 @@ class Database:
         self.dialect: Dialect = engine.DIALECT
         self.classify: Callable[[Any], DatabaseError] = engine.classify
         """A driver's error in the program's own words."""
-        self._open: Callable[[Any, float], Connection] = engine.open_connection
+        self._open: Callable[[Any, float, float], Connection] = engine.open_connection
 
     def start_call(self) -> None:
         """Begin a call: until ``end_call`` all that this thread does here has ``seconds``."""
@@ -138,11 +138,9 @@ class Database:
         return time.monotonic() + self.seconds if ends_at is None else ends_at
 
     def _borrow(self, ends_at: float) -> Connection:
-        connection = self._take_idle() or self._open(self.url, self.seconds)
-        connection.end_by(ends_at)
-        return connection
+        return self._take_idle(ends_at) or self._open(self.url, self.seconds, ends_at)
 
-    def _take_idle(self) -> Connection | None:
+    def _take_idle(self, ends_at: float) -> Connection | None:
         if self._pid != os.getpid():
             self._idle = []
             self._pid = os.getpid()
@@ -151,6 +149,7 @@ class Database:
                 connection = self._idle.pop()
             except IndexError:  # another thread took the last one
                 break
+            connection.end_by(ends_at)
             rested = time.monotonic() - connection.last_used
             trusted = rested <= TRUSTED_IDLE_SECONDS
             if not connection.is_cut() and (trusted or connection.is_alive()):

@@ -30,6 +30,9 @@ PACKET_BYTES = 512 * 1024
 SHORTEST_WAIT = 0.5
 """Seconds that a result is waited for when the time is up already."""
 
+ALIVE_SHARE = 0.25
+"""Of what is left of a call: how long a connection is waited for that may be dead."""
+
 PARAMETER = re.compile(r":([a-z_][a-z0-9_]*)")
 _formats: dict[tuple[str, str], str] = {}
 
@@ -73,8 +76,7 @@ class MySQLConnection(Connection):
         self._ends_at = moment
 
     def send(self, statements: Sequence[Statement]) -> list[Result]:
-        wait = max(SHORTEST_WAIT, self._ends_at - time.monotonic())
-        self._raw._read_timeout = self._raw._write_timeout = wait
+        self._wait_no_longer()
         cursor = self._raw.cursor()
         results: list[Result] = []
         try:
@@ -96,7 +98,14 @@ class MySQLConnection(Connection):
         waiting.register(self._raw._sock, select.POLLIN)
         return bool(waiting.poll(0))
 
+    def _wait_no_longer(self, share: float = 1.0) -> None:
+        """Have the next answer waited for until the call ends, or for a share of that time."""
+        wait = max(SHORTEST_WAIT, (self._ends_at - time.monotonic()) * share)
+        self._raw._read_timeout = self._raw._write_timeout = wait
+
     def is_alive(self) -> bool:
+        # A firewall may have forgotten the connection: then nothing ever comes back.
+        self._wait_no_longer(ALIVE_SHARE)
         try:
             self._raw.ping(reconnect=False)
         except (pymysql.MySQLError, OSError):
@@ -104,6 +113,7 @@ class MySQLConnection(Connection):
         return True
 
     def rollback(self) -> bool:
+        self._wait_no_longer()
         try:
             self._raw.rollback()
         except (pymysql.MySQLError, OSError):
@@ -122,12 +132,18 @@ def lock_wait(seconds: float) -> float:
     return lock_seconds(seconds)
 
 
-def open_connection(url: DatabaseUrl, seconds: float) -> MySQLConnection:
-    """Connect, with waits that fit a call of so many seconds. Raises a DatabaseError."""
-    session = open_session(url, seconds)
+def open_connection(
+    url: DatabaseUrl, seconds: float, ends_at: float | None = None
+) -> MySQLConnection:
+    """Connect, with waits that fit a call of so many seconds, which is to end at ``ends_at``
+    (``time.monotonic``), by default when they are over. Raises a DatabaseError.
+    """
+    now = time.monotonic()
+    moment = now + seconds if ends_at is None else ends_at
+    session = open_session(url, seconds, moment - now)
     connection = MySQLConnection(session.raw, url.table_prefix)
     connection.is_cluster = session.is_cluster
-    connection.end_by(time.monotonic() + seconds)
+    connection.end_by(moment)
     return connection
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10.0
 
+PATIENT_SECONDS = 20.0
+"""For those who connect outside of a call."""
+
 LOCK_SHARE = 4
 """A call has time for so many waits for a lock."""
 
@@ -54,13 +57,14 @@ class Session:
         self.is_cluster = is_cluster
 
 
-def open_session(url: DatabaseUrl, seconds: float) -> Session:
-    """Connect and set the session up. ``seconds`` is how long a call may take altogether.
+def open_session(url: DatabaseUrl, seconds: float, left: float | None = None) -> Session:
+    """Connect and set the session up. ``seconds`` is how long a call may take altogether, and
+    ``left`` what this one has of it still.
 
     Raises a DatabaseError.
     """
     try:
-        raw = connect(url, seconds)
+        raw = connect(url, seconds if left is None else left)
         try:
             return set_up(raw, seconds)
         except BaseException:
@@ -75,7 +79,7 @@ def lock_seconds(seconds: float) -> int:
     return max(1, min(LOCK_SECONDS, int(seconds / LOCK_SHARE)))
 
 
-def connect(url: DatabaseUrl, seconds: float = CONNECT_SECONDS) -> Any:
+def connect(url: DatabaseUrl, seconds: float = PATIENT_SECONDS) -> Any:
     """PyMySQL's connection. ``localhost`` is the unix socket first, as for every C program, and
     TCP where no socket lets this user in.
 
@@ -132,9 +136,10 @@ def _connect(url: DatabaseUrl, socket: str, seconds: float, ssl_disabled: bool) 
         password=url.password,
         database=url.database,
         charset="utf8mb4",
-        connect_timeout=max(1.0, min(CONNECT_SECONDS, seconds)),
-        read_timeout=max(1.0, seconds),
-        write_timeout=max(1.0, seconds),
+        # A server may be slow to take the connection, and after that to answer on it.
+        connect_timeout=max(1.0, min(CONNECT_SECONDS, seconds / 2)),
+        read_timeout=max(1.0, seconds / 2),
+        write_timeout=max(1.0, seconds / 2),
         autocommit=None,
         client_flag=CLIENT.MULTI_STATEMENTS | CLIENT.FOUND_ROWS,
         conv={**conversions, FIELD_TYPE.DATETIME: str},

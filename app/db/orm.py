@@ -35,5 +35,6 @@ def _open(url: DatabaseUrl, seconds: float) -> Any:
     except DatabaseError as error:
         # SQLAlchemy handles the driver's own errors and wraps them.
         raise (error.__cause__ or error) from None
+    raw._read_timeout = raw._write_timeout = seconds
     raw.autocommit(False)
     return raw

@@ -95,10 +95,13 @@ def lock_wait(seconds: float) -> float:
     return 0.0
 
 
-def open_connection(url: DatabaseUrl, seconds: float) -> SQLiteConnection:
+def open_connection(
+    url: DatabaseUrl, seconds: float, ends_at: float | None = None
+) -> SQLiteConnection:
     """Open the file, making it, its folder and its tables when they are not there yet.
 
-    ``seconds`` is how long a call may take altogether.
+    ``seconds`` is how long a call may take altogether; this one is to end at ``ends_at``
+    (``time.monotonic``), by default when they are over.
     """
     try:
         os.makedirs(os.path.dirname(url.path), mode=0o700, exist_ok=True)
@@ -112,7 +115,7 @@ def open_connection(url: DatabaseUrl, seconds: float) -> SQLiteConnection:
             "point DATABASE_URL at a folder that the server may write to"
         ) from error
     connection = SQLiteConnection(raw)
-    connection.end_by(time.monotonic() + seconds)
+    connection.end_by(time.monotonic() + seconds if ends_at is None else ends_at)
     try:
         _prepare(raw)
         if not connection.query("SELECT 1 FROM sqlite_master WHERE name = 'settings'", {}):

@@ -14,8 +14,10 @@ from flask import Flask
 
 from app import create_app
 from app.config import from_values
+from app.db import MAX_IDLE_CONNECTIONS
 from app.site import Site
 from tests.api.caller import API_KEY, Api, Reply, way_of
+from tests.faults.proxy import Proxy
 from tests.support.mariadb import MariaDB
 
 DEADLINE = 3.0
@@ -141,3 +143,24 @@ def test_a_list_waits_no_longer(
     assert reply.status == 503, reply
     assert api.get("/tasks").status == 200
     site.db.close()
+
+
+@pytest.mark.parametrize("engine", ["mariadb"], indirect=True)
+def test_a_wire_that_went_silent(database_url: str, mariadb: MariaDB) -> None:
+    """Connections of earlier calls, and new ones: nothing comes back on any of them."""
+    wire = Proxy(mariadb.port)
+    api = api_at(database_url.replace(f":{mariadb.port}/", f":{wire.port}/"))
+    database = api.site.db
+    kept = [database._borrow(time.monotonic() + 60) for _ in range(MAX_IDLE_CONNECTIONS)]
+    for connection in kept:
+        database._give_back(connection)
+        connection.last_used -= 60
+    wire.stall()
+    began = time.monotonic()
+    reply = api.post("/tasks/claim", {"worker_id": "w1"})
+    assert time.monotonic() - began < DEADLINE + SLACK
+    assert (reply.status, reply.code) == (503, "database_unavailable")
+    wire.resume()
+    assert api.post("/tasks/claim", {"worker_id": "w1"}).code == "no_tasks"
+    database.close()
+    wire.close()
