@@ -54,9 +54,8 @@ def _refuse_the_rest(descriptor: int) -> None:
     when the program ends; a socket with something unread in it would lose the response instead.
     """
     import socket
-    import stat
 
-    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+    if not _is_socket(descriptor):
         return
     with socket.socket(fileno=os.dup(descriptor)) as connection:
         connection.shutdown(socket.SHUT_RD)
@@ -65,13 +64,21 @@ def _refuse_the_rest(descriptor: int) -> None:
 
 
 def _connection(environ: Environ) -> socket.socket | None:
-    """A handle of the socket that the body comes from, where the server shows it."""
+    """A handle of the socket that the body comes from, where the server shows it. Some have the
+    whole body in a file already.
+    """
     import socket
 
     shown = environ.get("gunicorn.socket") or environ["wsgi.input"]
-    if not hasattr(shown, "fileno"):
+    if not hasattr(shown, "fileno") or not _is_socket(shown.fileno()):
         return None
     return socket.socket(fileno=os.dup(shown.fileno()))
+
+
+def _is_socket(descriptor: int) -> bool:
+    import stat
+
+    return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
 
 
 def _drain_connection(stream: Any, connection: socket.socket, size: int) -> None:

@@ -1,14 +1,18 @@
-"""A body that takes its time on a slow connection."""
+"""Bodies that take their time on a slow connection, and bodies that nobody reads."""
 
 from __future__ import annotations
 
 import io
 import json
+import os
+import tempfile
 import time
+from typing import Any
 
 import pytest
 
 from app.api import wsgi
+from app.api.incoming import body_of
 from tests.api.caller import API_KEY, Api
 
 
@@ -35,3 +39,15 @@ def test_takes_no_time_from_the_call(api: Api, monkeypatch: pytest.MonkeyPatch) 
     started = time.monotonic()
     assert wsgi.reply_to(environ, api.site).status == 201
     assert time.monotonic() - started > 1.0
+
+
+def test_a_file_that_nobody_reads_leaves_no_descriptor_behind() -> None:
+    """Some servers take in a large body whole and hand it on as a file."""
+    with tempfile.TemporaryFile() as file:
+        environ: dict[str, Any] = {"CONTENT_LENGTH": "1000000", "wsgi.input": file}
+        body_of(environ).drain()
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            del environ["taskmanager.body"]
+            body_of(environ).drain()
+        assert len(os.listdir("/proc/self/fd")) == before
