@@ -128,6 +128,12 @@ class Dialect:
         """Follows a table's name: use exactly this index."""
         raise NotImplementedError
 
+    def unless_there(self, key: str) -> str:
+        """Ends an INSERT: a row that has this key (``table.column``) already stays as it is, and
+        is locked.
+        """
+        raise NotImplementedError
+
     def least(self, first: str, second: str) -> str:
         raise NotImplementedError
 

@@ -57,6 +57,10 @@ class MySQLDialect(Dialect):
     def by_index(self, name: str) -> str:
         return f"FORCE INDEX ({name})"
 
+    def unless_there(self, key: str) -> str:
+        # INSERT IGNORE would share the lock: two who then change the row would deadlock.
+        return f"ON DUPLICATE KEY UPDATE {key} = {key}"
+
     def least(self, first: str, second: str) -> str:
         return f"LEAST({first},{second})"
 

@@ -38,6 +38,9 @@ class SQLiteDialect(Dialect):
     def by_index(self, name: str) -> str:
         return f"INDEXED BY {name}"
 
+    def unless_there(self, key: str) -> str:
+        return f"ON CONFLICT ({key.rpartition('.')[2]}) DO NOTHING"
+
     def least(self, first: str, second: str) -> str:
         return f"MIN({first},{second})"
 

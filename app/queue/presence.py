@@ -41,13 +41,15 @@ def arrival(sql: Dialect, worker_id: str) -> list[Statement]:
 
 
 def make_known(sql: Dialect, worker_id: str) -> Statement:
-    """A row for a worker that has none. REPLACE, because two of its calls may come at once, and
-    comes after all changes of tasks: everybody then locks in the same order.
+    """A row for a worker that has none. Two of its calls may come at once and find none: what the
+    one wrote into the new row, the other leaves there. It comes after all changes of tasks:
+    everybody then locks in the same order.
     """
     return (
-        "REPLACE INTO workers (id, first_seen_at, last_seen_at) "
+        "INSERT INTO workers (id, first_seen_at, last_seen_at) "
         f"SELECT :worker, {sql.now}, {sql.now} FROM (SELECT 1 AS one) AS once "
-        "WHERE NOT EXISTS (SELECT 1 FROM workers WHERE id = :worker)",
+        "WHERE NOT EXISTS (SELECT 1 FROM workers WHERE id = :worker) "
+        + sql.unless_there("workers.id"),
         {"worker": worker_id},
     )
 

@@ -10,7 +10,11 @@ import pytest
 
 from app.db.connection import Connection
 from app.db.errors import ConnectionLost
+from app.queue import presence, repeated_claims
+from app.queue.changes import claim_id_of
 from tests.api.caller import Api, Reply
+from tests.support.mariadb import MariaDB
+from tests.support.net import wait_until
 
 HOLDER = {"worker_id": "w1", "attempt": 1}
 TIMES = 4
@@ -231,6 +235,61 @@ def test_a_first_sending_that_comes_after_its_repeat(api: Api, twenty: list[int]
     assert ids(take(api)) == ids(repeat)
     assert sorted(ids(repeat)) == held(api)
     assert lines_of_claims(api) == 3
+
+
+@pytest.mark.parametrize("engine", ["mariadb"], indirect=True)
+def test_both_are_the_first_that_is_heard_of_their_worker(
+    api: Api, twenty: list[int], mariadb: MariaDB
+) -> None:
+    """The first sending sees no row of its worker, waits for the repeat to make one, and must
+    leave in it what the repeat wrote.
+    """
+    sql = api.site.db.dialect
+    first: list[Reply] = []
+    late = threading.Thread(target=lambda: first.append(take(api)))
+
+    def repeat(connection: Connection) -> None:
+        claim_id = claim_id_of("w1", "k1")
+        connection.begin(repeated_claims.take_turn(sql, "w1", claim_id, 1))
+        late.start()
+        wait_for_its_lock(mariadb)
+        connection.commit(
+            [
+                (
+                    f"UPDATE tasks SET status = 'claimed', claimed_by = 'w1', attempts = 1, "
+                    f"lease = 60, due_at = {sql.after('60')}, claim_id = :claim_id WHERE id = :id",
+                    {"claim_id": claim_id, "id": twenty[0]},
+                )
+            ]
+        )
+
+    api.site.db.run(repeat)
+    late.join()
+    assert ids(first[0]) == [twenty[0]]
+
+
+def wait_for_its_lock(mariadb: MariaDB) -> None:
+    look = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+    wait_until(lambda: "1" in mariadb.client(look), 4, "the claim comes to a row that is locked")
+
+
+@pytest.mark.parametrize("engine", ["mariadb"], indirect=True)
+def test_a_registration_and_the_first_claim_at_once(
+    api: Api, twenty: list[int], mariadb: MariaDB
+) -> None:
+    late = threading.Thread(target=lambda: take(api))
+    sql = api.site.db.dialect
+
+    def register(connection: Connection) -> None:
+        told = ("UPDATE workers SET host = 'h1' WHERE id = 'w1'", {})
+        connection.begin([presence.make_known(sql, "w1"), told])
+        late.start()
+        wait_for_its_lock(mariadb)
+        connection.commit([])
+
+    api.site.db.run(register)
+    late.join()
+    assert api.get("/workers/w1").data["host"] == "h1"
 
 
 def test_a_repeat_while_nothing_is_there(api: Api) -> None:
