@@ -99,7 +99,7 @@ def test_right_after_the_claim(api: Api, monkeypatch: pytest.MonkeyPatch) -> Non
     """The claim's change is done and its answer under way: it hands out the task that it took."""
     api.register("job")
     first, _ = api.create("job"), api.create("job")
-    cancels = []
+    cancels: list[int] = []
 
     def finish(self: Connection, statements: Any, afterwards: Any) -> Any:
         results = self.send([*statements, ("COMMIT", {})])[:-1]

@@ -368,20 +368,21 @@ class TestRetryBesideASuccessor:
         self, api: Api, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """An equal task is made between the look at the failed one and its change."""
-        from app.queue import operate
+        from app.queue import holding
 
         api.register("job")
         first = active(api)
         api.claim("w1")
         api.post(f"/tasks/{first}/fail", {"worker_id": "w1", "retry": False})
-        transact, made = operate.transact, []
+        transact = holding.transact
+        made: list[int] = []
 
         def be_overtaken(*arguments: Any) -> Any:
             if not made:
                 made.append(active(api))
             return transact(*arguments)
 
-        monkeypatch.setattr(operate, "transact", be_overtaken)
+        monkeypatch.setattr("app.queue.operate.transact", be_overtaken)
         assert api.post(f"/tasks/{first}/retry").code == "conflict"
         assert made != [first]
         assert api.task(first)["status"] == "failed"

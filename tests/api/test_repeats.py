@@ -80,7 +80,11 @@ def test_a_batch_several_times_at_once(api: Api, name: str) -> None:
     api.register("job")
     ids = [api.create("job")["id"] for _ in range(10)]
     api.claim("w1", limit=10)
-    own = {"complete": {}, "fail": {"success": False, "delay": 500}, "release": {"release": True}}
+    own: dict[str, dict[str, Any]] = {
+        "complete": {},
+        "fail": {"success": False, "delay": 500},
+        "release": {"release": True},
+    }
     outcomes = [{"id": each, "attempt": 1, **own[name]} for each in ids]
     body = {"worker_id": "w1", "outcomes": outcomes}
     replies = at_once(lambda: api.post("/tasks/settle", body))
@@ -165,7 +169,8 @@ def test_a_settle_that_runs_again_because_its_answer_was_lost(
 ) -> None:
     """It knows its own change, whoever sent it."""
     task = api.claimed(worker_id="w1")
-    finish, cuts = Connection._finish, []
+    finish = Connection._finish
+    cuts: list[int] = []
 
     def finish_and_cut(self: Connection, *arguments: Any) -> Any:
         results = finish(self, *arguments)
@@ -281,7 +286,7 @@ def test_a_registration_and_the_first_claim_at_once(
     sql = api.site.db.dialect
 
     def register(connection: Connection) -> None:
-        told = ("UPDATE workers SET host = 'h1' WHERE id = 'w1'", {})
+        told: tuple[str, dict[str, Any]] = ("UPDATE workers SET host = 'h1' WHERE id = 'w1'", {})
         connection.begin([presence.make_known(sql, "w1"), told])
         late.start()
         wait_for_its_lock(mariadb)
