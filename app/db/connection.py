@@ -38,6 +38,11 @@ class Connection:
     COMMIT may answer as if it were not: only what is seen after the COMMIT was done.
     """
 
+    has_snapshots = False
+    """Whether a transaction goes on seeing what it found at its first SELECT; one that locks sees
+    what is there now.
+    """
+
     def end_by(self, moment: float) -> None:
         """Wait for locks and for results no longer than until ``moment`` (``time.monotonic``)."""
         raise NotImplementedError

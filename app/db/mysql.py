@@ -147,6 +147,7 @@ def open_connection(
     session = open_session(url, seconds, moment - now)
     connection = MySQLConnection(session.raw, url.table_prefix)
     connection.is_cluster = session.is_cluster
+    connection.has_snapshots = session.has_snapshots
     connection.end_by(moment)
     return connection
 

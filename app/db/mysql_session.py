@@ -50,11 +50,12 @@ REFUSED = {1045, 1130, 1698}
 
 
 class Session:
-    """``raw`` is PyMySQL's connection."""
+    """``raw`` is PyMySQL's connection; the rest is as in app.db.connection.Connection."""
 
-    def __init__(self, raw: Any, is_cluster: bool) -> None:
+    def __init__(self, raw: Any, is_cluster: bool, has_snapshots: bool) -> None:
         self.raw = raw
         self.is_cluster = is_cluster
+        self.has_snapshots = has_snapshots
 
 
 def open_session(url: DatabaseUrl, seconds: float, left: float | None = None) -> Session:
@@ -164,9 +165,10 @@ def set_up(raw: Any, seconds: float) -> Session:
     is_cluster = bool(wsrep_on) or "XtraDB Cluster" in comment or "wsrep" in comment
     if is_cluster:
         _execute(raw, FOR_CLUSTER)
-    if log_bin and log_format == "STATEMENT":
+    has_snapshots = bool(log_bin) and log_format == "STATEMENT"
+    if has_snapshots:
         _execute(raw, FOR_STATEMENT_LOG)
-    return Session(raw, is_cluster)
+    return Session(raw, is_cluster, has_snapshots)
 
 
 def _facts(raw: Any, settings: str) -> tuple[Any, ...]:

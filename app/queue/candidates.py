@@ -24,12 +24,14 @@ SORT_KEYS = ("priority", "created_at", "id", "attempts")
 SORT_ORDERS = ("asc", "desc")
 
 
-def types_with_running(sql: Dialect, condition: str) -> str:
-    """Finds types, with how many tasks of a limited one run now."""
+def types_with_running(sql: Dialect, condition: str, lock: str = "") -> str:
+    """Finds types, with how many tasks of a limited one run now. ``lock`` keeps these as they are
+    until the transaction ends.
+    """
     return (
         "SELECT id, name, is_paused, max_running, CASE WHEN max_running IS NULL THEN 0 ELSE "
         f"(SELECT COUNT(*) FROM tasks {sql.by_index('tasks_claim_type')} "
-        "WHERE tasks.status = 'claimed' AND tasks.type_id = task_types.id) END AS running "
+        f"WHERE tasks.status = 'claimed' AND tasks.type_id = task_types.id {lock}) END AS running "
         f"FROM task_types WHERE {condition}"
     )
 

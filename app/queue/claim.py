@@ -208,7 +208,9 @@ class _Claim:
         sql = self.connection.dialect
         condition = f"id IN ({id_list(limited)})"
         marked = f"UPDATE task_types SET claim_mark = {self.mark} WHERE {condition}"
-        counted = types_with_running(sql, condition)
+        # A repeat has looked at the tasks before in this transaction.
+        stale = self.is_open and self.connection.has_snapshots
+        counted = types_with_running(sql, condition, sql.lock if stale else "")
         found = self._begin([(marked, {}), (counted, {})])
         return Wanted(found[-1].rows, False).within_room(rows)
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from app.db import mysql_session
+from app.queue.claim import _Claim
 from tests.api.caller import Api, seconds_between
 
 
@@ -88,6 +90,38 @@ def test_nothing_was_taken_and_more_is_due_than_one_look_finds(api: Api) -> None
     assert claim(api, "k1", again=True) == []
     found = api.sql("SELECT status, COUNT(*) AS total FROM tasks GROUP BY status")
     assert found == [{"status": "failed", "total": 150}]
+
+
+@pytest.mark.parametrize("engine", ["mariadb"], indirect=True)
+@pytest.mark.parametrize("log_format", ["ROW", "STATEMENT"])
+def test_another_took_the_last_room_since_its_look(
+    api: Api, monkeypatch: pytest.MonkeyPatch, log_format: str
+) -> None:
+    """A host whose log holds statements has transactions that go on seeing what was there."""
+    facts = mysql_session._facts
+
+    def be_told(raw: Any, settings: str) -> tuple[Any, ...]:
+        return (bool(facts(raw, settings)), log_format, "", 0)
+
+    monkeypatch.setattr(mysql_session, "_facts", be_told)
+    monkeypatch.setattr(api.site, "contended_until", 0.0)  # for later tests: it meets a rival
+    api.site.db.close()
+    api.register("job", max_running=1)
+    for _ in range(3):
+        api.create("job")
+    within_limits = _Claim._within_limits
+    taken: list[int] = []
+
+    def be_overtaken(self: _Claim, *arguments: Any) -> Any:
+        if not taken:
+            taken.append(0)
+            taken[0] = api.claim("w2", sort_by="id", sort_order="desc")["id"]
+        return within_limits(self, *arguments)
+
+    monkeypatch.setattr(_Claim, "_within_limits", be_overtaken)
+    assert claim(api, "k1", again=True) == []
+    assert [row["id"] for row in api.sql("SELECT id FROM tasks WHERE status = 'claimed'")] == taken
+    api.site.db.close()
 
 
 def test_its_type_was_paused_since(api: Api, five: list[int]) -> None:
