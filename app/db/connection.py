@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
     Statement = tuple[str, dict[str, Any]]
 
+ALIVE_SHARE = 0.25
+"""Of what is left of a call: how long a connection is waited for that may be dead."""
+
 
 class Result:
     """What one statement did: its ``rows``, how many it ``changed`` (matched), its ``last_id``."""

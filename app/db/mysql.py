@@ -10,7 +10,7 @@ import re
 import select
 import time
 
-from app.db.connection import Connection, Dialect, Result
+from app.db.connection import ALIVE_SHARE, Connection, Dialect, Result
 from app.db.driver import pymysql
 from app.db.mysql_errors import classify
 from app.db.mysql_session import lock_seconds, open_session
@@ -29,9 +29,6 @@ PACKET_BYTES = 512 * 1024
 
 SHORTEST_WAIT = 0.5
 """Seconds that a result is waited for when the time is up already."""
-
-ALIVE_SHARE = 0.25
-"""Of what is left of a call: how long a connection is waited for that may be dead."""
 
 PARAMETER = re.compile(r":([a-z_][a-z0-9_]*)")
 _formats: dict[tuple[str, str], str] = {}

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from app.db.connection import ALIVE_SHARE
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.db.url import DatabaseUrl
 
 TABLE_PREFIX = "taskmanager_table_prefix"
@@ -36,5 +40,19 @@ def _open(url: DatabaseUrl, seconds: float) -> Any:
         # SQLAlchemy handles the driver's own errors and wraps them.
         raise (error.__cause__ or error) from None
     raw._read_timeout = raw._write_timeout = seconds
+    raw.ping = _short(raw, raw.ping, seconds)
     raw.autocommit(False)
     return raw
+
+
+def _short(raw: Any, ping: Callable[[bool], None], seconds: float) -> Callable[[bool], None]:
+    """A ping that does not wait for an answer as long as all the rest of a call may take."""
+
+    def ping_and_soon_give_up(reconnect: bool = False) -> None:
+        raw._read_timeout = seconds * ALIVE_SHARE
+        try:
+            ping(reconnect)
+        finally:
+            raw._read_timeout = seconds
+
+    return ping_and_soon_give_up

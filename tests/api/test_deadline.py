@@ -14,7 +14,7 @@ from flask import Flask
 
 from app import create_app
 from app.config import from_values
-from app.db import MAX_IDLE_CONNECTIONS
+from app.db import MAX_IDLE_CONNECTIONS, orm
 from app.site import Site
 from tests.api.caller import API_KEY, Api, Reply, way_of
 from tests.faults.proxy import Proxy
@@ -163,4 +163,19 @@ def test_a_wire_that_went_silent(database_url: str, mariadb: MariaDB) -> None:
     wire.resume()
     assert api.post("/tasks/claim", {"worker_id": "w1"}).code == "no_tasks"
     database.close()
+    wire.close()
+
+
+@pytest.mark.parametrize("engine", ["mariadb"], indirect=True)
+def test_a_wire_that_went_silent_on_the_operator_path(database_url: str, mariadb: MariaDB) -> None:
+    """Its pool asks a connection before use whether it lives, and may have to make a new one."""
+    wire = Proxy(mariadb.port)
+    url = database_url.replace(f":{mariadb.port}/", f":{wire.port}/")
+    raw = orm._open(from_values({"DATABASE_URL": url, "API_KEY": API_KEY}).database, 8.0)
+    raw.ping(False)
+    wire.stall()
+    began = time.monotonic()
+    with pytest.raises(pymysql.OperationalError):
+        raw.ping(False)
+    assert time.monotonic() - began < 6.0
     wire.close()
