@@ -190,6 +190,9 @@ class _Claim:
         change_id = new_change_id()
         mine = f"id IN ({id_list(order)}) AND change_id = {change_id}"
         show = f"SELECT {TAKEN_COLUMNS} FROM tasks {self.connection.dialect.by_primary_key}"
+        if self.connection.is_cluster:
+            # By the time that this is looked at, a cancel may have marked the task as its own.
+            mine += f" OR id IN ({id_list(order)}) AND {self._cancelled_since()}"
         results = self._finish_and_show(
             self._take_statements(order, change_id, limited), (f"{show} WHERE {mine}", {})
         )
@@ -197,6 +200,10 @@ class _Claim:
         if taken:
             self.unseen = min(self.unseen, presence.BUSY_SECONDS)
         return [taken[each] for each in order if each in taken]
+
+    def _cancelled_since(self) -> str:
+        claim_id = int(self.request.claim_id)
+        return f"status = 'claimed' AND cancel_requested = 1 AND claim_id = {claim_id}"
 
     def _within_limits(self, rows: list[Row], limited: list[int]) -> list[Row]:
         """Open a transaction that keeps rivals away from types with ``max_running``, and leave

@@ -95,7 +95,8 @@ def test_an_unknown_task(api: Api) -> None:
     assert api.post("/tasks/999999999/cancel").code == "not_found"
 
 
-def test_right_after_the_claim(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_cluster", [False, True])
+def test_right_after_the_claim(api: Api, monkeypatch: pytest.MonkeyPatch, is_cluster: bool) -> None:
     """The claim's change is done and its answer under way: it hands out the task that it took."""
     api.register("job")
     first, _ = api.create("job"), api.create("job")
@@ -109,7 +110,10 @@ def test_right_after_the_claim(api: Api, monkeypatch: pytest.MonkeyPatch) -> Non
         return [*results, *(self.send(afterwards) if afterwards else [])]
 
     monkeypatch.setattr(Connection, "_finish", finish)
+    # On a cluster the task is looked at after the COMMIT.
+    api.site.db.run(lambda connection: setattr(connection, "is_cluster", is_cluster))
     assert api.claim("w1")["id"] == cancels[0]
+    api.site.db.close()
     assert [
         row["id"] for row in api.sql("SELECT id FROM tasks WHERE status = 'claimed'")
     ] == cancels
