@@ -105,7 +105,7 @@ class RetryLater(Exception):
         delay = finite(delay_seconds)
         if delay is None or delay < 0:
             raise ValueError(f"the delay of RetryLater must be 0 or more, not {delay_seconds!r}")
-        super().__init__(message or f"to be tried again in {delay:g} seconds")
+        super().__init__(message or f"to be tried again in {counted(delay, 'second')}")
         self.delay_seconds = delay
 
     def __reduce__(self) -> tuple[Any, ...]:  # a handler's own process pool hands it on pickled
@@ -116,6 +116,12 @@ class FatalError(Exception):
     """Raised by a handler: this worker cannot go on (disk full, no GPU). The attempt fails, and
     the worker stops with exit code 4; others may try the task again.
     """
+
+
+def counted(number: float, noun: str) -> str:
+    """`1 second`, `2 seconds`, `0.5 seconds`."""
+    written = f"{number:g}" if isinstance(number, float) else str(number)
+    return f"{written} {noun}" if number == 1 else f"{written} {noun}s"
 
 
 def finite(value: Any) -> float | None:
@@ -278,7 +284,8 @@ class WaitTimeout(Exception):
     """The task that was waited for has not ended yet: see `task`."""
 
     def __init__(self, task: dict[str, Any], seconds: float) -> None:
-        super().__init__(f"task {task['id']} is still {task['status']} after {seconds:g} seconds")
+        waited = counted(seconds, "second")
+        super().__init__(f"task {task['id']} is still {task['status']} after {waited}")
         self.task = task
 
 
@@ -1054,7 +1061,7 @@ class Keeper(threading.Thread):
             answer = self.worker.client.call("POST", "/tasks/heartbeat", body, timeout=10.0)
             entries = _renewed_leases(answer)
         except ApiError as error:
-            log.warning("%d leases not renewed: %s", len(claims), error)
+            log.warning("%s not renewed: %s", counted(len(claims), "lease"), error)
             for claim, told in zip(claims, news):
                 claim.postpone(sent_at, told if error.temporary else {})
             return
@@ -1485,7 +1492,8 @@ class Worker:
             own = getattr(self.all_handlers[claim.type], "task_timeout", None)
             limit = self.task_timeout if own is None else own
             if limit and now > claim.started_at + limit:
-                claim.finish(failure(f"timed out: not finished within {limit:g} seconds"))
+                within = counted(limit, "second")
+                claim.finish(failure(f"timed out: not finished within {within}"))
                 self._abandon(slot, claim)
 
     def _give_up_running(self) -> None:
@@ -1663,7 +1671,7 @@ class Worker:
         if self._deadline and now >= self._deadline:
             raise error
         wait = self._patience.bear(error)
-        log.warning("%s; trying again in %g seconds", error, wait)
+        log.warning("%s; trying again in %s", error, counted(wait, "second"))
         self._again_at = time.monotonic() + (min(wait, 1.0) if self.stopping else wait)
 
     def _narrow_down(self, finished: list[Claim], had_claim: bool, error: ApiError) -> None:
@@ -1739,7 +1747,7 @@ class Worker:
             longest = max(self.poll_interval, self.max_poll_interval)
             self._idle_pause = min(self._idle_pause * 2, longest) or self.poll_interval
             self._idle_until = time.monotonic() + self._idle_pause
-            log.debug("no tasks; asking again in %g seconds", self._idle_pause)
+            log.debug("no tasks; asking again in %s", counted(self._idle_pause, "second"))
 
     # Telling others.
 
@@ -1857,7 +1865,7 @@ def register_types(client: Client, module: ModuleType) -> None:
     for task_type in changed:
         client.call("POST", "/task-types/register", task_type)
     if changed:
-        log.info("registered %d task types", len(changed))
+        log.info("registered %s", counted(len(changed), "task type"))
 
 
 def stop_on_signals(*workers: Worker) -> None:
@@ -2062,14 +2070,15 @@ def _start_of_process(pid: int) -> str:
 
 def tell_of_holder(lock: LockFile, holder: Holder, max_age: float, is_watched: bool) -> int:
     """Says who has the lock; the exit code. `is_watched`: what is logged is nobody's mail."""
-    who = f"process {holder.pid} on {holder.host}, since {_iso(holder.since)}"
-    who = f"{who}, {holder.age:.0f} seconds ago" if holder.pid else "it does not say who"
+    ago = counted(round(holder.age), "second")
+    who = f"process {holder.pid} on {holder.host}, since {_iso(holder.since)}, {ago} ago"
+    who = who if holder.pid else "it does not say who"
     text = f"another worker has locked {lock.path} ({who})"
     if holder.has_ended():
         log.error("%s, but has ended: something it started keeps the lock, and must be ended", text)
         return 5
     if holder.pid and max_age and holder.age > max_age:
-        log.error("%s, longer than %g seconds: if it hangs, end it", text, max_age)
+        log.error("%s, longer than %s: if it hangs, end it", text, counted(max_age, "second"))
         return 5
     # In silence where each line becomes a mail of cron's.
     log.log(logging.INFO if is_watched else logging.DEBUG, "%s: nothing to do", text)

@@ -143,8 +143,8 @@ def sleep(params: dict[str, Any], job: Job) -> dict[str, Any]:
     began = time.monotonic()
     while (slept := time.monotonic() - began) < seconds:
         if job.cancelled:
-            raise RuntimeError(f"cancelled after {slept:.1f} of {seconds:g} seconds")
-        job.progress(100 * slept / seconds, f"slept {slept:.1f} of {seconds:g} seconds")
+            raise RuntimeError(f"cancelled after {slept:.1f} of {seconds:g} s")
+        job.progress(100 * slept / seconds, f"slept {slept:.1f} of {seconds:g} s")
         time.sleep(min(SLICE, seconds - slept))
     return {"slept": seconds}
 
@@ -219,7 +219,7 @@ def check(params: dict[str, Any]) -> dict[str, Any]:
             for chunk in response.iter_content(8192):
                 size += len(chunk)
                 if time.monotonic() - began > timeout:
-                    raise TimeoutError(f"no complete answer within {timeout:g} seconds")
+                    raise TimeoutError(f"no complete answer within {timeout:g} s")
             seconds = round(time.monotonic() - began, 3)
             return {"status": response.status_code, "seconds": seconds, "size": size}
     except (

@@ -63,7 +63,7 @@ const handlers = {
     for (;;) {
       const slept = (performance.now() - began) / 1000;
       if (slept >= seconds) return { slept: seconds };
-      const sofar = `${slept.toFixed(1)} of ${seconds} seconds`;
+      const sofar = `${slept.toFixed(1)} of ${seconds} s`;
       if (job.cancelled) throw new Error(`cancelled after ${sofar}`);
       job.progress((100 * slept) / seconds, `slept ${sofar}`);
       await sleep(1000 * Math.min(0.1, seconds - slept));
@@ -319,7 +319,8 @@ class Worker {
     this.failures += 1;
     if (this.failures >= FAILURES_IN_A_ROW) throw error;
     const seconds = Math.min(this.options.pollInterval * 2 ** (this.failures - 1), LONGEST_PAUSE);
-    log(`${error.message}; trying again in ${seconds} seconds`);
+    const unit = seconds === 1 ? "second" : "seconds";
+    log(`${error.message}; trying again in ${seconds} ${unit}`);
     await this.pause(seconds);
   }
 

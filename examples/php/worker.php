@@ -91,7 +91,7 @@ function sleepSlowly(array $params, Job $job): array
     $seconds = $params['seconds'];
     $began = microtime(true);
     while (($slept = microtime(true) - $began) < $seconds) {
-        $sofar = sprintf('%.1f of %g seconds', $slept, $seconds);
+        $sofar = sprintf('%.1f of %g s', $slept, $seconds);
         if ($job->isCancelled()) {
             throw new RuntimeException("cancelled after $sofar");
         }
@@ -388,7 +388,8 @@ final class Worker
         }
         $pause = $this->options['poll-interval'] * 2 ** ($this->failures - 1);
         $seconds = min($pause, LONGEST_PAUSE);
-        logLine(sprintf('%s; trying again in %g seconds', $trouble->getMessage(), $seconds));
+        $unit = $seconds == 1 ? 'second' : 'seconds';
+        logLine(sprintf('%s; trying again in %g %s', $trouble->getMessage(), $seconds, $unit));
         $this->pause($seconds);
     }
 

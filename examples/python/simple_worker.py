@@ -75,8 +75,8 @@ def sleep(params: Json, job: Job) -> Json:
     began = time.monotonic()
     while (slept := time.monotonic() - began) < seconds:
         if job.cancelled:
-            raise RuntimeError(f"cancelled after {slept:.1f} of {seconds:g} seconds")
-        job.progress(100 * slept / seconds, f"slept {slept:.1f} of {seconds:g} seconds")
+            raise RuntimeError(f"cancelled after {slept:.1f} of {seconds:g} s")
+        job.progress(100 * slept / seconds, f"slept {slept:.1f} of {seconds:g} s")
         time.sleep(min(0.1, seconds - slept))
     return {"slept": seconds}
 
@@ -323,7 +323,8 @@ class Worker:
         if self.failures >= FAILURES_IN_A_ROW:
             raise trouble
         seconds = min(self.options.poll_interval * 2 ** (self.failures - 1), LONGEST_PAUSE)
-        log.warning("%s; trying again in %g seconds", trouble, seconds)
+        unit = "second" if seconds == 1 else "seconds"
+        log.warning("%s; trying again in %g %s", trouble, seconds, unit)
         self.pause(seconds)
 
     def pause(self, seconds: float) -> None:

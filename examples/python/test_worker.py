@@ -52,7 +52,8 @@ def main() -> int:
     if not answer["success"]:
         print(answer["error"], file=sys.stderr)
         return 1
-    print(f"added {answer['data']['created']} tasks")
+    created = answer["data"]["created"]
+    print(f"added {created} task{'' if created == 1 else 's'}")
     return 0
 
 

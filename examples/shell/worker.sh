@@ -57,10 +57,10 @@ example_sleep() {
     slept=0
     while less "$slept" "$seconds"; do
         if is_cancelled; then
-            echo "cancelled after $slept of $seconds seconds" >&2
+            echo "cancelled after $slept of $seconds s" >&2
             return 1
         fi
-        progress "$(jq -n "100 * $slept / $seconds")" "slept $slept of $seconds seconds"
+        progress "$(jq -n "100 * $slept / $seconds")" "slept $slept of $seconds s"
         sleep "$(jq -n "[1, $seconds - $slept] | min")"
         slept=$((slept + 1))
     done
@@ -142,7 +142,9 @@ ride_out() {
     [ "$failures" -lt "$failures_in_a_row" ] || return 1
     pause_now=$(jq -n "[$poll_interval * ([range(1; $failures)] | length | exp2), $longest_pause] |
         min")
-    log "$problem; trying again in $pause_now seconds"
+    unit=seconds
+    [ "$pause_now" != 1 ] || unit=second
+    log "$problem; trying again in $pause_now $unit"
     pause "$pause_now"
 }
 

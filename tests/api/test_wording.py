@@ -122,6 +122,24 @@ def test_one_is_not_plural(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
+    ("schema", "value", "sentence"),
+    [
+        ({"minLength": 1}, "", "'' is too short: it needs 1 character"),
+        ({"minLength": 2}, "", "'' is too short: it needs 2 characters"),
+        ({"maxLength": 1}, "ab", "'ab' is too long: it may have 1 character"),
+        ({"maxLength": 0}, "ab", "'ab' is too long: it may have 0 characters"),
+        ({"minItems": 1}, [], "[] is too short: it needs 1 item"),
+        ({"maxItems": 1}, [1, 2], "[1, 2] is too long: it may have 1 item"),
+    ],
+)
+def test_one_is_not_plural_in_what_a_schema_refuses(
+    api: Api, schema: dict[str, Any], value: Any, sentence: str
+) -> None:
+    api.register("job", {"properties": {"a": schema}})
+    assert api.post("/tasks", {"type": "job", "params": {"a": value}}).error.endswith(sentence)
+
+
+@pytest.mark.parametrize(
     ("path", "query", "sentence"),
     [
         ("/tasks", {"limit": "0"}, "limit must be a whole number from 1 to 100, and is 0"),

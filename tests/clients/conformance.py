@@ -6,6 +6,7 @@ proxy stands between them.
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -247,6 +248,15 @@ class Conformance:
             True
         ] * 4
         assert "again in 1.6" not in output
+
+    def test_a_pause_of_one_second_is_no_plural(self, queue: Queue, worker: Programs) -> None:
+        def first_call(proxy: Proxy, *_: str) -> str:
+            return "pass" if proxy.faults else "page"
+
+        with Proxy(queue.url, first_call) as proxy:
+            code, output = worker.run("--until-empty", "--poll-interval", "1", url=proxy.url)
+        assert code == 0, output
+        assert re.search(r"trying again in 1 second$", output, re.MULTILINE), output
 
     def test_a_web_page_in_place_of_answers_ends_with_1(
         self, queue: Queue, worker: Programs

@@ -117,10 +117,11 @@ def test_lists_and_statistics_by_curl(queue: Queue, shell: Shell) -> None:
 def test_tasks_to_try_a_worker_with(queue: Queue, shell: Shell) -> None:
     env = {"TASKMANAGER_API_URL": queue.url, "TASKMANAGER_API_KEY": queue.key}
     assert shell.run("python test_worker.py --num-tasks=5", **env) == "added 5 tasks\n"
+    assert shell.run("python test_worker.py --num-tasks=1", **env) == "added 1 task\n"
     shell.run("python test_worker.py --num-tasks=5", **env)
     shell.run("python worker.py --until-empty", **env)
     tasks = queue.server.call("GET", "/tasks?limit=100")[1]["data"]["tasks"]
-    assert [task["status"] for task in tasks] == ["completed"] * 10
+    assert [task["status"] for task in tasks] == ["completed"] * 11
 
 
 def test_what_keeps_tasks_from_being_added_is_said(queue: Queue, shell: Shell) -> None:

@@ -106,6 +106,7 @@ def test_retry_later_names_the_delay(job: Job) -> None:
 
     assert run_handler(handler, job) == {"success": False, "error": "quota used up", "delay": 90}
     assert str(RetryLater(1.5)) == "to be tried again in 1.5 seconds"
+    assert str(RetryLater(1)) == "to be tried again in 1 second"
 
 
 @pytest.mark.parametrize("delay", [-1, float("nan")])

@@ -68,8 +68,8 @@ def test_so_many_failures_in_a_row_end_with_1(queue: Queue, workers: Workers) ->
         code, output = workers.run("--max-errors", "4", *QUICK, url=proxy.url)
         assert proxy.count("/claim") == 4
     assert code == 1
-    for seconds in (1, 2, 4):
-        assert f"trying again in {seconds} seconds" in output
+    for wait in ("1 second", "2 seconds", "4 seconds"):
+        assert f"trying again in {wait}\n" in output
     assert "answered HTTP 502 with something that is not TaskManager's JSON" in output
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.queue.schema.equality import canonical
 from app.queue.schema.unevaluated import evaluated_items
+from app.queue.schema.wording import noun_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,24 +49,24 @@ def contains(check: Check, wanted: tuple[Node, Any, Any], value: Any, at: At) ->
         if node.holds(check, each, "contains", (at, index)):
             matching += 1
             if most is not None and matching > most:
-                return check.fail(at, "more than {} items match what contains asks for", most)
+                return check.fail(at, "more items than {} match what contains asks for", most)
     if matching >= least:
         return True
     return check.fail(
-        at, "{} items match what contains asks for, and {} are needed", matching, least
+        at, "too few items match what contains asks for: {}, and it needs {}", matching, least
     )
 
 
 def min_items(check: Check, least: Any, value: Any, at: At) -> bool:
     if type(value) is not list or len(value) >= least:
         return True
-    return check.fail(at, "{} is too short: it needs {} items", value, least)
+    return check.fail(at, "{} is too short: it needs {} " + noun_for(least, "item"), value, least)
 
 
 def max_items(check: Check, most: Any, value: Any, at: At) -> bool:
     if type(value) is not list or len(value) <= most:
         return True
-    return check.fail(at, "{} is too long: it may have {} items", value, most)
+    return check.fail(at, "{} is too long: it may have {} " + noun_for(most, "item"), value, most)
 
 
 def unique_items(check: Check, argument: Any, value: Any, at: At) -> bool:

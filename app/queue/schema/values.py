@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.queue.schema.equality import canonical, equal
+from app.queue.schema.wording import noun_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,13 +122,17 @@ def _exactly(fraction: Any, value: Any) -> Any:
 def min_length(check: Check, least: Any, value: Any, at: At) -> bool:
     if type(value) is not str or len(value) >= least:
         return True
-    return check.fail(at, "{} is too short: it needs {} characters", value, least)
+    return check.fail(
+        at, "{} is too short: it needs {} " + noun_for(least, "character"), value, least
+    )
 
 
 def max_length(check: Check, most: Any, value: Any, at: At) -> bool:
     if type(value) is not str or len(value) <= most:
         return True
-    return check.fail(at, "{} is too long: it may have {} characters", value, most)
+    return check.fail(
+        at, "{} is too long: it may have {} " + noun_for(most, "character"), value, most
+    )
 
 
 def pattern(check: Check, pattern: Pattern, value: Any, at: At) -> bool:

@@ -22,6 +22,11 @@ def short(value: Any) -> str:
     return _written(value, LONGEST_VALUE)
 
 
+def noun_for(number: Any, noun: str) -> str:
+    """``item`` for 1, ``items`` for every other number."""
+    return noun if number == 1 else f"{noun}s"
+
+
 def path_text(root: str, at: At) -> str:
     """Like ``params.items[2].name``."""
     steps: list[str] = []
