@@ -4,7 +4,7 @@ Passenger and every WSGI server import ``application`` from here; executed, this
 program; ``flask --app passenger_wsgi`` finds ``create_app``.
 """
 
-from __future__ import annotations
+from __future__ import annotations  # An error in this line: TaskManager needs Python 3.9 or newer.
 
 import gc
 import os

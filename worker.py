@@ -17,7 +17,7 @@ From top to bottom: what handlers use, the client of the API, how a handler is r
 the command line.
 """
 
-from __future__ import annotations
+from __future__ import annotations  # An error in this line: worker.py needs Python 3.9 or newer.
 
 import base64
 import errno
@@ -54,6 +54,13 @@ from types import FrameType, ModuleType
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
+if sys.version_info < (3, 9):  # noqa: UP036 (here it can still be said in a sentence)
+    sys.stderr.write(
+        "worker.py needs Python 3.9 or newer, and this is Python {}.{}: start it with a newer one, "
+        "for example python3.11 worker.py\n".format(*sys.version_info)
+    )
+    sys.exit(2)
+
 import click
 import requests
 
@@ -61,7 +68,8 @@ import requests
 # in the handlers would load a second copy, with a registry of its own.
 sys.modules.setdefault("worker", sys.modules[__name__])
 
-log = logging.getLogger("worker")
+# Python 2.7 shows the first line that it cannot read, which has to be this one.
+log: logging.Logger = logging.getLogger("worker")  # worker.py needs Python 3.9 or newer.
 
 Handler = Callable[..., Any]
 Listener = Callable[[dict[str, Any]], Any]

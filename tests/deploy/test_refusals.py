@@ -6,7 +6,6 @@ import ast
 import io
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import pytest
 from tests.deploy.support import deploy, programs_in, without_root_powers
 from tests.support.checkout import copy_project
 from tests.support.net import HOST
+from tests.support.pythons import too_old
 from tests.support.server import PROJECT
 
 DEPLOY = PROJECT / "deploy.py"
@@ -217,14 +217,6 @@ class TestMachine:
         )
         number = int(subprocess.check_output([sys.executable, "-B", "-c", program]))
         assert DEPLOY.read_text("utf-8").splitlines()[number - 1].startswith("def version_key(")
-
-
-def too_old() -> list[str]:
-    """Pythons on this machine that deploy.py cannot run with."""
-    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    paths = [*root.glob("2.7*/bin/python"), *root.glob("3.[5-8].*/bin/python")]
-    named = [shutil.which(f"python{version}") for version in ("3.6", "3.7", "3.8")]
-    return [str(path) for path in paths] + [path for path in named if path and "shims" not in path]
 
 
 def names_in(node: ast.stmt) -> list[ast.alias]:

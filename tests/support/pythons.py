@@ -31,6 +31,14 @@ def oldest_and_newest() -> list[str]:
     return [known[version] for version in dict.fromkeys([versions[0], versions[-1]])]
 
 
+def too_old() -> list[str]:
+    """Pythons on this machine that nothing here can run with: there may be none."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    paths = [*root.glob("2.7*/bin/python"), *root.glob("3.[5-8].*/bin/python")]
+    named = [shutil.which(f"python{version}") for version in ("3.6", "3.7", "3.8")]
+    return [str(path) for path in paths] + [path for path in named if path and "shims" not in path]
+
+
 def for_everybody(python: str) -> str:
     """The Python's path; that of a copy if the account of the programs may not run it as it is.
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import click
 import pytest
 
 from tests.support.net import free_port
+from tests.support.pythons import too_old
+from tests.support.server import PROJECT
 from tests.worker.support import Proxy, Queue, Workers
 from worker import main
 
@@ -154,6 +159,36 @@ def test_wrong_usage_ends_with_2_and_a_clear_sentence(
     assert code == 2
     assert sentence in output
     assert "Traceback" not in output
+
+
+OLD = """
+import sys
+sys.version_info = (3, 8, 18, "final", 0)
+exec(compile(open(sys.argv[1], encoding="utf-8").read(), "worker.py", "exec"))
+"""
+
+
+def test_an_old_python_gets_a_sentence(workers: Workers) -> None:
+    """Real ones too, where the machine has them. Those before 3.7 can read nothing of a file that
+    is too new for them, and show the first line that is.
+    """
+    source = PROJECT / "worker.py"
+    for command in ([sys.executable, "-c", OLD], *([python] for python in too_old())):
+        done = subprocess.run(
+            [*command, str(source), "--until-empty"], check=False, capture_output=True, text=True
+        )
+        assert done.returncode in (1, 2)
+        assert "worker.py needs Python 3.9 or newer" in done.stderr
+        assert ("SyntaxError" in done.stderr) == (done.returncode == 1)
+        assert "Traceback" not in done.stderr
+    lines = source.read_text("utf-8").splitlines()
+    tree = ast.parse("\n".join(lines))
+    future = next(node for node in tree.body if isinstance(node, ast.ImportFrom))
+    annotated = next(node for node in tree.body if hasattr(node, "annotation"))
+    defined = next(node for node in tree.body if isinstance(node, (ast.ClassDef, ast.FunctionDef)))
+    assert future.lineno < annotated.lineno < defined.lineno
+    for node in (future, annotated):
+        assert lines[node.lineno - 1].endswith("worker.py needs Python 3.9 or newer.")
 
 
 def test_a_wrong_key_ends_with_3(workers: Workers) -> None:
