@@ -52,7 +52,8 @@ SENTENCES = {
     1049: "the database does not exist",
     1054: "a table lacks a column: it is of another version, or another program's; "
     "run the upgrade (upgrade-db), or set TABLE_PREFIX",
-    1104: "the host limits how many rows a query may look at (max_join_size)",
+    1104: "the host limits how many rows a query may look at (max_join_size): "
+    "ask your host to raise it",
     1114: "a table is full: a disk or a quota has no room left",
     1129: "the database server shut this web server out after many broken connections: "
     "ask your host to run FLUSH HOSTS",
@@ -76,7 +77,8 @@ SENTENCES = {
     1290: "the database is read-only",
     1364: "a table has a column that this version does not fill: it was changed by hand",
     1637: "the database has too many transactions under way",
-    1665: "the database's binary log (binlog_format=STATEMENT) takes no writes from this session",
+    1665: "the database's binary log (binlog_format=STATEMENT) takes no writes from this session: "
+    "ask your host for MIXED or ROW",
     1698: "the database refuses the user name or password (the user may log in by socket only)",
     1785: "the database's replication settings refuse the transaction",
     1792: "the database is read-only",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from flask import Flask
 
 from app.db.mysql_errors import DEFECTS, LOST, SENTENCES, TRY_AGAIN, classify
 from app.site import Site
 from tests.api.caller import Api, way_of
+from tests.support.server import PROJECT
 
 NAMED = (1021, 1030, 1036, 1104, 1114, 1129, 1130, 1135, 1142, 1180, 1206, 1665, 1698, 1792, 1836)
 NAMED_LATER = (4151,)
@@ -75,6 +78,8 @@ def test_a_defect_leaves_a_traceback(
     with Refusing(api, number):
         reply = api.post("/tasks", {"type": "job", "params": {}})
     assert (reply.status, reply.code) == (500, "internal")
+    assert reply.headers["Retry-After"] == "2"
+    assert "words of the server" not in str(reply.json)
     assert "Traceback" in capfd.readouterr().err
 
 
@@ -86,6 +91,13 @@ def test_what_may_be_tried_again_is(api: Api, number: int, monkeypatch: pytest.M
         reply = api.post("/tasks", {"type": "job", "params": {}})
     assert (reply.status, reply.code) == (503, "busy")
     assert reply.headers["Retry-After"] == "2"
+
+
+def test_hosting_md_has_every_number_that_has_a_sentence() -> None:
+    text = (PROJECT / "docs" / "hosting.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d{4}(?:, \d{4})*) \|", text, re.MULTILINE)
+    listed = [int(number) for row in rows for number in row.split(", ")]
+    assert sorted(listed) == sorted(SENTENCES)
 
 
 def test_every_number_has_one_meaning() -> None:
