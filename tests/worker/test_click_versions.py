@@ -20,9 +20,12 @@ import pytest
 from tests.support.server import PROJECT
 from tests.worker.support import Queue, Workers
 
-SECONDS = 240
-# Without servers, so that all of them can run under each version.
-SUITES = ("tests/worker/test_options.py", "tests/worker/test_config_file.py")
+SECONDS = 600
+SUITES = (
+    "tests/worker/test_options.py",
+    "tests/worker/test_config_file.py",
+    "tests/worker/test_command_line.py",
+)
 
 
 def oldest() -> str:
@@ -74,8 +77,10 @@ def run(command: list[str], **env: str) -> str:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_tests_of_the_options_pass(version: str) -> None:
-    """Each option and switch: on the command line, by environment, by file, on and off."""
+def test_the_tests_of_the_command_line_pass(version: str) -> None:
+    """Each option and switch: on the command line, by environment, by file, on and off; and the
+    command itself, with a server.
+    """
     path = {"PYTHONPATH": str(installed(version))}
     used = run([sys.executable, "-c", "import click; print(click.__file__)"], **path)
     assert used.startswith(path["PYTHONPATH"])
