@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 ALLOWED = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
     "Access-Control-Allow-Headers": (
-        "Authorization, X-API-Key, Content-Type, Idempotency-Key, traceparent"
+        "Authorization, X-API-Key, Content-Type, Content-Encoding, Idempotency-Key, traceparent"
     ),
     "Access-Control-Max-Age": "600",
 }

@@ -170,6 +170,7 @@ class Api:
         own = {"X-API-Key": API_KEY} if headers is None else headers
         status, received, got = self._way(method, path, query or {}, own, sent)
         reply = Reply(status, json.loads(received) if received else {}, got)
+        assert not received or received.endswith(b"}\n"), received
         if speaks_spooled(path):
             check_spooled_form(method, reply)
         else:
@@ -280,6 +281,8 @@ def seconds_between(earlier: str, later: str) -> float:
 def check_spooled_form(method: str, reply: Reply) -> None:
     """The rules of Spooled's dialect: no envelope, and errors of its own shape."""
     assert reply.headers["Cache-Control"] == "no-store", reply
+    assert reply.headers["X-Content-Type-Options"] == "nosniff", reply
+    assert ("Retry-After" in reply.headers) == (reply.status in (429, 500, 503)), reply
     if reply.status < 400 or method == "HEAD":
         assert "error" not in reply.json, reply
         return

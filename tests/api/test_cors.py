@@ -35,7 +35,13 @@ def test_the_browser_asks_without_a_key(allowed: Api) -> None:
         assert (status, body) == (204, b"")
         assert granted(headers) == PAGE
         assert headers["Vary"] == "Origin"
-        for name in ("Authorization", "X-API-Key", "Content-Type", "Idempotency-Key"):
+        for name in (
+            "Authorization",
+            "X-API-Key",
+            "Content-Type",
+            "Content-Encoding",
+            "Idempotency-Key",
+        ):
             assert name in headers["Access-Control-Allow-Headers"]
         assert "traceparent" in headers["Access-Control-Allow-Headers"]
         assert "POST" in headers["Access-Control-Allow-Methods"]
