@@ -17,6 +17,8 @@ DATABASE_URL = ""
 
 # Or the four values that the control panel shows (used when DATABASE_URL is empty).
 # DB_HOST may carry a port or a socket: "localhost:3307", "localhost:/run/mysqld/mysqld.sock".
+# "localhost" alone is the server's socket (the one in MYSQL_UNIX_PORT, in ~/.my.cnf or /etc/my.cnf
+# under [client], or in a usual place), and TCP where no socket lets the user in.
 DB_HOST = "localhost"
 DB_NAME = ""
 DB_USER = ""

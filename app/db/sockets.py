@@ -17,6 +17,7 @@ USUAL = (
     "/run/mysqld/mysqld.sock",
     "/var/lib/mysql/mysql.sock",
     "/var/run/mysql/mysql.sock",
+    "/usr/local/mysql/data/mysql.sock",
     "/tmp/mysql.sock",
 )
 OPTION_FILES = ("~/.my.cnf", "/etc/my.cnf", "/etc/mysql/my.cnf")
@@ -53,7 +54,14 @@ def _sockets_in(text: str) -> Iterator[str]:
             group = line.strip("[] ")
         name, equals, value = line.partition("=")
         if group in ("client", "client-server") and equals and name.strip() == "socket":
-            yield value.strip().strip("\"'")
+            yield _value(value.strip())
+
+
+def _value(text: str) -> str:
+    """Without the quotes around it, or the comment behind it."""
+    if text[:1] in ('"', "'"):
+        return text[1:].partition(text[0])[0]
+    return text.partition("#")[0].strip()
 
 
 def _is_trusted(path: str) -> bool:
