@@ -281,6 +281,9 @@ class Worker {
     if (ending === "complete") {
       this.completed += 1;
       log(`task ${job.id}: Completed successfully`);
+      if (report.result?.success === false) {
+        log(`WARNING task ${job.id}: the handler returned success: false; to fail, throw an Error`);
+      }
     } else {
       this.failed += 1;
       log(`ERROR task ${job.id}: Failed: ${report.error}`);

@@ -343,6 +343,10 @@ final class Worker
         if ($ending === 'complete') {
             $this->counts['completed']++;
             logLine("task {$job->id}: Completed successfully");
+            if (is_array($report['result']) && ($report['result']['success'] ?? null) === false) {
+                logLine("WARNING task {$job->id}: the handler returned success: false; to fail, "
+                    . 'throw an exception');
+            }
         } else {
             $this->counts['failed']++;
             logLine("ERROR task {$job->id}: Failed: {$report['error']}");

@@ -293,6 +293,10 @@ class Worker:
         if ending == "complete":
             self.completed += 1
             log.info("task %d: Completed successfully", job.id)
+            result = report["result"]
+            if isinstance(result, dict) and result.get("success") is False:
+                text = "task %d: the handler returned success: false; to fail, raise an exception"
+                log.warning(text, job.id)
         else:
             self.failed += 1
             log.error("task %d: Failed: %s", job.id, report["error"])

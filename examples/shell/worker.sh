@@ -329,6 +329,9 @@ settled() {
     if [ "$ending" = complete ]; then
         completed=$((completed + 1))
         log "task $task_id: Completed successfully"
+        if jq -e '.result | objects | .success == false' "$work/report" >/dev/null; then
+            log "WARNING task $task_id: the handler returned success: false; to fail, exit with 1"
+        fi
     else
         failed=$((failed + 1))
         log "ERROR task $task_id: Failed: $(jq -r .error "$work/report")"

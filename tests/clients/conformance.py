@@ -40,8 +40,9 @@ VARIABLES = ("TASKMANAGER_API_URL", "TASKMANAGER_API_KEY", *SETTINGS)
 class Conformance:
     """The suite. `command` ends with the worker's file, and its options follow.
 
-    `own_handlers` has texts of that file, and what to put there for two handlers more: `t.quiet`
-    takes six seconds, reports no progress and returns nothing; `t.odd` returns what is no JSON.
+    `own_handlers` has texts of that file, and what to put there for three handlers more: `t.quiet`
+    takes six seconds, reports no progress and returns nothing; `t.odd` returns what is no JSON;
+    `t.false` returns an object with the `success` of its params.
     """
 
     command: ClassVar[Sequence[str]]
@@ -125,6 +126,17 @@ class Conformance:
         task = queue.task(task_id)
         assert (task["status"], task["attempts"]) == ("failed", 1)
         assert "JSON" in task["error_message"]
+
+    def test_a_result_that_says_that_it_is_none_is_warned_of(
+        self, queue: Queue, own_worker: Programs
+    ) -> None:
+        queue.register("t.false")
+        ids = [queue.create("t.false", {"success": each}) for each in (False, True, None, "no", 0)]
+        code, output = own_worker.run("--max-runs", "5", *QUICK)
+        assert code == 0, output
+        assert queue.statuses(ids) == ["completed"] * 5
+        assert output.count("WARNING") == 1, output
+        assert f"task {ids[0]}: the handler returned success: false; to fail, " in output
 
     def test_a_task_that_failed_before_is_done(self, queue: Queue, worker: Programs) -> None:
         task_id = queue.create("example.math.add", {"a": 1, "b": 2})

@@ -15,5 +15,7 @@ class TestNode(Conformance):
   "t.quiet": () => sleep(6000),
 
   "t.odd": () => 10n,
+
+  "t.false": ({ success }) => ({ success, message: "no" }),
 """
     }

@@ -24,6 +24,8 @@ class TestPhp(Conformance):
             return "\\xff";
         },
 
+        't.false' => fn (array $params, Job $job): array => $params + ['message' => 'no'],
+
         'example.echo' =>"""
     }
 

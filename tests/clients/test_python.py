@@ -15,5 +15,6 @@ class TestPython(Conformance):
         '    "example.echo": echo,': """
     "t.quiet": lambda params, job: time.sleep(6),
     "t.odd": lambda params, job: {1, 2},
+    "t.false": lambda params, job: {"success": params["success"], "message": "no"},
     "example.echo": echo,"""
     }

@@ -15,10 +15,11 @@ from tests.worker.support import Queue
 class TestShell(Conformance):
     command = ("dash", str(EXAMPLES / "shell" / "worker.sh"))
     own_handlers: ClassVar = {
-        "handled_types='": "handled_types='t.quiet,t.odd,t.half,",
+        "handled_types='": "handled_types='t.quiet,t.odd,t.false,t.half,",
         "        example.echo)": """
         t.quiet) sleep 6 ;;
         t.odd) echo nonsense ;;
+        t.false) cat ;;
         t.half) false; echo '"done"' ;;
         example.echo)""",
     }
