@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,14 @@ from tests.support.database import empty, mariadb_with_tables
 from tests.support.given import given_server
 from tests.support.mariadb import DatabaseServer, MariaDB
 from tests.support.server import Server
+
+
+def pytest_configure() -> None:
+    """A program that a script starts in the background ignores Ctrl-C, and so would all programs
+    that the tests start and press it for.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
