@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from app.db.connection import text_list
+from app.db.errors import TryAgain
 from app.queue import jsontext, presence
 from app.queue.errors import NotFound
 from app.queue.release import release_all
@@ -136,6 +137,9 @@ def _register(connection: Connection, worker_id: str, told: dict[str, Any]) -> l
     )
     known = presence.make_known(sql, worker_id)
     results = connection.transact([known, (update, values), (look, {})])
+    noted = "SELECT id FROM workers WHERE id = :id AND registered_at IS NOT NULL"
+    if connection.is_cluster and not connection.query(noted, values):
+        raise TryAgain(f"the registration of {worker_id!r} was undone by a rival node")
     return [row["id"] for row in results[-1].rows]
 
 
