@@ -12,7 +12,7 @@ from tests.support.server import PROJECT
 
 
 def statements() -> list[str]:
-    text = (PROJECT / "docs" / "hosting.md").read_text("utf-8")
+    text = (PROJECT / "docs" / "operations.md").read_text("utf-8")
     blocks = re.findall(r"```sql\n(.*?)```", text, re.DOTALL)
     return [each.strip() for block in blocks for each in block.split(";") if each.strip()]
 
@@ -28,7 +28,9 @@ def test_the_counts_are_those_of_the_api(database_url: str, mariadb: MariaDB) ->
     run_cgi(database_url, "POST", f"/api/tasks/{claimed['id']}/fail", end)
     listed = run_cgi(database_url, "GET", "/api/tasks", QUERY_STRING="status=pending")
     database = database_url.rpartition("/")[2].partition("?")[0]
-    count, by_status, failed = [mariadb.client(each, database) for each in statements()]
+    count, by_status, failed, oldest = [mariadb.client(each, database) for each in statements()]
     assert count.split()[-1] == str(listed.json["data"]["count"]) == "4"
     assert sorted(by_status.split("\n")[-3:-1]) == ["failed\t1", "pending\t4"]
     assert failed.split("\n")[-2] == f"{claimed['id']}\tsql.job\tno luck\t1"
+    waiting = [task["id"] for task in listed.json["data"]["tasks"] if task["run_at"] is None]
+    assert oldest.split("\n")[-2].split("\t")[0] == str(min(waiting))
