@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.api import fields
 from app.api.http import Answer, success
 from app.queue import keep
-from app.queue.holding import Hold
+from app.queue.holding import LeaseRef
 from app.queue.times import to_iso
 
 TYPE_CHECKING = False
@@ -35,14 +35,14 @@ ONE_HEARTBEAT = fields.Fields(
 
 def heartbeat(call: Call) -> Answer:
     values = call.fields(HEARTBEAT)
-    row = keep.heartbeat(call.site, _hold(call, values), values.get("lease"))
+    row = keep.heartbeat(call.site, _lease_ref(call, values), values.get("lease"))
     return success(_kept(row), "Lease extended successfully")
 
 
 def progress(call: Call) -> Answer:
     values = call.fields(PROGRESS)
     row = keep.report_progress(
-        call.site, _hold(call, values), values["progress"], values.get("message")
+        call.site, _lease_ref(call, values), values["progress"], values.get("message")
     )
     return success({**_kept(row), "progress": row["progress"]}, "Progress noted successfully")
 
@@ -62,15 +62,15 @@ def release(call: Call) -> Answer:
     from app.queue.view import shown_status
 
     values = call.fields(RELEASE)
-    row = releasing.release(call.site, _hold(call, values), values.get("delay", 0.0))
+    row = releasing.release(call.site, _lease_ref(call, values), values.get("delay", 0.0))
     run_at = to_iso(row["due_at"]) if row["status"] == "scheduled" else None
     data = {"id": row["id"], "status": shown_status(row["status"]), "run_at": run_at}
     return success(data, "Task released successfully")
 
 
-def _hold(call: Call, values: dict[str, Any]) -> Hold:
+def _lease_ref(call: Call, values: dict[str, Any]) -> LeaseRef:
     """The claim that the caller says it has of the task in the path."""
-    return Hold(call.task_id, values.get("worker_id"), values.get("attempt"))
+    return LeaseRef(call.task_id, values.get("worker_id"), values.get("attempt"))
 
 
 def _beats(call: Call, given: list[Any], worker_id: str | None) -> list[keep.Beat]:
@@ -82,8 +82,8 @@ def _beat(call: Call, given: dict[str, Any], worker_id: str | None, where: str) 
     if "message" in values and "progress" not in values:
         message = "goes with progress (0 to 100): send that too"
         raise fields.invalid([{"path": f"{where}message", "message": message}])
-    hold = Hold(values["id"], values.get("worker_id", worker_id), values.get("attempt"))
-    return keep.Beat(hold, values.get("lease"), values.get("progress"), values.get("message"))
+    lease_ref = LeaseRef(values["id"], values.get("worker_id", worker_id), values.get("attempt"))
+    return keep.Beat(lease_ref, values.get("lease"), values.get("progress"), values.get("message"))
 
 
 def _kept(row: Row) -> dict[str, Any]:
@@ -99,4 +99,4 @@ def _brief(kept: keep.Kept) -> dict[str, Any]:
     refusal = kept.refusal
     if refusal is None:
         return _kept(kept.row)
-    return {"id": kept.beat.hold.task_id, "code": refusal.code, "error": refusal.message}
+    return {"id": kept.beat.lease_ref.task_id, "code": refusal.code, "error": refusal.message}

@@ -7,7 +7,7 @@ from app.api.claims import FOLDED_CLAIM, take
 from app.api.http import Answer, success
 from app.api.keeping import HOLDER
 from app.queue.errors import TooLarge
-from app.queue.holding import Hold
+from app.queue.holding import LeaseRef
 from app.queue.jsontext import dumps
 from app.queue.release import Release
 from app.queue.settle import Completion, Failure, Outcome, Settled, settle
@@ -72,9 +72,9 @@ def settle_many(call: Call) -> Answer:
 
 
 def _settle_one(call: Call, values: dict[str, Any], succeeded: bool) -> Answer:
-    hold = Hold(call.task_id, values.get("worker_id"), values.get("attempt"))
-    wishes = _claim_wishes(call, values, hold.worker_id)
-    outcome = _outcome(call, hold, values, succeeded, "")
+    lease_ref = LeaseRef(call.task_id, values.get("worker_id"), values.get("attempt"))
+    wishes = _claim_wishes(call, values, lease_ref.worker_id)
+    outcome = _outcome(call, lease_ref, values, succeeded, "")
     settled = settle(call.site, [outcome])[0]
     if settled.refusal is not None:
         raise settled.refusal
@@ -94,20 +94,20 @@ def _outcomes(call: Call, given: list[Any], worker_id: str | None) -> list[Outco
 
 def _one_of_many(call: Call, given: dict[str, Any], worker_id: str | None, where: str) -> Outcome:
     values = call.read(ONE_OUTCOME, given, where)
-    hold = Hold(values["id"], values.get("worker_id", worker_id), values.get("attempt"))
+    lease_ref = LeaseRef(values["id"], values.get("worker_id", worker_id), values.get("attempt"))
     if values.get("release", False):
-        return Release(hold, values.get("delay", 0.0))
-    return _outcome(call, hold, values, values.get("success", True), where)
+        return Release(lease_ref, values.get("delay", 0.0))
+    return _outcome(call, lease_ref, values, values.get("success", True), where)
 
 
 def _outcome(
-    call: Call, hold: Hold, values: dict[str, Any], succeeded: bool, where: str
+    call: Call, lease_ref: LeaseRef, values: dict[str, Any], succeeded: bool, where: str
 ) -> Outcome:
     if succeeded:
-        return Completion(hold, result_json(call, values, where))
+        return Completion(lease_ref, result_json(call, values, where))
     traceback = values.get("traceback") or values.get("trace") or values.get("stack")
     return Failure(
-        hold,
+        lease_ref,
         cut(values.get("error", "")),
         cut(traceback) if traceback else None,
         values.get("retry", True),
@@ -170,7 +170,7 @@ def _brief(settled: Settled) -> dict[str, Any]:
     if refusal is None:
         return _ended(settled)
     return {
-        "id": settled.outcome.hold.task_id,
+        "id": settled.outcome.lease_ref.task_id,
         "code": refusal.code,
         "error": refusal.message,
     }

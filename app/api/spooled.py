@@ -13,7 +13,7 @@ from app.api import fields
 from app.api.errors import answer_to
 from app.api.http import Answer
 from app.queue.errors import Invalid, LeaseLost, UnknownType
-from app.queue.holding import Hold
+from app.queue.holding import LeaseRef
 from app.queue.jsontext import dumps, loads
 from app.queue.times import to_iso
 
@@ -226,7 +226,7 @@ def complete_job(call: Call) -> Answer:
     from app.queue.settle import Completion
 
     values = call.fields(COMPLETE)
-    return _settled(call, Completion(_hold(call, values), result_json(call, values, "")))
+    return _settled(call, Completion(_lease_ref(call, values), result_json(call, values, "")))
 
 
 def fail_job(call: Call) -> Answer:
@@ -234,7 +234,7 @@ def fail_job(call: Call) -> Answer:
     from app.queue.settle import Failure
 
     values = call.fields(FAIL)
-    return _settled(call, Failure(_hold(call, values), cut(values.get("error", ""))))
+    return _settled(call, Failure(_lease_ref(call, values), cut(values.get("error", ""))))
 
 
 def heartbeat_job(call: Call) -> Answer:
@@ -242,7 +242,7 @@ def heartbeat_job(call: Call) -> Answer:
     from app.queue import keep
 
     values = call.fields(HEARTBEAT)
-    row = keep.heartbeat(call.site, _hold(call, values), values.get("lease_duration_secs"))
+    row = keep.heartbeat(call.site, _lease_ref(call, values), values.get("lease_duration_secs"))
     return _kept(call, row)
 
 
@@ -251,7 +251,7 @@ def progress_job(call: Call) -> Answer:
 
     values = call.fields(PROGRESS)
     row = keep.report_progress(
-        call.site, _hold(call, values), values["progress"], values.get("message")
+        call.site, _lease_ref(call, values), values["progress"], values.get("message")
     )
     return _kept(call, row)
 
@@ -346,15 +346,15 @@ def _create_right_ones(
     return dict(zip(left, _create(call, list(left.values())))) if left else {}
 
 
-def _hold(call: Call, values: dict[str, Any]) -> Hold:
+def _lease_ref(call: Call, values: dict[str, Any]) -> LeaseRef:
     """The claim that a lease id stands for. Raises LeaseLost for that of another job."""
     lease_id = values.get("lease_id")
     if lease_id is None:
-        return Hold(call.task_id, values.get("worker_id"), None)
+        return LeaseRef(call.task_id, values.get("worker_id"), None)
     task_id, _, attempt = lease_id.partition("-")
     if task_id != str(call.task_id) or not (attempt.isascii() and attempt.isdigit()):
         raise LeaseLost(f"This is not a lease of job {call.task_id}: send back what claim gave")
-    return Hold(call.task_id, values.get("worker_id"), min(int(attempt[:18]), 2**31 - 1))
+    return LeaseRef(call.task_id, values.get("worker_id"), min(int(attempt[:18]), 2**31 - 1))
 
 
 def _lease_id(task_id: int, attempts: int) -> str:

@@ -23,7 +23,7 @@ COLUMNS = (
 )
 
 
-class Hold:
+class LeaseRef:
     """A worker's claim of a task, as it states it. Simple clients may leave out who they are
     (``worker_id``) or which ``attempt`` theirs is.
     """

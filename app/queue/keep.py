@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from app.db.connection import Connection, Dialect, Row, Statement
     from app.queue.errors import QueueError
-    from app.queue.holding import Hold
+    from app.queue.holding import LeaseRef
     from app.site import Site
 
 EXTEND = "COALESCE(:lease, lease)"
@@ -26,25 +26,25 @@ class Beat:
 
     def __init__(
         self,
-        hold: Hold,
+        lease_ref: LeaseRef,
         lease: float | None = None,
         progress: float | None = None,
         message: str | None = None,
     ) -> None:
-        self.hold = hold
+        self.lease_ref = lease_ref
         self.lease = lease
         self.progress = progress
         self.message = message
 
     def statement(self, sql: Dialect) -> Statement:
-        values = {**self.hold.values, "lease": self.lease}
+        values = {**self.lease_ref.values, "lease": self.lease}
         noted = ""
         if self.progress is not None:
             noted = ", progress = :progress, progress_message = :progress_message"
             values.update(progress=self.progress, progress_message=self.message)
         update = (
             f"UPDATE tasks {sql.by_primary_key} SET due_at = {sql.after(EXTEND)}, "
-            f"lease = {EXTEND}, change_id = :change_id{noted} WHERE {self.hold.condition}"
+            f"lease = {EXTEND}, change_id = :change_id{noted} WHERE {self.lease_ref.condition}"
         )
         return update, values
 
@@ -58,17 +58,19 @@ class Kept:
         self.refusal = refusal
 
 
-def heartbeat(site: Site, hold: Hold, lease: float | None = None) -> Row:
+def heartbeat(site: Site, lease_ref: LeaseRef, lease: float | None = None) -> Row:
     """Extend the lease to ``lease`` seconds from now, or to the length the claim began with.
 
     Returns the task's row. Raises NotFound, NotClaimed, LeaseLost, NotOwner.
     """
-    return _keep_one(site, Beat(hold, lease))
+    return _keep_one(site, Beat(lease_ref, lease))
 
 
-def report_progress(site: Site, hold: Hold, progress: float, message: str | None = None) -> Row:
+def report_progress(
+    site: Site, lease_ref: LeaseRef, progress: float, message: str | None = None
+) -> Row:
     """Note how far the work is (0 to 100) and extend the lease. Raises as ``heartbeat``."""
-    return _keep_one(site, Beat(hold, None, progress, message))
+    return _keep_one(site, Beat(lease_ref, None, progress, message))
 
 
 def heartbeat_many(site: Site, beats: Sequence[Beat]) -> list[Kept]:
@@ -87,16 +89,18 @@ def _keep(connection: Connection, beats: Sequence[Beat]) -> list[Kept]:
     sql = connection.dialect
     # In the order of ids, so that two batches with the same tasks wait for each other instead
     # of deadlocking.
-    ordered = sorted(beats, key=lambda each: each.hold.task_id)
+    ordered = sorted(beats, key=lambda each: each.lease_ref.task_id)
     for beat in ordered:
-        beat.hold.renew()
+        beat.lease_ref.renew()
     statements = [each.statement(sql) for each in ordered]
-    for worker_id in sorted({each.hold.worker_id or "" for each in ordered} - {""}):
+    for worker_id in sorted({each.lease_ref.worker_id or "" for each in ordered} - {""}):
         statements.append(presence.sign_of_life(sql, worker_id))
-    updates = [(each.hold.task_id, each.hold.change_id, at) for at, each in enumerate(ordered)]
+    updates = [
+        (each.lease_ref.task_id, each.lease_ref.change_id, at) for at, each in enumerate(ordered)
+    ]
     results, rows = transact(connection, statements, updates)
     kept = {
-        id(beat): _judge(beat, bool(result.changed), rows.get(beat.hold.task_id))
+        id(beat): _judge(beat, bool(result.changed), rows.get(beat.lease_ref.task_id))
         for beat, result in zip(ordered, results)
     }
     return [kept[id(beat)] for beat in beats]
@@ -105,4 +109,4 @@ def _keep(connection: Connection, beats: Sequence[Beat]) -> list[Kept]:
 def _judge(beat: Beat, changed: bool, row: Row | None) -> Kept:
     if row is not None and changed:
         return Kept(beat, row, None)
-    return Kept(beat, row or {}, beat.hold.refusal(row))
+    return Kept(beat, row or {}, beat.lease_ref.refusal(row))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.db.connection import Connection, Row, Statement
-    from app.queue.holding import Hold
+    from app.queue.holding import LeaseRef
     from app.site import Site
 
 BATCH = 100
@@ -28,21 +28,21 @@ class Release(Outcome):
 
     kind = "released"
 
-    def __init__(self, hold: Hold, delay: float = 0.0) -> None:
-        self.hold = hold
+    def __init__(self, lease_ref: LeaseRef, delay: float = 0.0) -> None:
+        self.lease_ref = lease_ref
         self.delay = delay
 
     def statements(self, site: Site) -> list[Statement]:
-        values = {**self.hold.values, "delay": self.delay}
-        return _statements(site, self.hold.condition, self.hold.changed, values)
+        values = {**self.lease_ref.values, "delay": self.delay}
+        return _statements(site, self.lease_ref.condition, self.lease_ref.changed, values)
 
 
-def release(site: Site, hold: Hold, delay: float = 0.0) -> Row:
+def release(site: Site, lease_ref: LeaseRef, delay: float = 0.0) -> Row:
     """Hand the task back, claimable again after ``delay`` seconds; its row after that.
 
     Doing it again gives the same answer. Raises NotFound, NotClaimed, LeaseLost, NotOwner.
     """
-    settled = settle(site, [Release(hold, delay)])[0]
+    settled = settle(site, [Release(lease_ref, delay)])[0]
     if settled.refusal is not None:
         raise settled.refusal
     return settled.row or {}

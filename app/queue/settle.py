@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from app.queue import history
-from app.queue.holding import Hold, transact
+from app.queue.holding import LeaseRef, transact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ BACKOFF_MOST = (
 class Outcome:
     """How one attempt ended, by whoever holds it."""
 
-    hold: Hold
+    lease_ref: LeaseRef
     kind: str
     """What the task's ``last_outcome`` is then: ``completed``, ``failed`` or ``released``."""
 
@@ -48,10 +48,12 @@ class Outcome:
 
     def is_repeat(self, row: Row) -> bool:
         """Whether the task already is as this same outcome of this same attempt left it."""
-        if row["change_id"] in self.hold.earlier_changes:  # its COMMIT was done, its answer lost
+        if (
+            row["change_id"] in self.lease_ref.earlier_changes
+        ):  # its COMMIT was done, its answer lost
             return True
         same = _last_outcome(row) == self.kind
-        return same and self.hold.matches(row["claimed_by"], row["attempts"])
+        return same and self.lease_ref.matches(row["claimed_by"], row["attempts"])
 
 
 class Completion(Outcome):
@@ -59,8 +61,8 @@ class Completion(Outcome):
 
     kind = "completed"
 
-    def __init__(self, hold: Hold, result_json: str | None) -> None:
-        self.hold = hold
+    def __init__(self, lease_ref: LeaseRef, result_json: str | None) -> None:
+        self.lease_ref = lease_ref
         self.result_json = result_json
 
     def statements(self, site: Site) -> list[Statement]:
@@ -70,10 +72,10 @@ class Completion(Outcome):
             f"change_id = :change_id, last_outcome = 'completed', "
             f"result_json = :result, error_message = NULL, error_traceback = NULL, "
             f"progress = 100, completed_at = {sql.now}, cancel_requested = 0 "
-            f"WHERE {self.hold.condition}"
+            f"WHERE {self.lease_ref.condition}"
         )
-        values = {**self.hold.values, "result": self.result_json}
-        return [(update, values), *_trail(site, self.hold, None)]
+        values = {**self.lease_ref.values, "result": self.result_json}
+        return [(update, values), *_trail(site, self.lease_ref, None)]
 
 
 class Failure(Outcome):
@@ -83,13 +85,13 @@ class Failure(Outcome):
 
     def __init__(
         self,
-        hold: Hold,
+        lease_ref: LeaseRef,
         error: str,
         traceback: str | None = None,
         retry: bool = True,
         delay: float | None = None,
     ) -> None:
-        self.hold = hold
+        self.lease_ref = lease_ref
         self.error = error
         self.traceback = traceback
         self.retry = retry
@@ -98,7 +100,7 @@ class Failure(Outcome):
     def statements(self, site: Site) -> list[Statement]:
         settings = site.settings
         values = {
-            **self.hold.values,
+            **self.lease_ref.values,
             "error": self.error,
             "traceback": self.traceback,
             "retry": int(self.retry),
@@ -107,8 +109,8 @@ class Failure(Outcome):
             "retry_max_delay": settings.retry_max_delay,
             "jitter": _jitter(),
         }
-        update = _fail_update(site.db.dialect, self.hold)
-        return [(update, values), *_trail(site, self.hold, self.error)]
+        update = _fail_update(site.db.dialect, self.lease_ref)
+        return [(update, values), *_trail(site, self.lease_ref, self.error)]
 
 
 class Settled:
@@ -131,14 +133,14 @@ def settle(site: Site, outcomes: Sequence[Outcome]) -> list[Settled]:
 
 def _settle(connection: Connection, site: Site, outcomes: Sequence[Outcome]) -> list[Settled]:
     statements: list[Statement] = []
-    ordered = sorted(outcomes, key=lambda each: each.hold.task_id)
+    ordered = sorted(outcomes, key=lambda each: each.lease_ref.task_id)
     updates = []
     # In the order of ids, so that two batches with the same tasks wait for each other instead
     # of deadlocking.
     for outcome in ordered:
-        hold = outcome.hold
-        hold.renew()
-        updates.append((hold.task_id, hold.change_id, len(statements)))
+        lease_ref = outcome.lease_ref
+        lease_ref.renew()
+        updates.append((lease_ref.task_id, lease_ref.change_id, len(statements)))
         statements += outcome.statements(site)
     results, rows = transact(connection, statements, updates)
     settled = {
@@ -153,7 +155,7 @@ def _settle(connection: Connection, site: Site, outcomes: Sequence[Outcome]) -> 
 def _judge(outcome: Outcome, result: Result, row: Row | None) -> Settled:
     if row is not None and (result.changed or outcome.is_repeat(row)):
         return Settled(outcome, row, None)
-    return Settled(outcome, row, outcome.hold.refusal(row))
+    return Settled(outcome, row, outcome.lease_ref.refusal(row))
 
 
 def _last_outcome(row: Row) -> str | None:
@@ -172,7 +174,7 @@ def _accept_old_repeats(connection: Connection, settled: Sequence[Settled]) -> N
     refused = [each for each in settled if each.refusal is not None and each.row is not None]
     if not refused:
         return
-    ids = {each.outcome.hold.task_id for each in refused}
+    ids = {each.outcome.lease_ref.task_id for each in refused}
     endings = connection.query(*history.endings(ids))
     for each in refused:
         outcome = each.outcome
@@ -184,15 +186,15 @@ def _accept_old_repeats(connection: Connection, settled: Sequence[Settled]) -> N
 
 def _is_ending(outcome: Outcome, ending: Row) -> bool:
     return (
-        ending["task_id"] == outcome.hold.task_id
+        ending["task_id"] == outcome.lease_ref.task_id
         and history.outcome_of(ending) == outcome.kind
         # Without its number an attempt cannot be told from a later one of the same worker.
-        and outcome.hold.attempt is not None
-        and outcome.hold.matches(ending["worker_id"], ending["attempt"])
+        and outcome.lease_ref.attempt is not None
+        and outcome.lease_ref.matches(ending["worker_id"], ending["attempt"])
     )
 
 
-def _fail_update(sql: Dialect, hold: Hold) -> str:
+def _fail_update(sql: Dialect, lease_ref: LeaseRef) -> str:
     # MySQL assigns from left to right and reads what it has already assigned, so the columns
     # that WILL_RETRY reads come last.
     doubled = f"{BACKOFF_BASE} * (1 << {sql.least('attempts - releases - 1', '30')})"
@@ -205,14 +207,14 @@ def _fail_update(sql: Dialect, hold: Hold) -> str:
         f"completed_at = CASE WHEN {WILL_RETRY} THEN NULL ELSE {sql.now} END, "
         "error_message = :error, error_traceback = :traceback, change_id = :change_id, "
         "last_outcome = 'failed', cancel_requested = 0 "
-        f"WHERE {hold.condition}"
+        f"WHERE {lease_ref.condition}"
     )
 
 
-def _trail(site: Site, hold: Hold, message: str | None) -> list[Statement]:
+def _trail(site: Site, lease_ref: LeaseRef, message: str | None) -> list[Statement]:
     sql = site.db.dialect
     seconds = sql.seconds_since("claimed_at")
-    return history.of_tasks(site.settings, sql, hold.changed, message=message, seconds=seconds)
+    return history.of_tasks(site.settings, sql, lease_ref.changed, message=message, seconds=seconds)
 
 
 def _jitter() -> float:

@@ -22,7 +22,7 @@ from app.queue import create as creating
 from app.queue import history, keep, operate, read, task_types
 from app.queue.claim import ClaimRequest
 from app.queue.drafts import NewTask
-from app.queue.holding import Hold
+from app.queue.holding import LeaseRef
 from app.queue.release import Release
 from app.queue.settle import Completion, Failure, Outcome, settle
 from app.site import Site
@@ -99,21 +99,26 @@ class Client(threading.Thread):
         key = f"turn {turn}" if self.random.random() < 0.5 else None
         request = ClaimRequest(self.name, self.random.choice([1, 1, 5]), 60, key=key)
         taken = claiming.claim(self._site(), request).tasks
-        holds = [Hold(task["id"], self.name, task["attempts"]) for task in taken]
+        lease_refs = [LeaseRef(task["id"], self.name, task["attempts"]) for task in taken]
         self.claimed += [(task["id"], task["attempts"]) for task in taken]
-        if not holds:
+        if not lease_refs:
             return
-        beats = [keep.Beat(hold, 60) for hold in holds]
+        beats = [keep.Beat(lease_ref, 60) for lease_ref in lease_refs]
         self._note_refusals(keep.heartbeat_many(self._site(), beats))
-        settled = settle(self._site(), [self._outcome(hold) for hold in holds])
+        settled = settle(self._site(), [self._outcome(lease_ref) for lease_ref in lease_refs])
         self._note_refusals(settled)
         for each in settled:
-            hold = each.outcome.hold
-            self.settled[hold.task_id, hold.attempt or 0] = each.outcome.kind
+            lease_ref = each.outcome.lease_ref
+            self.settled[lease_ref.task_id, lease_ref.attempt or 0] = each.outcome.kind
 
-    def _outcome(self, hold: Hold) -> Outcome:
+    def _outcome(self, lease_ref: LeaseRef) -> Outcome:
         return self.random.choice(
-            [Completion(hold, "1"), Completion(hold, "1"), Failure(hold, "e"), Release(hold)]
+            [
+                Completion(lease_ref, "1"),
+                Completion(lease_ref, "1"),
+                Failure(lease_ref, "e"),
+                Release(lease_ref),
+            ]
         )
 
     def _note_refusals(self, answers: Any) -> None:
@@ -160,9 +165,9 @@ def test_every_node_sees_what_another_acknowledged(sites: list[Site]) -> None:
         assert read.get(second, made.id)["status"] == "pending"
         (task,) = claiming.claim(third, ClaimRequest("w", 1, 60)).tasks
         assert task["id"] == made.id
-        hold = Hold(task["id"], "w", task["attempts"])
-        assert keep.heartbeat(first, hold)["status"] == "claimed"
-        assert settle(second, [Completion(hold, "1")])[0].refusal is None
+        lease_ref = LeaseRef(task["id"], "w", task["attempts"])
+        assert keep.heartbeat(first, lease_ref)["status"] == "claimed"
+        assert settle(second, [Completion(lease_ref, "1")])[0].refusal is None
         assert read.get(third, made.id)["status"] == "completed"
         operate.delete(first, made.id)
         assert rows(second, f"SELECT id FROM tasks WHERE id = {made.id}") == []
@@ -182,8 +187,8 @@ def test_max_running_holds_on_all_nodes_together(urls: list[str], sites: list[Si
                 taken = claiming.claim(site, ClaimRequest(f"w{number}", 1, 60)).tasks
                 time.sleep(0.02)
                 for task in taken:
-                    hold = Hold(task["id"], f"w{number}", task["attempts"])
-                    assert settle(site, [Completion(hold, None)])[0].refusal is None
+                    lease_ref = LeaseRef(task["id"], f"w{number}", task["attempts"])
+                    assert settle(site, [Completion(lease_ref, None)])[0].refusal is None
         except BaseException as error:
             failures.append(error)
         site.db.close()

@@ -20,7 +20,7 @@ from app.queue import keep, operate, read, release, task_types, workers
 from app.queue.candidates import SORT_KEYS, SORT_ORDERS, Filter, Order
 from app.queue.claim import ClaimRequest
 from app.queue.drafts import NewTask
-from app.queue.holding import Hold
+from app.queue.holding import LeaseRef
 from app.queue.settle import Completion, Failure, settle
 from app.site import Site
 from tests.queue.conftest import register, site_at
@@ -249,9 +249,9 @@ def test_reclaim(big_site: Site, recorder: Recorder, count: int) -> None:
     check_mariadb(seen)
 
 
-def take(site: Site, count: int = 1) -> list[Hold]:
+def take(site: Site, count: int = 1) -> list[LeaseRef]:
     tasks = claiming.claim(site, ClaimRequest("w", count, 3600)).tasks
-    return [Hold(task["id"], "w", task["attempts"]) for task in tasks]
+    return [LeaseRef(task["id"], "w", task["attempts"]) for task in tasks]
 
 
 def new_tasks(site: Site, count: int, **options: Any) -> list[NewTask]:
@@ -282,20 +282,28 @@ def cancelled(site: Site) -> int:
 
 
 CHANGES: dict[str, Any] = {
-    "complete": change(take, lambda site, holds: settle(site, [Completion(holds[0], "1")])),
-    "fail": change(take, lambda site, holds: settle(site, [Failure(holds[0], "e")])),
+    "complete": change(
+        take, lambda site, lease_refs: settle(site, [Completion(lease_refs[0], "1")])
+    ),
+    "fail": change(take, lambda site, lease_refs: settle(site, [Failure(lease_refs[0], "e")])),
     "settle a hundred": change(
         lambda site: take(site, 100),
-        lambda site, holds: settle(site, [Completion(each, "1") for each in holds]),
+        lambda site, lease_refs: settle(site, [Completion(each, "1") for each in lease_refs]),
     ),
-    "heartbeat": change(take, lambda site, holds: keep.heartbeat(site, holds[0])),
+    "heartbeat": change(take, lambda site, lease_refs: keep.heartbeat(site, lease_refs[0])),
     "a hundred heartbeats": change(
         lambda site: take(site, 100),
-        lambda site, holds: keep.heartbeat_many(site, [keep.Beat(each) for each in holds]),
+        lambda site, lease_refs: keep.heartbeat_many(
+            site, [keep.Beat(each) for each in lease_refs]
+        ),
     ),
-    "progress": change(take, lambda site, holds: keep.report_progress(site, holds[0], 50, "half")),
-    "release": change(take, lambda site, holds: release.release(site, holds[0])),
-    "release for later": change(take, lambda site, holds: release.release(site, holds[0], 9.0)),
+    "progress": change(
+        take, lambda site, lease_refs: keep.report_progress(site, lease_refs[0], 50, "half")
+    ),
+    "release": change(take, lambda site, lease_refs: release.release(site, lease_refs[0])),
+    "release for later": change(
+        take, lambda site, lease_refs: release.release(site, lease_refs[0], 9.0)
+    ),
     "a worker's first claim": change(
         lambda site: ClaimRequest("a new one", 1, 3600), claiming.claim
     ),

@@ -14,7 +14,7 @@ from app.queue import keep, read, release, task_types, workers
 from app.queue.candidates import Filter, Order
 from app.queue.claim import ClaimRequest
 from app.queue.drafts import NewTask
-from app.queue.holding import Hold
+from app.queue.holding import LeaseRef
 from app.queue.reclaim import BATCH
 from app.queue.settle import Completion, Failure, Outcome, settle
 from app.site import Site
@@ -130,8 +130,8 @@ def test_claim_that_reclaims(mariadb_site: Site, wire: Wire, due: int) -> None:
     assert count <= 5
 
 
-def own(task_id: int) -> Hold:
-    return Hold(task_id, "w", 1)
+def own(task_id: int) -> LeaseRef:
+    return LeaseRef(task_id, "w", 1)
 
 
 def complete(task_id: int) -> Outcome:
@@ -143,11 +143,11 @@ def fail(task_id: int) -> Outcome:
 
 
 def complete_as_another(task_id: int) -> Outcome:
-    return Completion(Hold(task_id, "other", 1), None)
+    return Completion(LeaseRef(task_id, "other", 1), None)
 
 
 def complete_stale(task_id: int) -> Outcome:
-    return Completion(Hold(task_id, "w", 7), None)
+    return Completion(LeaseRef(task_id, "w", 7), None)
 
 
 @pytest.mark.parametrize("size", [1, 100])
@@ -229,7 +229,7 @@ def test_keeping_and_giving_back(mariadb_site: Site, wire: Wire) -> None:
 @pytest.mark.parametrize("attempt", [1, 7], ids=["held", "lost"])
 def test_keeping_many(mariadb_site: Site, wire: Wire, size: int, attempt: int) -> None:
     fill(mariadb_site, size)
-    held = [Hold(task_id, "w", attempt) for task_id in claim(mariadb_site, size)]
+    held = [LeaseRef(task_id, "w", attempt) for task_id in claim(mariadb_site, size)]
     beats = [keep.Beat(each, 90.0, 50, "half") for each in held]
     count, kept = wire.count(lambda: keep.heartbeat_many(mariadb_site, beats))
     assert [each.refusal is None for each in kept] == [attempt == 1] * size
