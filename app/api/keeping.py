@@ -50,8 +50,8 @@ def progress(call: Call) -> Answer:
 def heartbeat_many(call: Call) -> Answer:
     """Each task is kept or refused for itself: a refused one is no error of the call."""
     values = call.fields(HEARTBEATS)
-    beats = _beats(call, values["tasks"], values.get("worker_id"))
-    kept = keep.heartbeat_many(call.site, beats) if beats else []
+    heartbeats = _heartbeats(call, values["tasks"], values.get("worker_id"))
+    kept = keep.heartbeat_many(call.site, heartbeats) if heartbeats else []
     good = sum(each.refusal is None for each in kept)
     data = {"tasks": [_brief(each) for each in kept]}
     return success(data, f"{good} of {len(kept)} extended successfully")
@@ -73,17 +73,23 @@ def _lease_ref(call: Call, values: dict[str, Any]) -> LeaseRef:
     return LeaseRef(call.task_id, values.get("worker_id"), values.get("attempt"))
 
 
-def _beats(call: Call, given: list[Any], worker_id: str | None) -> list[keep.Beat]:
-    return fields.read_each(given, "tasks", lambda each, where: _beat(call, each, worker_id, where))
+def _heartbeats(call: Call, given: list[Any], worker_id: str | None) -> list[keep.Heartbeat]:
+    return fields.read_each(
+        given, "tasks", lambda each, where: _heartbeat(call, each, worker_id, where)
+    )
 
 
-def _beat(call: Call, given: dict[str, Any], worker_id: str | None, where: str) -> keep.Beat:
+def _heartbeat(
+    call: Call, given: dict[str, Any], worker_id: str | None, where: str
+) -> keep.Heartbeat:
     values = call.read(ONE_HEARTBEAT, given, where)
     if "message" in values and "progress" not in values:
         message = "goes with progress (0 to 100): send that too"
         raise fields.invalid([{"path": f"{where}message", "message": message}])
     lease_ref = LeaseRef(values["id"], values.get("worker_id", worker_id), values.get("attempt"))
-    return keep.Beat(lease_ref, values.get("lease"), values.get("progress"), values.get("message"))
+    return keep.Heartbeat(
+        lease_ref, values.get("lease"), values.get("progress"), values.get("message")
+    )
 
 
 def _kept(row: Row) -> dict[str, Any]:
@@ -99,4 +105,4 @@ def _brief(kept: keep.Kept) -> dict[str, Any]:
     refusal = kept.refusal
     if refusal is None:
         return _kept(kept.row)
-    return {"id": kept.beat.lease_ref.task_id, "code": refusal.code, "error": refusal.message}
+    return {"id": kept.heartbeat.lease_ref.task_id, "code": refusal.code, "error": refusal.message}

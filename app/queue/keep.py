@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 EXTEND = "COALESCE(:lease, lease)"
 
 
-class Beat:
-    """A sign of life for one held task.
+class Heartbeat:
+    """A heartbeat for one claimed task.
 
     The lease then ends ``lease`` seconds from now; None leaves it at the length it has.
     ``progress`` (0 to 100) replaces what was noted before, and its ``message`` with it.
@@ -52,8 +52,8 @@ class Beat:
 class Kept:
     """What became of a beat: the task's ``row`` after it, or the ``refusal`` that kept nothing."""
 
-    def __init__(self, beat: Beat, row: Row, refusal: QueueError | None) -> None:
-        self.beat = beat
+    def __init__(self, heartbeat: Heartbeat, row: Row, refusal: QueueError | None) -> None:
+        self.heartbeat = heartbeat
         self.row = row
         self.refusal = refusal
 
@@ -63,35 +63,35 @@ def heartbeat(site: Site, lease_ref: LeaseRef, lease: float | None = None) -> Ro
 
     Returns the task's row. Raises NotFound, NotClaimed, LeaseLost, NotOwner.
     """
-    return _keep_one(site, Beat(lease_ref, lease))
+    return _keep_one(site, Heartbeat(lease_ref, lease))
 
 
 def report_progress(
     site: Site, lease_ref: LeaseRef, progress: float, message: str | None = None
 ) -> Row:
     """Note how far the work is (0 to 100) and extend the lease. Raises as ``heartbeat``."""
-    return _keep_one(site, Beat(lease_ref, None, progress, message))
+    return _keep_one(site, Heartbeat(lease_ref, None, progress, message))
 
 
-def heartbeat_many(site: Site, beats: Sequence[Beat]) -> list[Kept]:
+def heartbeat_many(site: Site, heartbeats: Sequence[Heartbeat]) -> list[Kept]:
     """Extend many leases in one round trip; each is kept or refused for itself."""
-    return site.db.run(lambda connection: _keep(connection, beats))
+    return site.db.run(lambda connection: _keep(connection, heartbeats))
 
 
-def _keep_one(site: Site, beat: Beat) -> Row:
-    kept = heartbeat_many(site, [beat])[0]
+def _keep_one(site: Site, heartbeat: Heartbeat) -> Row:
+    kept = heartbeat_many(site, [heartbeat])[0]
     if kept.refusal is not None:
         raise kept.refusal
     return kept.row
 
 
-def _keep(connection: Connection, beats: Sequence[Beat]) -> list[Kept]:
+def _keep(connection: Connection, heartbeats: Sequence[Heartbeat]) -> list[Kept]:
     sql = connection.dialect
     # In the order of ids, so that two batches with the same tasks wait for each other instead
     # of deadlocking.
-    ordered = sorted(beats, key=lambda each: each.lease_ref.task_id)
-    for beat in ordered:
-        beat.lease_ref.renew()
+    ordered = sorted(heartbeats, key=lambda each: each.lease_ref.task_id)
+    for heartbeat in ordered:
+        heartbeat.lease_ref.renew()
     statements = [each.statement(sql) for each in ordered]
     for worker_id in sorted({each.lease_ref.worker_id or "" for each in ordered} - {""}):
         statements.append(presence.sign_of_life(sql, worker_id))
@@ -100,13 +100,15 @@ def _keep(connection: Connection, beats: Sequence[Beat]) -> list[Kept]:
     ]
     results, rows = transact(connection, statements, updates)
     kept = {
-        id(beat): _judge(beat, bool(result.changed), rows.get(beat.lease_ref.task_id))
-        for beat, result in zip(ordered, results)
+        id(heartbeat): _judge(
+            heartbeat, bool(result.changed), rows.get(heartbeat.lease_ref.task_id)
+        )
+        for heartbeat, result in zip(ordered, results)
     }
-    return [kept[id(beat)] for beat in beats]
+    return [kept[id(heartbeat)] for heartbeat in heartbeats]
 
 
-def _judge(beat: Beat, changed: bool, row: Row | None) -> Kept:
+def _judge(heartbeat: Heartbeat, changed: bool, row: Row | None) -> Kept:
     if row is not None and changed:
-        return Kept(beat, row, None)
-    return Kept(beat, row or {}, beat.lease_ref.refusal(row))
+        return Kept(heartbeat, row, None)
+    return Kept(heartbeat, row or {}, heartbeat.lease_ref.refusal(row))

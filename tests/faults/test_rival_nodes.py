@@ -103,8 +103,8 @@ class Client(threading.Thread):
         self.claimed += [(task["id"], task["attempts"]) for task in taken]
         if not lease_refs:
             return
-        beats = [keep.Beat(lease_ref, 60) for lease_ref in lease_refs]
-        self._note_refusals(keep.heartbeat_many(self._site(), beats))
+        heartbeats = [keep.Heartbeat(lease_ref, 60) for lease_ref in lease_refs]
+        self._note_refusals(keep.heartbeat_many(self._site(), heartbeats))
         settled = settle(self._site(), [self._outcome(lease_ref) for lease_ref in lease_refs])
         self._note_refusals(settled)
         for each in settled:

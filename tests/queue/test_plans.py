@@ -294,7 +294,7 @@ CHANGES: dict[str, Any] = {
     "a hundred heartbeats": change(
         lambda site: take(site, 100),
         lambda site, lease_refs: keep.heartbeat_many(
-            site, [keep.Beat(each) for each in lease_refs]
+            site, [keep.Heartbeat(each) for each in lease_refs]
         ),
     ),
     "progress": change(

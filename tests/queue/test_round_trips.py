@@ -230,8 +230,8 @@ def test_keeping_and_giving_back(mariadb_site: Site, wire: Wire) -> None:
 def test_keeping_many(mariadb_site: Site, wire: Wire, size: int, attempt: int) -> None:
     fill(mariadb_site, size)
     held = [LeaseRef(task_id, "w", attempt) for task_id in claim(mariadb_site, size)]
-    beats = [keep.Beat(each, 90.0, 50, "half") for each in held]
-    count, kept = wire.count(lambda: keep.heartbeat_many(mariadb_site, beats))
+    heartbeats = [keep.Heartbeat(each, 90.0, 50, "half") for each in held]
+    count, kept = wire.count(lambda: keep.heartbeat_many(mariadb_site, heartbeats))
     assert [each.refusal is None for each in kept] == [attempt == 1] * size
     assert count == 1
 
