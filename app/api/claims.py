@@ -57,9 +57,9 @@ def take(call: Call, wishes: dict[str, Any], worker_id: str) -> list[dict[str, A
         wishes.get("claim_key"),
         wishes.get("again", False),
     )
-    claimed = claim(call.site, request)
-    call.warnings += [f"no task type is named {name!r}" for name in claimed.unknown_types]
-    return [_shown(row) for row in claimed.tasks]
+    result = claim(call.site, request)
+    call.warnings += [f"no task type is named {name!r}" for name in result.unknown_types]
+    return [_shown(row) for row in result.tasks]
 
 
 def _told(number: int) -> str:

@@ -51,10 +51,10 @@ def heartbeat_many(call: Call) -> Answer:
     """Each task is kept or refused for itself: a refused one is no error of the call."""
     values = call.fields(HEARTBEATS)
     heartbeats = _heartbeats(call, values["tasks"], values.get("worker_id"))
-    kept = keep.heartbeat_many(call.site, heartbeats) if heartbeats else []
-    good = sum(each.refusal is None for each in kept)
-    data = {"tasks": [_brief(each) for each in kept]}
-    return success(data, f"{good} of {len(kept)} extended successfully")
+    results = keep.heartbeat_many(call.site, heartbeats) if heartbeats else []
+    good = sum(each.refusal is None for each in results)
+    data = {"tasks": [_brief(each) for each in results]}
+    return success(data, f"{good} of {len(results)} extended successfully")
 
 
 def release(call: Call) -> Answer:
@@ -101,8 +101,12 @@ def _kept(row: Row) -> dict[str, Any]:
     }
 
 
-def _brief(kept: keep.Kept) -> dict[str, Any]:
-    refusal = kept.refusal
+def _brief(result: keep.KeepResult) -> dict[str, Any]:
+    refusal = result.refusal
     if refusal is None:
-        return _kept(kept.row)
-    return {"id": kept.heartbeat.lease_ref.task_id, "code": refusal.code, "error": refusal.message}
+        return _kept(result.row)
+    return {
+        "id": result.heartbeat.lease_ref.task_id,
+        "code": refusal.code,
+        "error": refusal.message,
+    }

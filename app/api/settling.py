@@ -10,7 +10,7 @@ from app.queue.errors import TooLarge
 from app.queue.holding import LeaseRef
 from app.queue.jsontext import dumps
 from app.queue.release import Release
-from app.queue.settle import Completion, Failure, Outcome, Settled, settle
+from app.queue.settle import Completion, Failure, Outcome, SettleResult, settle
 from app.queue.times import to_iso
 from app.queue.view import shown_status
 
@@ -63,22 +63,22 @@ def settle_many(call: Call) -> Answer:
     worker_id = values.get("worker_id")
     outcomes = _outcomes(call, values["outcomes"], worker_id)
     wishes = _claim_wishes(call, values, worker_id)
-    settled = settle(call.site, outcomes) if outcomes else []
-    data: dict[str, Any] = {"settled": [_brief(each) for each in settled]}
-    done = sum(each.refusal is None for each in settled)
+    results = settle(call.site, outcomes) if outcomes else []
+    data: dict[str, Any] = {"settled": [_brief(each) for each in results]}
+    done = sum(each.refusal is None for each in results)
     if wishes is not None:
         data["tasks"] = take(call, wishes, wishes["worker_id"])
-    return success(data, f"{done} of {len(settled)} settled successfully")
+    return success(data, f"{done} of {len(results)} settled successfully")
 
 
 def _settle_one(call: Call, values: dict[str, Any], succeeded: bool) -> Answer:
     lease_ref = LeaseRef(call.task_id, values.get("worker_id"), values.get("attempt"))
     wishes = _claim_wishes(call, values, lease_ref.worker_id)
     outcome = _outcome(call, lease_ref, values, succeeded, "")
-    settled = settle(call.site, [outcome])[0]
-    if settled.refusal is not None:
-        raise settled.refusal
-    data = _ended(settled)
+    result = settle(call.site, [outcome])[0]
+    if result.refusal is not None:
+        raise result.refusal
+    data = _ended(result)
     if wishes is not None:
         data["tasks"] = take(call, wishes, wishes["worker_id"])
     return success(
@@ -155,22 +155,22 @@ def cut(text: str) -> str:
     return encoded[:room].decode("utf-8", "ignore") + CUT_MARK
 
 
-def _ended(settled: Settled) -> dict[str, Any]:
-    row = settled.row or {}
+def _ended(result: SettleResult) -> dict[str, Any]:
+    row = result.row or {}
     data = {"id": row["id"], "status": shown_status(row["status"])}
-    if isinstance(settled.outcome, Failure):
+    if isinstance(result.outcome, Failure):
         data["will_retry"] = data["status"] == "pending"
-    if isinstance(settled.outcome, (Failure, Release)):
+    if isinstance(result.outcome, (Failure, Release)):
         data["run_at"] = to_iso(row["due_at"]) if row["status"] == "scheduled" else None
     return data
 
 
-def _brief(settled: Settled) -> dict[str, Any]:
-    refusal = settled.refusal
+def _brief(result: SettleResult) -> dict[str, Any]:
+    refusal = result.refusal
     if refusal is None:
-        return _ended(settled)
+        return _ended(result)
     return {
-        "id": settled.outcome.lease_ref.task_id,
+        "id": result.outcome.lease_ref.task_id,
         "code": refusal.code,
         "error": refusal.message,
     }

@@ -49,8 +49,8 @@ class Heartbeat:
         return update, values
 
 
-class Kept:
-    """What became of a beat: the task's ``row`` after it, or the ``refusal`` that kept nothing."""
+class KeepResult:
+    """What one heartbeat did: the task's ``row`` after it, or the ``refusal`` if it failed."""
 
     def __init__(self, heartbeat: Heartbeat, row: Row, refusal: QueueError | None) -> None:
         self.heartbeat = heartbeat
@@ -73,19 +73,19 @@ def report_progress(
     return _keep_one(site, Heartbeat(lease_ref, None, progress, message))
 
 
-def heartbeat_many(site: Site, heartbeats: Sequence[Heartbeat]) -> list[Kept]:
+def heartbeat_many(site: Site, heartbeats: Sequence[Heartbeat]) -> list[KeepResult]:
     """Extend many leases in one round trip; each is kept or refused for itself."""
     return site.db.run(lambda connection: _keep(connection, heartbeats))
 
 
 def _keep_one(site: Site, heartbeat: Heartbeat) -> Row:
-    kept = heartbeat_many(site, [heartbeat])[0]
-    if kept.refusal is not None:
-        raise kept.refusal
-    return kept.row
+    result = heartbeat_many(site, [heartbeat])[0]
+    if result.refusal is not None:
+        raise result.refusal
+    return result.row
 
 
-def _keep(connection: Connection, heartbeats: Sequence[Heartbeat]) -> list[Kept]:
+def _keep(connection: Connection, heartbeats: Sequence[Heartbeat]) -> list[KeepResult]:
     sql = connection.dialect
     # In the order of ids, so that two batches with the same tasks wait for each other instead
     # of deadlocking.
@@ -108,7 +108,7 @@ def _keep(connection: Connection, heartbeats: Sequence[Heartbeat]) -> list[Kept]
     return [kept[id(heartbeat)] for heartbeat in heartbeats]
 
 
-def _judge(heartbeat: Heartbeat, changed: bool, row: Row | None) -> Kept:
+def _judge(heartbeat: Heartbeat, changed: bool, row: Row | None) -> KeepResult:
     if row is not None and changed:
-        return Kept(heartbeat, row, None)
-    return Kept(heartbeat, row or {}, heartbeat.lease_ref.refusal(row))
+        return KeepResult(heartbeat, row, None)
+    return KeepResult(heartbeat, row or {}, heartbeat.lease_ref.refusal(row))

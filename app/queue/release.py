@@ -42,10 +42,10 @@ def release(site: Site, lease_ref: LeaseRef, delay: float = 0.0) -> Row:
 
     Doing it again gives the same answer. Raises NotFound, NotClaimed, LeaseLost, NotOwner.
     """
-    settled = settle(site, [Release(lease_ref, delay)])[0]
-    if settled.refusal is not None:
-        raise settled.refusal
-    return settled.row or {}
+    result = settle(site, [Release(lease_ref, delay)])[0]
+    if result.refusal is not None:
+        raise result.refusal
+    return result.row or {}
 
 
 def release_all(site: Site, worker_id: str) -> int:

@@ -113,8 +113,8 @@ class Failure(Outcome):
         return [(update, values), *_trail(site, self.lease_ref, self.error)]
 
 
-class Settled:
-    """One outcome's end: the task's ``row`` after it, or the ``refusal`` that changed nothing."""
+class SettleResult:
+    """What one outcome did: the task's ``row`` after it, or the ``refusal`` if it failed."""
 
     def __init__(self, outcome: Outcome, row: Row | None, refusal: QueueError | None) -> None:
         self.outcome = outcome
@@ -122,7 +122,7 @@ class Settled:
         self.refusal = refusal
 
 
-def settle(site: Site, outcomes: Sequence[Outcome]) -> list[Settled]:
+def settle(site: Site, outcomes: Sequence[Outcome]) -> list[SettleResult]:
     """Settle all of these in one transaction; each stands or is refused for itself.
 
     Settling again with the same outcome for the same attempt gives the same answer: the first
@@ -131,7 +131,7 @@ def settle(site: Site, outcomes: Sequence[Outcome]) -> list[Settled]:
     return site.db.run(lambda connection: _settle(connection, site, outcomes))
 
 
-def _settle(connection: Connection, site: Site, outcomes: Sequence[Outcome]) -> list[Settled]:
+def _settle(connection: Connection, site: Site, outcomes: Sequence[Outcome]) -> list[SettleResult]:
     statements: list[Statement] = []
     ordered = sorted(outcomes, key=lambda each: each.lease_ref.task_id)
     updates = []
@@ -152,10 +152,10 @@ def _settle(connection: Connection, site: Site, outcomes: Sequence[Outcome]) -> 
     return [settled[id(outcome)] for outcome in outcomes]
 
 
-def _judge(outcome: Outcome, result: Result, row: Row | None) -> Settled:
+def _judge(outcome: Outcome, result: Result, row: Row | None) -> SettleResult:
     if row is not None and (result.changed or outcome.is_repeat(row)):
-        return Settled(outcome, row, None)
-    return Settled(outcome, row, outcome.lease_ref.refusal(row))
+        return SettleResult(outcome, row, None)
+    return SettleResult(outcome, row, outcome.lease_ref.refusal(row))
 
 
 def _last_outcome(row: Row) -> str | None:
@@ -167,11 +167,11 @@ def _last_outcome(row: Row) -> str | None:
     return row["last_outcome"] or "failed"
 
 
-def _accept_old_repeats(connection: Connection, settled: Sequence[Settled]) -> None:
+def _accept_old_repeats(connection: Connection, results: Sequence[SettleResult]) -> None:
     """What was refused because the task has gone on since may be a repeat all the same: the
     history tells how each attempt ended.
     """
-    refused = [each for each in settled if each.refusal is not None and each.row is not None]
+    refused = [each for each in results if each.refusal is not None and each.row is not None]
     if not refused:
         return
     ids = {each.outcome.lease_ref.task_id for each in refused}
