@@ -1,8 +1,8 @@
-"""Which pending tasks a claim may try for, in the order it wants them.
+"""Which pending tasks a claim may try for, in the order it asked for.
 
-Every statement here walks one index in its own order and stops early: no sort, no scan,
-however many tasks wait. A filter by type walks once for each wanted type and merges here;
-``IN (…)`` with an ORDER BY would read every pending row in between.
+Every statement here reads one index in its order and stops early, however many tasks wait: no
+sort, no scan of the table. A filter by type takes one index scan for each eligible type, and the
+results are merged here; ``IN (…)`` with an ORDER BY would read every pending row in between.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from app.db.connection import Connection, Dialect, Row, Statement
 
 ATTEMPTS_WINDOW = 1000
-"""Ordering by attempts looks at this many of the most urgent tasks, shared among the wanted
-types: no index serves it."""
+"""Ordering by attempts looks at this many of the most urgent tasks, shared among the
+eligible types: no index serves it."""
 
 SORT_KEYS = ("priority", "created_at", "id", "attempts")
 SORT_ORDERS = ("asc", "desc")
@@ -37,7 +37,7 @@ def types_with_running(sql: Dialect, condition: str, lock: str = "") -> str:
 
 
 class Filter:
-    """Which types a claimer wants; a task must pass everything that is given."""
+    """Which types a claim asks for; a task must pass everything that is given."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Filter:
         self.task_type_id = task_type_id
 
     @property
-    def wants_all(self) -> bool:
+    def takes_all(self) -> bool:
         return self.type_pattern is None and self.task_types is None and self.task_type_id is None
 
     def unknown(self, found: Iterable[str]) -> list[str]:
@@ -62,7 +62,7 @@ class Filter:
         return sorted(set(self.task_types) - set(found))
 
     def statement(self, sql: Dialect) -> Statement:
-        """Finds the wanted types."""
+        """Finds the types that the claim asks for."""
         conditions = ["1 = 1"]
         values: dict[str, Any] = {}
         if self.type_pattern is not None:
@@ -78,31 +78,33 @@ class Filter:
         return types_with_running(sql, " AND ".join(conditions)), values
 
 
-class Wanted:
+class EligibleTypes:
     """The types that a claim may take from now: paused and saturated ones are left out."""
 
-    def __init__(self, types: list[Row], wants_all: bool) -> None:
+    def __init__(self, types: list[Row], takes_all: bool) -> None:
         self.names = {row["id"]: row["name"] for row in types}
-        self.room = {
+        self.capacity = {
             row["id"]: max(0, row["max_running"] - row["running"])
             for row in types
             if row["max_running"] is not None
         }
         self.open = [
-            row["id"] for row in types if not row["is_paused"] and self.room.get(row["id"], 1) > 0
+            row["id"]
+            for row in types
+            if not row["is_paused"] and self.capacity.get(row["id"], 1) > 0
         ]
-        self.everything = wants_all and len(self.open) == len(types) and not self.room
+        self.everything = takes_all and len(self.open) == len(types) and not self.capacity
 
-    def within_room(self, rows: list[Row]) -> list[Row]:
-        """``rows`` without those for which a limited type has no room left."""
-        left = dict(self.room)
+    def within_capacity(self, rows: list[Row]) -> list[Row]:
+        """``rows`` without those for which a limited type has no capacity left."""
+        left = dict(self.capacity)
         kept = []
         for row in rows:
-            room = left.get(row["type_id"], 1)
-            if room > 0:
+            capacity = left.get(row["type_id"], 1)
+            if capacity > 0:
                 kept.append(row)
             if row["type_id"] in left:
-                left[row["type_id"]] = room - 1
+                left[row["type_id"]] = capacity - 1
         return kept
 
 
@@ -114,30 +116,30 @@ class Order:
         default = "desc" if sort_by == "priority" else "asc"
         self.descending = (sort_order or default) == "desc"
 
-    def find(self, connection: Connection, wanted: Wanted, count: int) -> list[Row]:
+    def find(self, connection: Connection, eligible: EligibleTypes, count: int) -> list[Row]:
         """The first ``count`` pending tasks, as ``id, type_id`` and more, in one round trip."""
-        if not wanted.open:
+        if not eligible.open:
             return []
-        statements = list(self.statements(connection.dialect, wanted, count))
+        statements = list(self.statements(connection.dialect, eligible, count))
         rows = [row for result in connection.send(statements) for row in result.rows]
         key, reverse = self._sort_key()
-        return wanted.within_room(sorted(rows, key=key, reverse=reverse))[:count]
+        return eligible.within_capacity(sorted(rows, key=key, reverse=reverse))[:count]
 
-    def statements(self, sql: Dialect, wanted: Wanted, count: int) -> list[Statement]:
-        """The walks that find the candidates: one, or one for each wanted type."""
+    def statements(self, sql: Dialect, eligible: EligibleTypes, count: int) -> list[Statement]:
+        """The index scans that find the candidates: one, or one for each eligible type."""
         if self.sort_by in ("id", "created_at"):
-            return [self._by_creation(sql, each, count) for each in wanted.open]
-        walks = 1 if wanted.everything else len(wanted.open)
+            return [self._by_creation(sql, each, count) for each in eligible.open]
+        scans = 1 if eligible.everything else len(eligible.open)
         if self.sort_by == "attempts":
-            count = max(count, ATTEMPTS_WINDOW // max(1, walks))
-        if wanted.everything:
-            return [self._walk(sql, "tasks_claim", "", count)]
+            count = max(count, ATTEMPTS_WINDOW // max(1, scans))
+        if eligible.everything:
+            return [self._index_scan(sql, "tasks_claim", "", count)]
         return [
-            self._walk(sql, "tasks_claim_type", f" AND type_id = {int(each)}", count)
-            for each in wanted.open
+            self._index_scan(sql, "tasks_claim_type", f" AND type_id = {int(each)}", count)
+            for each in eligible.open
         ]
 
-    def _walk(self, sql: Dialect, index: str, condition: str, count: int) -> Statement:
+    def _index_scan(self, sql: Dialect, index: str, condition: str, count: int) -> Statement:
         backwards = self.sort_by == "priority" and not self.descending
         order = "urgency DESC, id DESC" if backwards else "urgency, id"
         attempts = ", attempts" if self.sort_by == "attempts" else ""

@@ -1,4 +1,4 @@
-"""Claiming: the most wanted pending tasks, each to exactly one worker.
+"""Claiming: the pending tasks that come first, each to exactly one worker.
 
 Compare-and-swap: read the head of the queue without a lock, then change those rows where they
 are still pending. A lone claimer always gets the head, so it sees the exact order. One that was
@@ -15,7 +15,7 @@ import time
 
 from app.db.connection import id_list
 from app.queue import history, presence, repeated_claims
-from app.queue.candidates import Filter, Order, Wanted, types_with_running
+from app.queue.candidates import EligibleTypes, Filter, Order, types_with_running
 from app.queue.changes import claim_id_of, new_change_id
 from app.queue.reclaim import BATCH, due_tasks, reclaim
 from app.queue.repeated_claims import TAKEN_COLUMNS
@@ -33,8 +33,8 @@ CONTENTION_SECONDS = 1.0
 claims a second with eight claimers than when each tries the head first."""
 
 MAX_ROUNDS = 20
-"""Each lost round means that another claimer got a task, so this many end in patience, not in
-a wrong "empty" for a queue that is not."""
+"""Each lost round means that another claimer got a task. Bounded, but high enough that a busy queue
+is not reported as empty."""
 
 MAX_RECLAIMS = 10
 """How many full batches of due tasks a claim works through before it says that it found none."""
@@ -47,7 +47,7 @@ LEASE = (
 
 
 class ClaimRequest:
-    """Who wants what. ``lease`` is in seconds; None leaves it to the task, its type, the site.
+    """A worker's claim. ``lease`` is in seconds; None leaves it to the task, its type, the site.
 
     ``key`` names this claim among the worker's. ``again`` says that it was asked for before and
     no answer came: what it took then is handed out again, with new leases, if it took anything.
@@ -73,7 +73,7 @@ class ClaimRequest:
         self.order = order or Order()
 
 
-class Claimed:
+class ClaimResult:
     """``tasks`` as stored, each with its ``type`` name; ``unknown_types`` that were asked for."""
 
     def __init__(self, tasks: list[Row], unknown_types: list[str]) -> None:
@@ -81,7 +81,7 @@ class Claimed:
         self.unknown_types = unknown_types
 
 
-def claim(site: Site, request: ClaimRequest) -> Claimed:
+def claim(site: Site, request: ClaimRequest) -> ClaimResult:
     """Take back what is due, then claim up to ``request.limit`` tasks, in order.
 
     Raises a DatabaseError when the database is away or too busy; then nothing is claimed, or
@@ -89,7 +89,7 @@ def claim(site: Site, request: ClaimRequest) -> Claimed:
     """
     runs = iter((request.again,))
 
-    def work(connection: Connection) -> Claimed:
+    def work(connection: Connection) -> ClaimResult:
         # If it is cut off and runs again, what the first run took is not left lying.
         return _Claim(connection, site, request, again=next(runs, True)).run()
 
@@ -114,14 +114,14 @@ class _Claim:
         self.is_open = False
         """Whether a transaction is under way."""
 
-    def run(self) -> Claimed:
+    def run(self) -> ClaimResult:
         for _ in range(MAX_RECLAIMS):
             # What is due is taken back in a transaction of its own.
             self._end_empty_handed()
-            due, wanted = self._look()
+            due, eligible = self._look()
             if due:
-                wanted = self._reclaim(due)
-            tasks = self._taken_before() or self._take_wanted(wanted)
+                eligible = self._reclaim(due)
+            tasks = self._taken_before() or self._take_eligible(eligible)
             if tasks or len(due) < BATCH:
                 break
         self._end_empty_handed()
@@ -129,22 +129,22 @@ class _Claim:
             self.connection.transact(self._arrival())
         for task in tasks:
             if "type" not in task:
-                task["type"] = wanted.names[task["type_id"]]
-        return Claimed(tasks, self.request.types.unknown(wanted.names.values()))
+                task["type"] = eligible.names[task["type_id"]]
+        return ClaimResult(tasks, self.request.types.unknown(eligible.names.values()))
 
-    def _look(self) -> tuple[list[int], Wanted]:
+    def _look(self) -> tuple[list[int], EligibleTypes]:
         types = self.request.types
         sql = self.connection.dialect
         sign = presence.last_sign(sql, self.request.worker_id)
         due, found, seen = self.connection.send([due_tasks(sql), types.statement(sql), sign])
         if seen.rows:
             self.unseen = seen.rows[0]["age"]
-        return [row["id"] for row in due.rows], Wanted(found.rows, types.wants_all)
+        return [row["id"] for row in due.rows], EligibleTypes(found.rows, types.takes_all)
 
-    def _reclaim(self, due: list[int]) -> Wanted:
+    def _reclaim(self, due: list[int]) -> EligibleTypes:
         types, sql = self.request.types, self.connection.dialect
         found = reclaim(self.connection, self.settings, due, and_then=types.statement(sql))
-        return Wanted(found.rows, types.wants_all)
+        return EligibleTypes(found.rows, types.takes_all)
 
     def _taken_before(self) -> list[Row]:
         """What this claim took when it was asked for before, and is still held."""
@@ -164,16 +164,16 @@ class _Claim:
         renew, show = repeated_claims.renew(sql, request.worker_id, request.claim_id, ids)
         return self._finish_and_show([renew], show)[-1].rows
 
-    def _take_wanted(self, wanted: Wanted) -> list[Row]:
+    def _take_eligible(self, eligible: EligibleTypes) -> list[Row]:
         """The head of the queue, or a random part of what is behind it when beaten to it."""
         limit = self.request.limit
         for _ in range(MAX_ROUNDS):
-            window = self.request.order.find(self.connection, wanted, limit + SPREAD)
+            window = self.request.order.find(self.connection, eligible, limit + SPREAD)
             if not window:
                 return []
             alone = time.monotonic() > self.site.contended_until
             chosen = window[:limit] if alone else _random_choice(window, limit)
-            taken = self._take(chosen, wanted)
+            taken = self._take(chosen, eligible)
             if taken:
                 return taken
             if self._is_overtaken():
@@ -181,9 +181,9 @@ class _Claim:
             self.site.contended_until = time.monotonic() + CONTENTION_SECONDS
         return []
 
-    def _take(self, rows: list[Row], wanted: Wanted) -> list[Row]:
+    def _take(self, rows: list[Row], eligible: EligibleTypes) -> list[Row]:
         """Claim those of ``rows`` that are still pending: all in one transaction."""
-        limited = sorted({row["type_id"] for row in rows} & set(wanted.room))
+        limited = sorted({row["type_id"] for row in rows} & set(eligible.capacity))
         if limited:
             rows = self._within_limits(rows, limited)
         order = [row["id"] for row in rows]
@@ -219,7 +219,7 @@ class _Claim:
         stale = self.is_open and self.connection.has_snapshots
         counted = types_with_running(sql, condition, sql.lock if stale else "")
         found = self._begin([(marked, {}), (counted, {})])
-        return Wanted(found[-1].rows, False).within_room(rows)
+        return EligibleTypes(found[-1].rows, False).within_capacity(rows)
 
     def _begin(self, statements: list[Statement]) -> list[Result]:
         """The statements in the open transaction, or in a new one that stays open."""
