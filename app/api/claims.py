@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from app.api.call import Call
     from app.db.connection import Row
 
-WISHES: dict[str, fields.Reader] = {
+CLAIM_OPTIONS: dict[str, fields.Reader] = {
     "type_pattern": fields.text(255),
     "task_types": fields.names,
     "task_type_id": fields.integer(1, fields.MAX_ID),
@@ -29,8 +29,8 @@ WISHES: dict[str, fields.Reader] = {
     "claim_key": fields.text(64),
     "again": fields.boolean,
 }
-CLAIM = fields.Fields({"worker_id": fields.text(255)}, **WISHES)
-FOLDED_CLAIM = fields.Fields({}, worker_id=fields.text(255), **WISHES)
+CLAIM = fields.Fields({"worker_id": fields.text(255)}, **CLAIM_OPTIONS)
+FOLDED_CLAIM = fields.Fields({}, worker_id=fields.text(255), **CLAIM_OPTIONS)
 
 
 def claim_tasks(call: Call) -> Answer:
@@ -44,18 +44,20 @@ def claim_tasks(call: Call) -> Answer:
     return _single(tasks[0])
 
 
-def take(call: Call, wishes: dict[str, Any], worker_id: str) -> list[dict[str, Any]]:
-    """Claim as wished and show what was claimed. Also used by settles that carry a claim."""
-    types = Filter(wishes.get("type_pattern"), wishes.get("task_types"), wishes.get("task_type_id"))
-    order = Order(wishes.get("sort_by", "priority"), wishes.get("sort_order"))
+def take(call: Call, options: dict[str, Any], worker_id: str) -> list[dict[str, Any]]:
+    """Claim with these options and show the tasks. Also used by settles that carry a claim."""
+    types = Filter(
+        options.get("type_pattern"), options.get("task_types"), options.get("task_type_id")
+    )
+    order = Order(options.get("sort_by", "priority"), options.get("sort_order"))
     request = ClaimRequest(
         worker_id,
-        wishes.get("limit", 1),
-        wishes.get("lease"),
+        options.get("limit", 1),
+        options.get("lease"),
         types,
         order,
-        wishes.get("claim_key"),
-        wishes.get("again", False),
+        options.get("claim_key"),
+        options.get("again", False),
     )
     result = claim(call.site, request)
     call.warnings += [f"no task type is named {name!r}" for name in result.unknown_types]

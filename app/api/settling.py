@@ -62,25 +62,25 @@ def settle_many(call: Call) -> Answer:
     values = call.fields(SETTLE)
     worker_id = values.get("worker_id")
     outcomes = _outcomes(call, values["outcomes"], worker_id)
-    wishes = _claim_wishes(call, values, worker_id)
+    options = _claim_options(call, values, worker_id)
     results = settle(call.site, outcomes) if outcomes else []
     data: dict[str, Any] = {"settled": [_brief(each) for each in results]}
     done = sum(each.refusal is None for each in results)
-    if wishes is not None:
-        data["tasks"] = take(call, wishes, wishes["worker_id"])
+    if options is not None:
+        data["tasks"] = take(call, options, options["worker_id"])
     return success(data, f"{done} of {len(results)} settled successfully")
 
 
 def _settle_one(call: Call, values: dict[str, Any], succeeded: bool) -> Answer:
     lease_ref = LeaseRef(call.task_id, values.get("worker_id"), values.get("attempt"))
-    wishes = _claim_wishes(call, values, lease_ref.worker_id)
+    options = _claim_options(call, values, lease_ref.worker_id)
     outcome = _outcome(call, lease_ref, values, succeeded, "")
     result = settle(call.site, [outcome])[0]
     if result.refusal is not None:
         raise result.refusal
     data = _ended(result)
-    if wishes is not None:
-        data["tasks"] = take(call, wishes, wishes["worker_id"])
+    if options is not None:
+        data["tasks"] = take(call, options, options["worker_id"])
     return success(
         data, "Task completed successfully" if succeeded else "Failure recorded successfully"
     )
@@ -133,17 +133,17 @@ def result_json(call: Call, values: dict[str, Any], where: str) -> str | None:
     return text
 
 
-def _claim_wishes(
+def _claim_options(
     call: Call, values: dict[str, Any], worker_id: str | None
 ) -> dict[str, Any] | None:
     """What the folded claim asks for, checked before anything is settled."""
     if "claim" not in values:
         return None
-    wishes = call.read(FOLDED_CLAIM, values["claim"], "claim.")
-    wishes.setdefault("worker_id", worker_id)
-    if wishes["worker_id"] is None:
+    options = call.read(FOLDED_CLAIM, values["claim"], "claim.")
+    options.setdefault("worker_id", worker_id)
+    if options["worker_id"] is None:
         raise fields.invalid([{"path": "worker_id", "message": "is required with claim"}])
-    return wishes
+    return options
 
 
 def cut(text: str) -> str:

@@ -84,7 +84,7 @@ class Draft:
         if self.task.dedupe is not None:
             return self.task.dedupe
         of_type = jsontext.loads(self.type["dedupe_json"])
-        # An own key is a wish of its own; a type's False speaks of the computed one.
+        # A key that the caller gave always counts; a type's False is about the computed one.
         if of_type is False and self.task.dedupe_key:
             return "forever"
         return "forever" if of_type is None else of_type

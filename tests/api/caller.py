@@ -205,13 +205,13 @@ class Api:
         assert reply.status in (200, 201), reply
         return reply.data
 
-    def claim(self, worker_id: str = "w1", **wishes: Any) -> Any:
+    def claim(self, worker_id: str = "w1", **options: Any) -> Any:
         """Claim: the task, or None when there is none; with ``limit`` the list."""
-        reply = self.post("/tasks/claim", {"worker_id": worker_id, **wishes})
+        reply = self.post("/tasks/claim", {"worker_id": worker_id, **options})
         if reply.code == "no_tasks":
             return None
         assert reply.status == 200, reply
-        return reply.data["tasks"] if "limit" in wishes else reply.data
+        return reply.data["tasks"] if "limit" in options else reply.data
 
     def claimed(self, type: str = "job", worker_id: str = "w1", **options: Any) -> Any:
         """A new task of a new or known type, claimed: the claim's data."""

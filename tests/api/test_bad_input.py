@@ -32,7 +32,7 @@ FAILURE = {
     "delay": bad.number(0, SECONDS),
 }
 OUTCOME = {**HOLDER, **FAILURE, "success": bad.BOOLEAN, "result": bad.ANYTHING}
-WISHES = {
+CLAIM_OPTIONS = {
     "worker_id": bad.name(255),
     "type_pattern": bad.name(255),
     "task_types": bad.TYPE_NAMES,
@@ -127,11 +127,11 @@ A_TASK = {"type": "job", "params": {"new": True}}
 A_TYPE = {"name": "new", "version": "1", "param_schema": {}}
 
 BODIES = [
-    Place("POST /tasks/claim", claims.CLAIM, WISHES, {"worker_id": "w1"}),
+    Place("POST /tasks/claim", claims.CLAIM, CLAIM_OPTIONS, {"worker_id": "w1"}),
     Place(COMPLETE, settling.COMPLETE, {**OUTCOME, "claim": bad.OBJECT}),
-    Place(COMPLETE, claims.FOLDED_CLAIM, WISHES, {}, "claim.", in_claim),
+    Place(COMPLETE, claims.FOLDED_CLAIM, CLAIM_OPTIONS, {}, "claim.", in_claim),
     Place(FAIL, settling.FAIL, {**HOLDER, **FAILURE, "claim": bad.OBJECT}),
-    Place(FAIL, claims.FOLDED_CLAIM, WISHES, {}, "claim.", in_claim),
+    Place(FAIL, claims.FOLDED_CLAIM, CLAIM_OPTIONS, {}, "claim.", in_claim),
     Place(
         "POST /tasks/settle",
         settling.SETTLE,
@@ -146,7 +146,7 @@ BODIES = [
         "outcomes[1].",
         in_outcomes,
     ),
-    Place("POST /tasks/settle", claims.FOLDED_CLAIM, WISHES, {}, "claim.", in_settle_claim),
+    Place("POST /tasks/settle", claims.FOLDED_CLAIM, CLAIM_OPTIONS, {}, "claim.", in_settle_claim),
     Place(
         "POST /tasks/{id}/heartbeat",
         keeping.HEARTBEAT,

@@ -171,7 +171,7 @@ def test_how_long_a_lease_is(
     of_claim: float | None,
     expected: float,
 ) -> None:
-    """The claim's wish goes before the task's, the type's and the server's."""
+    """The claim's option goes before the task's, the type's and the server's."""
     monkeypatch.setattr(api.site.settings, "task_claim_timeout", 77.0)
     api.register("job", timeout=of_type)
     task = api.create("job", timeout=of_task)

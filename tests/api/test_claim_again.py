@@ -15,8 +15,8 @@ def ids(tasks: list[dict[str, Any]]) -> list[int]:
     return [task["id"] for task in tasks]
 
 
-def claim(api: Api, key: str, worker_id: str = "w1", **wishes: Any) -> list[dict[str, Any]]:
-    body = {"worker_id": worker_id, "claim_key": key, "limit": 2, **wishes}
+def claim(api: Api, key: str, worker_id: str = "w1", **options: Any) -> list[dict[str, Any]]:
+    body = {"worker_id": worker_id, "claim_key": key, "limit": 2, **options}
     reply = api.post("/tasks/claim", body)
     assert (reply.status, reply.warnings) == (200, [])
     tasks: list[dict[str, Any]] = reply.data["tasks"]
@@ -132,8 +132,8 @@ def test_its_type_was_paused_since(api: Api, five: list[int]) -> None:
 
 
 def test_folded_into_a_settle(api: Api, five: list[int]) -> None:
-    wishes = {"limit": 2, "claim_key": "k1"}
-    body = {"worker_id": "w1", "outcomes": [], "claim": wishes}
+    options = {"limit": 2, "claim_key": "k1"}
+    body = {"worker_id": "w1", "outcomes": [], "claim": options}
     first = api.post("/tasks/settle", body).data["tasks"]
-    wishes["again"] = True
+    options["again"] = True
     assert ids(api.post("/tasks/settle", body).data["tasks"]) == ids(first) == five[:2]

@@ -57,8 +57,8 @@ def one_task_each(api: Api, names: list[str]) -> dict[str, int]:
     return ids
 
 
-def claimed_types(api: Api, **wishes: Any) -> list[str]:
-    return [task["type"] for task in api.claim(limit=100, **wishes)]
+def claimed_types(api: Api, **options: Any) -> list[str]:
+    return [task["type"] for task in api.claim(limit=100, **options)]
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
@@ -118,8 +118,8 @@ def test_a_task_passes_every_filter(
     api: Api, pattern: Any, names: Any, of_id: str | None, expected: list[str]
 ) -> None:
     ids = one_task_each(api, ["mail.send", "mail.read", "video.cut"])
-    of_id_wish = None if of_id is None else ids[of_id]
-    claimed = claimed_types(api, type_pattern=pattern, task_types=names, task_type_id=of_id_wish)
+    of_id_option = None if of_id is None else ids[of_id]
+    claimed = claimed_types(api, type_pattern=pattern, task_types=names, task_type_id=of_id_option)
     assert claimed == expected
 
 
@@ -153,8 +153,8 @@ def test_an_unknown_name_is_warned_of_when_there_is_nothing_to_do(api: Api) -> N
 
 def test_a_known_name_is_not_warned_of(api: Api) -> None:
     one_task_each(api, ["a.one", "b.two"])
-    wishes = {"worker_id": "w", "limit": 5, "task_types": ["a.one", "b.two"]}
-    assert api.post("/tasks/claim", wishes).warnings == []
-    assert api.post("/tasks/claim", {**wishes, "type_pattern": "a.%"}).warnings == []
+    options = {"worker_id": "w", "limit": 5, "task_types": ["a.one", "b.two"]}
+    assert api.post("/tasks/claim", options).warnings == []
+    assert api.post("/tasks/claim", {**options, "type_pattern": "a.%"}).warnings == []
     api.post("/task-types/a.one/pause")
-    assert api.post("/tasks/claim", wishes).warnings == []
+    assert api.post("/tasks/claim", options).warnings == []

@@ -44,16 +44,16 @@ def names(api: Api) -> dict[int, str]:
 
 
 @pytest.mark.parametrize(("sort_by", "sort_order", "expected"), ORDERS)
-@pytest.mark.parametrize("wishes", FILTERS, ids=["all", "filtered"])
+@pytest.mark.parametrize("options", FILTERS, ids=["all", "filtered"])
 def test_one_claim_of_many(
     api: Api,
     names: dict[int, str],
     sort_by: str | None,
     sort_order: str | None,
     expected: str,
-    wishes: dict[str, Any],
+    options: dict[str, Any],
 ) -> None:
-    claimed = api.claim(limit=10, sort_by=sort_by, sort_order=sort_order, **wishes)
+    claimed = api.claim(limit=10, sort_by=sort_by, sort_order=sort_order, **options)
     assert "".join(names[task["id"]] for task in claimed) == expected
 
 
@@ -82,16 +82,16 @@ def test_many_claims_of_one(
         ("attempts", "desc", 0),
     ],
 )
-@pytest.mark.parametrize("wishes", FILTERS, ids=["all", "filtered"])
+@pytest.mark.parametrize("options", FILTERS, ids=["all", "filtered"])
 def test_the_first_of_a_long_queue(
-    api: Api, sort_by: str, sort_order: str, first: int, wishes: dict[str, Any]
+    api: Api, sort_by: str, sort_order: str, first: int, options: dict[str, Any]
 ) -> None:
     """Longer than what a claim looks at; each later task has less priority and fewer attempts."""
     api.register("job.one")
     tasks = [{"type": "job.one", "params": {"n": n}, "priority": -n} for n in range(200)]
     api.post("/tasks", {"tasks": tasks})
     api.sql("UPDATE tasks SET attempts = 500 - urgency")
-    claim = {"sort_by": sort_by, "sort_order": sort_order, **wishes}
+    claim = {"sort_by": sort_by, "sort_order": sort_order, **options}
     step = 1 if first == 0 else -1
     assert api.claim(**claim)["params"]["n"] == first
     following = [task["params"]["n"] for task in api.claim(limit=3, **claim)]

@@ -48,18 +48,18 @@ def test_no_claim_no_tasks(api: Api, call: str) -> None:
     assert "tasks" not in settle(api, call, task["id"], None, worker_id="w1").data
 
 
-def test_every_wish_counts(api: Api, call: str) -> None:
+def test_every_claim_option_counts(api: Api, call: str) -> None:
     task = api.claimed()
     api.register("mail.send")
     ids = [api.create(name)["id"] for name in ("job", "mail.send", "mail.send", "mail.send")]
-    wishes = {
+    options = {
         "type_pattern": "mail.%",
         "limit": 2,
         "lease": 5000,
         "sort_by": "id",
         "sort_order": "desc",
     }
-    tasks = settle(api, call, task["id"], wishes, worker_id="w1").data["tasks"]
+    tasks = settle(api, call, task["id"], options, worker_id="w1").data["tasks"]
     assert [each["id"] for each in tasks] == [ids[3], ids[2]]
     assert all(each["lease_expires_at"] > task["lease_expires_at"] for each in tasks)
 

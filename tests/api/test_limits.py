@@ -54,8 +54,8 @@ def test_no_more_than_may_run(api: Api) -> None:
 def test_no_more_than_may_run_in_one_claim(api: Api, filtered: bool) -> None:
     api.register("job", max_running=2)
     ids = tasks(api, "job", 5)
-    wishes: dict[str, Any] = {"task_types": ["job"]} if filtered else {}
-    assert [task["id"] for task in api.claim(limit=10, **wishes)] == ids[:2]
+    options: dict[str, Any] = {"task_types": ["job"]} if filtered else {}
+    assert [task["id"] for task in api.claim(limit=10, **options)] == ids[:2]
 
 
 @pytest.mark.parametrize("sort_by", ["priority", "created_at", "id", "attempts"])

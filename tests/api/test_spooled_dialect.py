@@ -25,8 +25,8 @@ def create(api: Api, queue: str = "mail", payload: Any = None, **options: Any) -
     return str(reply.json["id"])
 
 
-def claim(api: Api, queue: str = "mail", worker_id: str = "w1", **wishes: Any) -> Any:
-    body = {"queue_name": queue, "worker_id": worker_id, **wishes}
+def claim(api: Api, queue: str = "mail", worker_id: str = "w1", **options: Any) -> Any:
+    body = {"queue_name": queue, "worker_id": worker_id, **options}
     reply = api.post("/v1/jobs/claim", body)
     assert reply.status == 200, reply
     return reply.json["jobs"]

@@ -11,7 +11,7 @@ from tests.api.caller import Api
 
 
 @pytest.mark.parametrize(
-    ("wishes", "first"),
+    ("options", "first"),
     [
         ({"sort_by": "created_at", "sort_order": "DESC"}, 1),
         ({"sort_by": "Created_At", "sort_order": "Asc"}, 0),
@@ -19,10 +19,10 @@ from tests.api.caller import Api
         ({"sort_order": "DESC"}, 0),
     ],
 )
-def test_claims_take_words_in_any_case(api: Api, wishes: dict[str, str], first: int) -> None:
+def test_claims_take_words_in_any_case(api: Api, options: dict[str, str], first: int) -> None:
     api.register("job")
     ids = [api.create("job")["id"] for _ in range(2)]
-    assert api.claim(**wishes)["id"] == ids[first]
+    assert api.claim(**options)["id"] == ids[first]
 
 
 def test_lists_take_words_in_any_case(api: Api) -> None:

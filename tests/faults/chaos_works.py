@@ -183,8 +183,8 @@ class Consumer:
         self._keys = itertools.count()
 
     def claim(self) -> list[Task]:
-        wishes = {"worker_id": self.worker_id, **self._wishes()}
-        answered = insist(self.work, "claim", "/tasks/claim", wishes, {"again": True})
+        options = {"worker_id": self.worker_id, **self._claim_options()}
+        answered = insist(self.work, "claim", "/tasks/claim", options, {"again": True})
         return self._took(answered.data["tasks"])
 
     def work_off(self, tasks: list[Task]) -> list[Task]:
@@ -201,7 +201,7 @@ class Consumer:
         for task in tasks:
             self._send(task, "release", {})
 
-    def _wishes(self) -> dict[str, Any]:
+    def _claim_options(self) -> dict[str, Any]:
         key = f"{self.work.name}:{next(self._keys)}"
         return {"limit": self.chance.choice((1, 1, 4)), "lease": self.lease, "claim_key": key}
 
@@ -229,7 +229,7 @@ class Consumer:
             time.sleep(self.chance.uniform(0, 0.02))
         kind, fields = self._outcome(task)
         wants_more = may_claim and kind == "complete" and self.chance.random() < 0.5
-        return self._send(task, kind, fields, self._wishes() if wants_more else None)
+        return self._send(task, kind, fields, self._claim_options() if wants_more else None)
 
     def _keep(self, task: Task) -> None:
         """Work for longer than the lease, with signs of life."""
@@ -269,7 +269,7 @@ class Consumer:
     def _settle_together(self, tasks: list[Task]) -> list[Task]:
         ends = [self._outcome(task) for task in tasks]
         outcomes = [_in_batch(task, kind, fields) for task, (kind, fields) in zip(tasks, ends)]
-        claim = self._wishes()
+        claim = self._claim_options()
         body = {"worker_id": self.worker_id, "outcomes": outcomes, "claim": claim}
         repeat = {"claim": {**claim, "again": True}}
         answered = insist(self.work, "settle many", "/tasks/settle", body, repeat)

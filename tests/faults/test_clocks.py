@@ -133,8 +133,8 @@ def check_leases_and_waits(first: Server, second: Server) -> None:
     """
     leased, beating, progressing, failed = create_plain(first, 4)
     began = time.monotonic()
-    wishes = {"worker_id": "a", "limit": 4, "lease": SECONDS}
-    taken = post(first, "/tasks/claim", wishes)["tasks"]
+    options = {"worker_id": "a", "limit": 4, "lease": SECONDS}
+    taken = post(first, "/tasks/claim", options)["tasks"]
     assert [each["id"] for each in taken] == [leased, beating, progressing, failed]
     mine = {"worker_id": "a", "attempt": 1}
     post(second, f"/tasks/{failed}/fail", {**mine, "error": "e", "delay": SECONDS})

@@ -55,8 +55,8 @@ def test_every_claimer_gets_its_share(farm: Server, pool: ClientPool) -> None:
     assert {event["status"] for event in pool.events("reply")} <= {200, 404}
 
 
-@pytest.mark.parametrize("wishes", [{}, {"task_types": ["red", "green"]}, {"limit": 7}], ids=str)
-def test_a_lone_claimer_gets_the_exact_order(farm: Server, wishes: dict[str, Any]) -> None:
+@pytest.mark.parametrize("options", [{}, {"task_types": ["red", "green"]}, {"limit": 7}], ids=str)
+def test_a_lone_claimer_gets_the_exact_order(farm: Server, options: dict[str, Any]) -> None:
     names = ["red", "green", "blue"]
     for name in names:
         register(farm, name)
@@ -65,7 +65,7 @@ def test_a_lone_claimer_gets_the_exact_order(farm: Server, wishes: dict[str, Any
         {"type": chance.choice(names), "params": {"n": n}, "priority": chance.randint(-9, 9)}
         for n in range(300)
     ]
-    wanted = wishes.get("task_types", names)
+    wanted = options.get("task_types", names)
     ordered = sorted(
         (-task["priority"], task_id)
         for task_id, task in zip(create(farm, tasks), tasks)
@@ -75,8 +75,10 @@ def test_a_lone_claimer_gets_the_exact_order(farm: Server, wishes: dict[str, Any
 
     got: list[int] = []
     while len(got) < len(ordered):
-        data = post(farm, "/tasks/claim", {"worker_id": "alone", **wishes})
-        got += [each["id"] for each in (data["tasks"] if "limit" in wishes else [data])]
+        data = post(farm, "/tasks/claim", {"worker_id": "alone", **options})
+        got += [each["id"] for each in (data["tasks"] if "limit" in options else [data])]
     assert got == [task_id for _, task_id in ordered]
-    status, answer = farm.call("POST", "/tasks/claim", {"worker_id": "alone", **wishes, "limit": 1})
+    status, answer = farm.call(
+        "POST", "/tasks/claim", {"worker_id": "alone", **options, "limit": 1}
+    )
     assert (status, answer["data"]["tasks"]) == (200, [])

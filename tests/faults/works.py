@@ -40,14 +40,14 @@ def claim_while_completing(work: Work) -> None:
 
 def claim_while_settling(work: Work) -> None:
     """Settle a batch with the next claim folded in."""
-    wishes = {"limit": 9}
-    tasks = work.post("/tasks/claim", {"worker_id": work.name, **wishes}).data["tasks"]
+    options = {"limit": 9}
+    tasks = work.post("/tasks/claim", {"worker_id": work.name, **options}).data["tasks"]
     while tasks:
         work.took(tasks)
         outcomes = [
             {"id": task["id"], "attempt": task["attempts"], "result": work.name} for task in tasks
         ]
-        body = {"worker_id": work.name, "outcomes": outcomes, "claim": wishes}
+        body = {"worker_id": work.name, "outcomes": outcomes, "claim": options}
         data = work.post("/tasks/settle", body).data
         for task, settled in zip(tasks, data["settled"]):
             if settled.get("status") == "completed":
@@ -77,8 +77,8 @@ def work_in_chaos(work: Work) -> None:
     shortest, longest = work.options["seconds"]
     while not work.is_to_stop():
         limit = random.choice((1, 3))
-        wishes = {"worker_id": SHARED_ID, "limit": limit, "lease": lease}
-        reply = work.insist("/tasks/claim", wishes)
+        options = {"worker_id": SHARED_ID, "limit": limit, "lease": lease}
+        reply = work.insist("/tasks/claim", options)
         work.took(reply.data["tasks"])
         late = random.random() < work.options["late"]
         time.sleep(lease * 1.2 if late else random.uniform(shortest, longest))
@@ -128,8 +128,8 @@ def create_overlapping(work: Work) -> None:
 def claim_limited(work: Work) -> None:
     """Claim, hold for a moment, complete; note when the claim surely was on."""
     while not work.is_to_stop():
-        wishes = {"worker_id": work.name, "limit": 1 + work.number % 4}
-        tasks = work.post("/tasks/claim", wishes).data["tasks"]
+        options = {"worker_id": work.name, "limit": 1 + work.number % 4}
+        tasks = work.post("/tasks/claim", options).data["tasks"]
         work.took(tasks)
         time.sleep(0.01)
         for task in tasks:

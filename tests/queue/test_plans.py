@@ -147,8 +147,8 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
 Call = Callable[[Site], Any]
 
 
-def claiming_with(limit: int = 1, **wishes: Any) -> Call:
-    return lambda site: claiming.claim(site, ClaimRequest("w", limit, 3600, **wishes)).tasks
+def claiming_with(limit: int = 1, **options: Any) -> Call:
+    return lambda site: claiming.claim(site, ClaimRequest("w", limit, 3600, **options)).tasks
 
 
 class Wish(NamedTuple):
@@ -165,7 +165,7 @@ def named(positions: list[int]) -> Filter:
 EVERY = [each for each in range(TYPES) if each != PAUSED]
 TEN = list(range(10))
 
-WISHES = {
+CLAIM_OPTIONS = {
     "all": Wish(Filter(), EVERY),
     "one type": Wish(named([7]), [7]),
     "ten types": Wish(named(TEN), [each for each in TEN if each != PAUSED]),
@@ -176,8 +176,8 @@ WISHES = {
 }
 
 CLAIMS = {
-    f"{limit} of {name} by {sort_by} {sort_order}": (limit, wish, Order(sort_by, sort_order))
-    for name, wish in WISHES.items()
+    f"{limit} of {name} by {sort_by} {sort_order}": (limit, options, Order(sort_by, sort_order))
+    for name, options in CLAIM_OPTIONS.items()
     for sort_by in SORT_KEYS
     for sort_order in SORT_ORDERS
     for limit in ((1, 50) if name in ("all", "ten types") else (1,))
@@ -186,10 +186,10 @@ CLAIMS = {
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_claim(big_site: Site, recorder: Recorder, name: str) -> None:
-    limit, wish, order = CLAIMS[name]
-    right = expected(big_site, limit, wish.positions, order)
+    limit, options, order = CLAIMS[name]
+    right = expected(big_site, limit, options.positions, order)
     with few_rows(big_site), recorder.recording() as seen:
-        tasks = claiming_with(limit, types=wish.types, order=order)(big_site)
+        tasks = claiming_with(limit, types=options.types, order=order)(big_site)
     assert [task["id"] for task in tasks] == right
     check_mariadb(seen)
 
@@ -422,10 +422,10 @@ def sqlite_recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_claim_on_sqlite(sqlite_site: Site, sqlite_recorder: Recorder, name: str) -> None:
-    limit, wish, order = CLAIMS[name]
-    right = expected(sqlite_site, limit, wish.positions, order)
+    limit, options, order = CLAIMS[name]
+    right = expected(sqlite_site, limit, options.positions, order)
     with sqlite_recorder.recording() as seen:
-        tasks = claiming_with(limit, types=wish.types, order=order)(sqlite_site)
+        tasks = claiming_with(limit, types=options.types, order=order)(sqlite_site)
     assert [task["id"] for task in tasks] == right
     check_sqlite(seen)
 

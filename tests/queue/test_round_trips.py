@@ -56,8 +56,8 @@ def fill(site: Site, count: int) -> list[int]:
     return [each.id for each in creating.create(site, tasks)]
 
 
-def claim(site: Site, limit: int = 1, lease: float = 60, **wishes: Any) -> list[int]:
-    request = ClaimRequest("w", limit, lease, **wishes)
+def claim(site: Site, limit: int = 1, lease: float = 60, **options: Any) -> list[int]:
+    request = ClaimRequest("w", limit, lease, **options)
     return [task["id"] for task in claiming.claim(site, request).tasks]
 
 
@@ -71,7 +71,7 @@ def test_the_count_counts(mariadb_site: Site, wire: Wire) -> None:
 
 
 @pytest.mark.parametrize(
-    "wishes",
+    "options",
     [
         {},
         {"limit": 50},
@@ -82,10 +82,10 @@ def test_the_count_counts(mariadb_site: Site, wire: Wire) -> None:
     ],
     ids=["single", "fifty", "pattern", "list", "newest", "attempts"],
 )
-def test_claim(mariadb_site: Site, wire: Wire, wishes: dict[str, Any]) -> None:
+def test_claim(mariadb_site: Site, wire: Wire, options: dict[str, Any]) -> None:
     fill(mariadb_site, 100)
-    count, claimed = wire.count(lambda: claim(mariadb_site, **wishes))
-    assert len(claimed) == wishes.get("limit", 1)
+    count, claimed = wire.count(lambda: claim(mariadb_site, **options))
+    assert len(claimed) == options.get("limit", 1)
     assert count <= 3
 
 
