@@ -126,7 +126,7 @@ class _Claim:
                 break
         self._end_empty_handed()
         if self.unseen > presence.IDLE_SECONDS:
-            self.connection.transact(self._arrival())
+            self.connection.transact(self._touch_last_seen())
         for task in tasks:
             if "type" not in task:
                 task["type"] = eligible.names[task["type_id"]]
@@ -135,10 +135,10 @@ class _Claim:
     def _look(self) -> tuple[list[int], EligibleTypes]:
         types = self.request.types
         sql = self.connection.dialect
-        sign = presence.last_sign(sql, self.request.worker_id)
-        due, found, seen = self.connection.send([due_tasks(sql), types.statement(sql), sign])
-        if seen.rows:
-            self.unseen = seen.rows[0]["age"]
+        seen = presence.seconds_since_seen(sql, self.request.worker_id)
+        due, found, last = self.connection.send([due_tasks(sql), types.statement(sql), seen])
+        if last.rows:
+            self.unseen = last.rows[0]["age"]
         return [row["id"] for row in due.rows], EligibleTypes(found.rows, types.takes_all)
 
     def _reclaim(self, due: list[int]) -> EligibleTypes:
@@ -255,10 +255,10 @@ class _Claim:
         self.again = bool(rows) and rows[0]["repeated_claim"] == self.request.claim_id
         return self.again
 
-    def _arrival(self) -> list[Statement]:
+    def _touch_last_seen(self) -> list[Statement]:
         if self.unseen <= presence.BUSY_SECONDS:
             return []
-        return presence.arrival(self.connection.dialect, self.request.worker_id)
+        return presence.touch_last_seen(self.connection.dialect, self.request.worker_id)
 
     def _take_statements(
         self, ids: list[int], change_id: int, limited: list[int]
@@ -287,7 +287,7 @@ class _Claim:
             *opening,
             (_take_update(sql, ids) + guard, values),
             *history.of_tasks(self.settings, sql, mine),
-            *self._arrival(),
+            *self._touch_last_seen(),
         ]
 
 

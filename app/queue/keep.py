@@ -94,7 +94,7 @@ def _keep(connection: Connection, heartbeats: Sequence[Heartbeat]) -> list[KeepR
         heartbeat.lease_ref.renew()
     statements = [each.statement(sql) for each in ordered]
     for worker_id in sorted({each.lease_ref.worker_id or "" for each in ordered} - {""}):
-        statements.append(presence.sign_of_life(sql, worker_id))
+        statements.append(presence.touch_last_seen_if_due(sql, worker_id))
     updates = [
         (each.lease_ref.task_id, each.lease_ref.change_id, at) for at, each in enumerate(ordered)
     ]

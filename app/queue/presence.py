@@ -1,8 +1,8 @@
-"""Which workers there are: a sign of life rides along with what they call anyway.
+"""When each worker was last seen, noted along with the calls that it makes anyway.
 
-Every call of a worker could note that it lives. That would make each claim write one row more,
-so a sign of life is written down only now and then: a claim asks in a packet that it sends anyway
-how old the last one is, and adds a new one to another packet when that is due.
+Every call of a worker could touch the time it was last seen. Each claim would then write one row
+more, so that time is touched only now and then: a claim asks how old it is, in a packet that it
+sends anyway, and adds the touch to another packet when it is due.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from app.db.connection import Dialect, Statement
 
 BUSY_SECONDS = 10
-"""How old the last sign of life of a worker may get that changes tasks, and so writes anyway."""
+"""How old ``last_seen_at`` may get for a worker that changes tasks, and so writes anyway."""
 
 IDLE_SECONDS = 60
 """The same for one that asks for tasks and gets none: then it is a write of its own."""
 
 
-def last_sign(sql: Dialect, worker_id: str) -> Statement:
+def seconds_since_seen(sql: Dialect, worker_id: str) -> Statement:
     """Finds how many seconds ago (``age``) a worker was seen, if it is known and has not left."""
     return (
         f"SELECT {sql.seconds_since('last_seen_at')} AS age FROM workers "
@@ -27,8 +27,8 @@ def last_sign(sql: Dialect, worker_id: str) -> Statement:
     )
 
 
-def arrival(sql: Dialect, worker_id: str) -> list[Statement]:
-    """Note that the worker lives, whether or not anybody has heard of it before."""
+def touch_last_seen(sql: Dialect, worker_id: str) -> list[Statement]:
+    """Note that the worker was seen just now, whether or not it was known before."""
     values = {"worker": worker_id}
     return [
         make_known(sql, worker_id),
@@ -54,8 +54,8 @@ def make_known(sql: Dialect, worker_id: str) -> Statement:
     )
 
 
-def sign_of_life(sql: Dialect, worker_id: str) -> Statement:
-    """Note that a known worker lives, when that is due."""
+def touch_last_seen_if_due(sql: Dialect, worker_id: str) -> Statement:
+    """Note that a known worker was seen just now, unless that was noted a moment ago."""
     return (
         f"UPDATE workers SET last_seen_at = {sql.now} "
         f"WHERE id = :worker AND last_seen_at < {sql.after(str(-BUSY_SECONDS))}",

@@ -55,7 +55,7 @@ def register(site: Site, worker_id: str | None, told: dict[str, Any]) -> dict[st
 def heartbeat(site: Site, worker_id: str) -> None:
     """Note that the worker lives, known or not. Leases are none of its business."""
     sql = site.db.dialect
-    site.db.run(lambda connection: connection.transact(presence.arrival(sql, worker_id)))
+    site.db.run(lambda connection: connection.transact(presence.touch_last_seen(sql, worker_id)))
 
 
 def deregister(site: Site, worker_id: str, releases: bool = True) -> int:

@@ -104,7 +104,7 @@ def test_a_cancel_that_waited_for_the_worker(api: Api) -> None:
 
 
 @pytest.mark.parametrize("call", ["heartbeat", "progress"])
-def test_a_sign_of_life_saves_it(api: Api, call: str) -> None:
+def test_a_call_of_the_worker_saves_it(api: Api, call: str) -> None:
     task = api.claimed()
     api.make_due(task["id"])
     assert api.post(f"/tasks/{task['id']}/{call}", {"progress": 1}).status == 200

@@ -1,4 +1,4 @@
-"""Workers: registering, signs of life, leaving, and what is shown of them."""
+"""Workers: registering, being seen, leaving, and what is shown of them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def listed(api: Api, **query: str) -> list[str]:
 
 
 def age(api: Api, worker_id: str, seconds: float) -> None:
-    """Make the last sign of life that old."""
+    """Make the time it was last seen that old."""
     past = api.site.db.dialect.after(str(-seconds))
     api.sql(f"UPDATE workers SET last_seen_at = {past} WHERE id = :id", id=worker_id)
 
