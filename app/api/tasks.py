@@ -78,7 +78,7 @@ def get(call: Call) -> Answer:
 def history(call: Call) -> Answer:
     from app.queue import read
 
-    changes = read.trail(call.site, call.task_id)
+    changes = read.history(call.site, call.task_id)
     return success({"history": changes, "count": len(changes)}, "Task history")
 
 

@@ -111,7 +111,7 @@ def _retry(connection: Connection, site: Site, task_id: int) -> dict[int, Row]:
 
 
 def delete(site: Site, task_id: int) -> None:
-    """Remove a task and its trail. Raises NotFound; Conflict while a worker holds it."""
+    """Remove a task and its history. Raises NotFound; Conflict while a worker holds it."""
     sql = site.db.dialect
     statements: list[Statement] = [
         (

@@ -26,7 +26,7 @@ def get(site: Site, task_id: int) -> dict[str, Any]:
     return view.task(rows[0], rows[0]["type_name"])
 
 
-def trail(site: Site, task_id: int) -> list[dict[str, Any]]:
+def history(site: Site, task_id: int) -> list[dict[str, Any]]:
     """Each change of the task's status, the oldest first. Raises NotFound."""
     statements = [
         ("SELECT id FROM tasks WHERE id = :id", {"id": task_id}),

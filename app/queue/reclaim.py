@@ -71,16 +71,16 @@ class _Transition:
             f"SET status = '{self.new_status}', due_at = NULL{self.assignments.format(now=sql.now)}"
             f" WHERE {condition}"
         )
-        trail: list[Statement] = []
+        noted: list[Statement] = []
         if self.old_status == "claimed":
-            trail = history.of_tasks(
+            noted = history.of_tasks(
                 settings,
                 sql,
                 condition,
                 status=f"'{self.new_status}'",
                 message=LEASE_EXPIRED,
             )
-        return [*trail, (update, {})]
+        return [*noted, (update, {})]
 
 
 NO_CLAIMER = ", claimed_by = NULL, lease = NULL"

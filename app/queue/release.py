@@ -97,5 +97,5 @@ def _statements(site: Site, held: str, changed: str, values: dict[str, Any]) -> 
         "change_id = :change_id, last_outcome = 'released', cancel_requested = 0 "
         f"WHERE {held}"
     )
-    trail = history.of_tasks(site.settings, sql, changed, message=history.RELEASED)
-    return [(update, values), *trail]
+    noted = history.of_tasks(site.settings, sql, changed, message=history.RELEASED)
+    return [(update, values), *noted]

@@ -1,6 +1,6 @@
 """Settling: a worker says how an attempt ended.
 
-Each settle is one conditional UPDATE with its line of the trail, and many of them travel in one
+Each settle is one conditional UPDATE with its line of the history, and many of them travel in one
 packet, so a batch costs one round trip like a single one.
 """
 
@@ -75,7 +75,7 @@ class Completion(Outcome):
             f"WHERE {self.lease_ref.condition}"
         )
         values = {**self.lease_ref.values, "result": self.result_json}
-        return [(update, values), *_trail(site, self.lease_ref, None)]
+        return [(update, values), *_history(site, self.lease_ref, None)]
 
 
 class Failure(Outcome):
@@ -110,7 +110,7 @@ class Failure(Outcome):
             "jitter": _jitter(),
         }
         update = _fail_update(site.db.dialect, self.lease_ref)
-        return [(update, values), *_trail(site, self.lease_ref, self.error)]
+        return [(update, values), *_history(site, self.lease_ref, self.error)]
 
 
 class SettleResult:
@@ -211,7 +211,7 @@ def _fail_update(sql: Dialect, lease_ref: LeaseRef) -> str:
     )
 
 
-def _trail(site: Site, lease_ref: LeaseRef, message: str | None) -> list[Statement]:
+def _history(site: Site, lease_ref: LeaseRef, message: str | None) -> list[Statement]:
     sql = site.db.dialect
     seconds = sql.seconds_since("claimed_at")
     return history.of_tasks(site.settings, sql, lease_ref.changed, message=message, seconds=seconds)

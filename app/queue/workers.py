@@ -29,7 +29,7 @@ FORGET_BATCH = 100
 
 STATS_DAYS = 1
 STATS_CHANGES = 50_000
-"""What a worker has done is read from the newest changes in the trail, at most so many: no index
+"""What a worker has done is read from the newest changes in the history, at most so many: no index
 is kept for it, since each would cost every claim and every settle."""
 
 COLUMNS = (
@@ -101,7 +101,7 @@ def list_all(site: Site, limit: int, offset: int = 0) -> list[dict[str, Any]]:
 
 
 def stats(site: Site, worker_id: str) -> dict[str, Any]:
-    """How one worker did lately: within a day, as far as the newest changes of the trail reach.
+    """How one worker did lately: within a day, as far as the newest changes of the history reach.
     Raises NotFound.
     """
     row, held = site.db.run(lambda connection: _find(connection, worker_id))

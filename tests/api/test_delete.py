@@ -47,10 +47,10 @@ def test_a_task_and_its_trail_are_gone(api: Api, method: str, status: str) -> No
 def test_others_are_left_alone(api: Api, method: str) -> None:
     api.register("job")
     first, second = (api.create("job") for _ in range(2))
-    before, trail = api.task(second["id"]), api.history(second["id"])
+    before, history = api.task(second["id"]), api.history(second["id"])
     delete(api, method, first["id"])
     assert api.task(second["id"]) == before
-    assert api.history(second["id"]) == trail
+    assert api.history(second["id"]) == history
 
 
 def test_a_claimed_task_stays(api: Api, method: str) -> None:

@@ -41,13 +41,13 @@ def test_another_length(api: Api) -> None:
 
 def test_nothing_else_changes(api: Api) -> None:
     task = api.claimed()
-    before, trail = api.task(task["id"]), api.history(task["id"])
+    before, history = api.task(task["id"]), api.history(task["id"])
     api.make_due(task["id"])
     api.post(f"/tasks/{task['id']}/heartbeat", HOLDER)
     after = api.task(task["id"])
     assert after.pop("lease_expires_at") >= before.pop("lease_expires_at")
     assert after == before
-    assert api.history(task["id"]) == trail
+    assert api.history(task["id"]) == history
 
 
 def test_a_cancel_is_told(api: Api) -> None:

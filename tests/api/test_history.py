@@ -9,7 +9,7 @@ import pytest
 from tests.api.caller import TIME, Api
 
 
-def trail(api: Api, task_id: int) -> list[tuple[Any, ...]]:
+def changes(api: Api, task_id: int) -> list[tuple[Any, ...]]:
     lines = api.history(task_id)
     for line in lines:
         assert set(line) == {"status", "worker_id", "attempt", "message", "created_at"}
@@ -25,7 +25,7 @@ def test_a_whole_life(api: Api) -> None:
     api.post(f"/tasks/{task_id}/fail", {"error": "no connection", "delay": 0})
     api.claim("w2")
     api.post(f"/tasks/{task_id}/complete", {"result": 1})
-    assert trail(api, task_id) == [
+    assert changes(api, task_id) == [
         ("pending", None, 0, None),
         ("claimed", "w1", 1, None),
         ("pending", "w1", 1, "no connection"),
@@ -37,19 +37,19 @@ def test_a_whole_life(api: Api) -> None:
 def test_a_delayed_task_is_shown_as_pending(api: Api) -> None:
     api.register("job")
     task = api.create("job", delay=500)
-    assert trail(api, task["id"]) == [("pending", None, 0, None)]
+    assert changes(api, task["id"]) == [("pending", None, 0, None)]
 
 
 def test_the_last_failure(api: Api) -> None:
     task = api.claimed()
     api.post(f"/tasks/{task['id']}/fail", {"error": "x", "retry": False})
-    assert trail(api, task["id"])[-1] == ("failed", "w1", 1, "x")
+    assert changes(api, task["id"])[-1] == ("failed", "w1", 1, "x")
 
 
 def test_a_long_error_is_shown_in_part(api: Api) -> None:
     task = api.claimed()
     api.post(f"/tasks/{task['id']}/fail", {"error": "ä🎉" * 30_000})
-    message = trail(api, task["id"])[-1][3]
+    message = changes(api, task["id"])[-1][3]
     assert message
     assert "ä🎉ä🎉ä🎉ä🎉".startswith(message[:8])
 
@@ -58,7 +58,7 @@ def test_each_task_has_its_own(api: Api) -> None:
     api.register("job")
     ids = [api.create("job")["id"] for _ in range(3)]
     api.claim("w1", limit=2)
-    lengths = [len(trail(api, each)) for each in ids]
+    lengths = [len(changes(api, each)) for each in ids]
     assert lengths == [2, 2, 1]
 
 
@@ -66,14 +66,14 @@ def test_a_duplicate_leaves_no_line(api: Api) -> None:
     api.register("job")
     first = api.create("job", {"n": 1})
     api.create("job", {"n": 1})
-    assert len(trail(api, first["id"])) == 1
+    assert len(changes(api, first["id"])) == 1
 
 
 def test_a_refused_settle_leaves_no_line(api: Api) -> None:
     task = api.claimed()
     api.post(f"/tasks/{task['id']}/complete", {"worker_id": "w2"})
     api.post(f"/tasks/{task['id']}/fail", {"attempt": 7})
-    assert len(trail(api, task["id"])) == 2
+    assert len(changes(api, task["id"])) == 2
 
 
 def test_no_trail_is_kept_where_it_is_switched_off(

@@ -70,9 +70,9 @@ def test_it_may_go_back(api: Api) -> None:
 
 def test_it_leaves_no_line_of_history(api: Api) -> None:
     task = api.claimed()
-    trail = api.history(task["id"])
+    history = api.history(task["id"])
     progress(api, task["id"], progress=50)
-    assert api.history(task["id"]) == trail
+    assert api.history(task["id"]) == history
 
 
 @pytest.mark.parametrize("value", [-1, 101, 100.01, "50", True, None, [50], {}])

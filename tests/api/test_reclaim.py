@@ -82,8 +82,8 @@ def test_the_trail_says_why(api: Api) -> None:
     for _ in range(2):
         api.make_due(task["id"])
         api.claim("w2")
-    trail = [(line["status"], line["message"]) for line in api.history(task["id"])]
-    assert trail == [
+    history = [(line["status"], line["message"]) for line in api.history(task["id"])]
+    assert history == [
         ("pending", None),
         ("claimed", None),
         ("pending", "lease expired"),

@@ -330,7 +330,7 @@ CHANGES: dict[str, Any] = {
     "retry": change(cancelled, operate.retry),
     "delete": change(cancelled, operate.delete),
     "get": change(lambda site: 77, read.get),
-    "history": change(lambda site: 77, read.trail),
+    "history": change(lambda site: 77, read.history),
 }
 
 

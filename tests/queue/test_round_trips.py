@@ -253,5 +253,5 @@ def test_reading(mariadb_site: Site, wire: Wire) -> None:
     (task_id,) = fill(mariadb_site, 1)
     count, found = wire.count(lambda: read.get(mariadb_site, task_id))
     assert (found["id"], count) == (task_id, 1)
-    count, trail = wire.count(lambda: read.trail(mariadb_site, task_id))
-    assert (len(trail), count) == (1, 1)
+    count, history = wire.count(lambda: read.history(mariadb_site, task_id))
+    assert (len(history), count) == (1, 1)
