@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
-    from app.api.http import Answer
+    from app.api.http import Response
     from app.config import ConfigError
     from app.site import Site
 
@@ -38,8 +38,8 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
         return wsgi.send(_misconfigured(error), environ, start_response)
     if "flask" not in _kept:
         _kept["flask"] = create_app()
-    answer: Iterable[bytes] = _kept["flask"](environ, start_response)
-    return answer
+    response: Iterable[bytes] = _kept["flask"](environ, start_response)
+    return response
 
 
 def create_app() -> Flask:
@@ -105,7 +105,7 @@ def run_cgi() -> NoReturn:
     keep_log()
     environ = cgi.environment()
     mount.correct_for_cgi(environ)
-    cgi.answer(application, environ)
+    cgi.respond(application, environ)
     try:
         _say_goodbye()
     finally:
@@ -122,7 +122,7 @@ def _say_goodbye() -> None:
     sys.stderr.flush()
 
 
-def _misconfigured(error: ConfigError) -> Answer:
+def _misconfigured(error: ConfigError) -> Response:
     """The log hears what is wrong; the caller only that something is."""
     from app.api.errors import log
     from app.api.http import failure

@@ -16,7 +16,7 @@ import pytest
 
 from app import config, create_app
 from app.api import errors
-from app.api.dispatch import answer
+from app.api.dispatch import handle
 from app.api.fields import MAX_SECONDS, Fields
 from app.api.http import Request
 from app.api.routes import ROUTES, Route
@@ -402,7 +402,7 @@ def test_the_examples_are_what_the_server_says(tmp_path: Path) -> None:
             example = left[template].pop(0)
             body = b"" if example.request is None else json.dumps(example.request).encode()
             method = template.partition(" ")[0]
-            reply = answer(Request(method, path, {}, {"x-api-key": API_KEY}, body), site)
+            reply = handle(Request(method, path, {}, {"x-api-key": API_KEY}, body), site)
             shown = reply.payload["data"] if example.is_data else reply.payload
             assert reply.status == example.status, (template, reply.payload)
             assert "warnings" not in reply.payload, template

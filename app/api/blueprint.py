@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, current_app, request
 
-from app.api.wsgi import reply_to
+from app.api.wsgi import response_to
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -17,5 +17,5 @@ blueprint = Blueprint("api", __name__, url_prefix="/api")
 def call(path: str = "") -> Response:
     """Every address below ``/api``: :mod:`app.api.routes` knows them."""
     site = current_app.extensions["taskmanager"]
-    reply = reply_to(request.environ, site)
-    return Response(reply.body(), reply.status, reply.headers)
+    response = response_to(request.environ, site)
+    return Response(response.body(), response.status, response.headers)

@@ -1,4 +1,4 @@
-"""CGI: one request in the process's environment and input, one answer to its output."""
+"""CGI: one request in the process's environment and input, one response to its output."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def environment() -> Environ:
     return environ
 
 
-def answer(application: Application, environ: Environ) -> None:
-    """Run a WSGI application on one request and write all of its answer at once.
+def respond(application: Application, environ: Environ) -> None:
+    """Run a WSGI application on one request and write all of its response at once.
 
     What the application raises has written nothing yet.
     """

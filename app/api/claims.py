@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.api import fields
 from app.api.errors import ApiError
-from app.api.http import Answer, success, success_with_fields
+from app.api.http import Response, success, success_with_fields
 from app.queue.candidates import SORT_KEYS, SORT_ORDERS, Filter, Order
 from app.queue.claim import ClaimRequest, claim
 from app.queue.jsontext import loads
@@ -33,7 +33,7 @@ CLAIM = fields.Fields({"worker_id": fields.text(255)}, **CLAIM_OPTIONS)
 FOLDED_CLAIM = fields.Fields({}, worker_id=fields.text(255), **CLAIM_OPTIONS)
 
 
-def claim_tasks(call: Call) -> Answer:
+def claim_tasks(call: Call) -> Response:
     """Without ``limit`` one task or 404; with it a list, which may be empty."""
     values = call.fields(CLAIM)
     tasks = take(call, values, values["worker_id"])
@@ -68,13 +68,13 @@ def _told(number: int) -> str:
     return f"{counted(number, 'task')} claimed successfully" if number else "No tasks available"
 
 
-def _single(task: dict[str, Any]) -> Answer:
-    """The workers of many guides read the answer itself as the task, or ``task`` and there
+def _single(task: dict[str, Any]) -> Response:
+    """The workers of many guides read the response itself as the task, or ``task`` and there
     ``parameters``; one that does not find them would claim task after task and do none.
     """
-    answer = success_with_fields(task, "Task claimed successfully")
-    answer.payload["task"] = {**task, "parameters": task["params"]}
-    return answer
+    response = success_with_fields(task, "Task claimed successfully")
+    response.payload["task"] = {**task, "parameters": task["params"]}
+    return response
 
 
 def _shown(row: Row) -> dict[str, Any]:

@@ -4,7 +4,7 @@ without them. The key goes in a header, never in a cookie, so a page gets in onl
 
 from __future__ import annotations
 
-from app.api.http import Answer
+from app.api.http import Response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,22 +21,22 @@ ALLOWED = {
 READABLE = {"Access-Control-Expose-Headers": "Retry-After"}
 
 
-def preflight(request: Request, settings: Settings) -> Answer | None:
+def preflight(request: Request, settings: Settings) -> Response | None:
     """The response to a browser that asks what a page may send; None for any other request. It
     asks without a key.
     """
     asks = request.method == "OPTIONS" and "access-control-request-method" in request.headers
     if not asks or not _allowed(request, settings):
         return None
-    return Answer(204, None, ALLOWED)
+    return Response(204, None, ALLOWED)
 
 
-def allow(answer: Answer, request: Request, settings: Settings) -> None:
-    """Let the page read the answer, an error too."""
-    answer.headers["Vary"] = "Origin"
+def allow(response: Response, request: Request, settings: Settings) -> None:
+    """Let the page read the response, also an error."""
+    response.headers["Vary"] = "Origin"
     origin = _allowed(request, settings)
     if origin:
-        answer.headers.update({"Access-Control-Allow-Origin": origin, **READABLE})
+        response.headers.update({"Access-Control-Allow-Origin": origin, **READABLE})
 
 
 def _allowed(request: Request, settings: Settings) -> str:

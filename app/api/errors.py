@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from app.api.http import Answer, failure
+from app.api.http import Response, failure
 from app.db.errors import (
     ConnectionLost,
     DatabaseBusy,
@@ -53,8 +53,8 @@ class ApiError(Exception):
         self.headers = headers
 
 
-def answer_to(error: Exception) -> Answer:
-    """The answer for any exception. What the caller can't act on goes to the log instead."""
+def error_response(error: Exception) -> Response:
+    """The response for any exception. What the caller can't act on goes to the log instead."""
     if isinstance(error, ApiError):
         status = STATUS_OF_CODE[error.code]
         return failure(status, error.code, error.message, error.details, error.headers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.api.errors import RETRY_AFTER, log
-from app.api.http import Answer, failure, success
+from app.api.http import Response, failure, success
 from app.db.errors import DatabaseError
 from app.version import SCHEMA_VERSION, VERSION
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from app.api.call import Call
 
 
-def health(call: Call) -> Answer:
+def health(call: Call) -> Response:
     """Open to everybody, so it tells nothing else."""
     state = {"status": "healthy", "database": "connected", "version": VERSION}
     try:
         call.site.db.check(SCHEMA_VERSION)
     except DatabaseError as error:
         log(error)
-        answer = failure(
+        response = failure(
             503, "database_unavailable", "The database does not answer", None, RETRY_AFTER
         )
         state.update(status="unhealthy", database="unavailable")
     else:
-        answer = success(state, "healthy")
-    answer.payload.update(state)
-    return answer
+        response = success(state, "healthy")
+    response.payload.update(state)
+    return response

@@ -1,4 +1,4 @@
-"""A request and an answer, whatever server brings the one and takes the other."""
+"""A request and a response, independent of the server that carries them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-# Answers are for the one who asked and for now; browsers must not guess at what they are.
+# Responses are for the one who asked and for now; browsers must not guess at what they are.
 FIXED_HEADERS = {
     "Content-Type": "application/json; charset=utf-8",
     "Cache-Control": "no-store",
@@ -68,7 +68,7 @@ class Request:
         return self._body
 
 
-class Answer:
+class Response:
     """``payload`` is sent as JSON, None as no body at all; ``headers`` are those beside the fixed
     ones.
     """
@@ -87,18 +87,18 @@ class Answer:
         return text.encode("utf-8", "replace") + b"\n"
 
 
-def success(data: Any, message: str, status: int = 200) -> Answer:
+def success(data: Any, message: str, status: int = 200) -> Response:
     payload = {"success": True, "message": message, "data": data, "timestamp": int(time.time())}
-    return Answer(status, payload)
+    return Response(status, payload)
 
 
-def success_with_fields(shown: dict[str, Any], message: str, status: int = 200) -> Answer:
+def success_with_fields(shown: dict[str, Any], message: str, status: int = 200) -> Response:
     """What is in ``data`` also stands at the top level, where the simplest clients look for it."""
-    answer = success(shown, message, status)
+    response = success(shown, message, status)
     for name, value in shown.items():
-        # No field takes the place of what every answer has.
-        answer.payload.setdefault(name, value)
-    return answer
+        # No field takes the place of what every response has.
+        response.payload.setdefault(name, value)
+    return response
 
 
 def failure(
@@ -107,7 +107,7 @@ def failure(
     message: str,
     details: list[dict[str, str]] | None = None,
     headers: Mapping[str, str] | None = None,
-) -> Answer:
+) -> Response:
     payload: dict[str, Any] = {
         "success": False,
         "error": message,
@@ -117,4 +117,4 @@ def failure(
     }
     if details:
         payload["details"] = details
-    return Answer(status, payload, headers)
+    return Response(status, payload, headers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.api import fields
-from app.api.http import Answer, success
+from app.api.http import Response, success
 from app.queue import keep
 from app.queue.holding import LeaseRef
 from app.queue.times import to_iso
@@ -33,13 +33,13 @@ ONE_HEARTBEAT = fields.Fields(
 )
 
 
-def heartbeat(call: Call) -> Answer:
+def heartbeat(call: Call) -> Response:
     values = call.fields(HEARTBEAT)
     row = keep.heartbeat(call.site, _lease_ref(call, values), values.get("lease"))
     return success(_kept(row), "Lease extended successfully")
 
 
-def progress(call: Call) -> Answer:
+def progress(call: Call) -> Response:
     values = call.fields(PROGRESS)
     row = keep.report_progress(
         call.site, _lease_ref(call, values), values["progress"], values.get("message")
@@ -47,7 +47,7 @@ def progress(call: Call) -> Answer:
     return success({**_kept(row), "progress": row["progress"]}, "Progress noted successfully")
 
 
-def heartbeat_many(call: Call) -> Answer:
+def heartbeat_many(call: Call) -> Response:
     """Each task is kept or refused for itself: a refused one is no error of the call."""
     values = call.fields(HEARTBEATS)
     heartbeats = _heartbeats(call, values["tasks"], values.get("worker_id"))
@@ -57,7 +57,7 @@ def heartbeat_many(call: Call) -> Answer:
     return success(data, f"{good} of {len(results)} extended successfully")
 
 
-def release(call: Call) -> Answer:
+def release(call: Call) -> Response:
     from app.queue import release as releasing
     from app.queue.view import shown_status
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.api.fields import Fields
-from app.api.http import Answer, success
+from app.api.http import Response, success
 from app.queue import operate
 from app.queue.view import shown_status
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 NOTHING = Fields({})
 
 
-def cancel(call: Call) -> Answer:
+def cancel(call: Call) -> Response:
     call.fields(NOTHING)
     row = operate.cancel(call.site, call.task_id)
     data = {
@@ -26,14 +26,14 @@ def cancel(call: Call) -> Answer:
     return success(data, asked if data["cancel_requested"] else "Task cancelled successfully")
 
 
-def retry(call: Call) -> Answer:
+def retry(call: Call) -> Response:
     call.fields(NOTHING)
     row = operate.retry(call.site, call.task_id)
     data = {key: row[key] for key in ("id", "status", "attempts", "max_attempts")}
     return success(data, "Task is pending again: retried successfully")
 
 
-def delete(call: Call) -> Answer:
+def delete(call: Call) -> Response:
     call.fields(NOTHING)
     operate.delete(call.site, call.task_id)
     return success({"id": call.task_id, "deleted": True}, "Task deleted successfully")

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.api.call import Call
-    from app.api.http import Answer
+    from app.api.http import Response
 
-    Handler = Callable[[Call], Answer]
+    Handler = Callable[[Call], Response]
 
 WORKER_PATH = "worker"
 """Plain SQL and no Flask: what workers and producers call all day."""
@@ -27,7 +27,7 @@ OPERATOR_PATH = "operator"
 
 
 WITH_VERSION = ("/health", "/tasks", "/task-types")
-"""These answer behind ``/v1`` too: addresses in guides often end so."""
+"""These are served behind ``/v1`` too: addresses in guides often end so."""
 
 
 class Route:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.api import fields
 from app.api.claims import FOLDED_CLAIM, take
-from app.api.http import Answer, success
+from app.api.http import Response, success
 from app.api.keeping import HOLDER
 from app.queue.errors import TooLarge
 from app.queue.holding import LeaseRef
@@ -48,16 +48,16 @@ SETTLE = fields.Fields(
 ONE_OUTCOME = fields.Fields({"id": fields.integer(1, fields.MAX_ID)}, **HOLDER, **OUTCOME_OF_MANY)
 
 
-def complete(call: Call) -> Answer:
+def complete(call: Call) -> Response:
     values = call.fields(COMPLETE)
     return _settle_one(call, values, values.get("success", True))
 
 
-def fail(call: Call) -> Answer:
+def fail(call: Call) -> Response:
     return _settle_one(call, call.fields(FAIL), False)
 
 
-def settle_many(call: Call) -> Answer:
+def settle_many(call: Call) -> Response:
     """Each outcome stands or is refused for itself: a refused one is no error of the call."""
     values = call.fields(SETTLE)
     worker_id = values.get("worker_id")
@@ -71,7 +71,7 @@ def settle_many(call: Call) -> Answer:
     return success(data, f"{done} of {len(results)} settled successfully")
 
 
-def _settle_one(call: Call, values: dict[str, Any], succeeded: bool) -> Answer:
+def _settle_one(call: Call, values: dict[str, Any], succeeded: bool) -> Response:
     lease_ref = LeaseRef(call.task_id, values.get("worker_id"), values.get("attempt"))
     options = _claim_options(call, values, lease_ref.worker_id)
     outcome = _outcome(call, lease_ref, values, succeeded, "")

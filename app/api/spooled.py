@@ -10,8 +10,8 @@ import hashlib
 import math
 
 from app.api import fields
-from app.api.errors import answer_to
-from app.api.http import Answer
+from app.api.errors import error_response
+from app.api.http import Response
 from app.queue.errors import Invalid, LeaseLost, UnknownType
 from app.queue.holding import LeaseRef
 from app.queue.jsontext import dumps, loads
@@ -137,27 +137,27 @@ WORKER_HEARTBEAT = fields.Fields(
 NOTHING = fields.Fields({})
 
 
-def refusal(error: Exception) -> Answer:
-    """The answer for any exception: ``{code, message, details?}``."""
-    told = answer_to(error)
+def refusal(error: Exception) -> Response:
+    """The response for any exception: ``{code, message, details?}``."""
+    told = error_response(error)
     code, status = told.payload["code"], told.status
     if code in LEASE_EXPIRED:
         code, status = "lease_expired", 409
     payload = {"code": code.upper(), "message": told.payload["message"]}
     if "details" in told.payload:
         payload["details"] = told.payload["details"]
-    return Answer(status, payload, told.headers)
+    return Response(status, payload, told.headers)
 
 
-def create_job(call: Call) -> Answer:
+def create_job(call: Call) -> Response:
     """A queue that nobody has heard of becomes a task type that takes any payload."""
     values = call.fields(CREATE)
     created = _create(call, [_new_task(values["queue_name"], values)])[0]
     is_new = not created.deduplicated
-    return Answer(201 if is_new else 200, {"id": str(created.id), "created": is_new})
+    return Response(201 if is_new else 200, {"id": str(created.id), "created": is_new})
 
 
-def create_jobs(call: Call) -> Answer:
+def create_jobs(call: Call) -> Response:
     """Those that are right are made; what is wrong with the others is told for each."""
     values = call.fields(CREATE_MANY)
     defaults = {name[8:]: each for name, each in values.items() if name.startswith("default_")}
@@ -183,30 +183,30 @@ def create_jobs(call: Call) -> Answer:
         "success_count": len(succeeded),
         "failure_count": len(failed),
     }
-    return Answer(200, payload)
+    return Response(200, payload)
 
 
-def get_job(call: Call) -> Answer:
-    return Answer(200, _job(call))
+def get_job(call: Call) -> Response:
+    return Response(200, _job(call))
 
 
-def retry_job(call: Call) -> Answer:
+def retry_job(call: Call) -> Response:
     from app.queue import operate
 
     call.fields(NOTHING)
     operate.retry(call.site, call.task_id)
-    return Answer(200, _job(call))
+    return Response(200, _job(call))
 
 
-def cancel_job(call: Call) -> Answer:
+def cancel_job(call: Call) -> Response:
     from app.queue import operate
 
     call.fields(NOTHING)
     operate.cancel(call.site, call.task_id)
-    return Answer(204, None)
+    return Response(204, None)
 
 
-def claim_jobs(call: Call) -> Answer:
+def claim_jobs(call: Call) -> Response:
     from app.queue.candidates import Filter
     from app.queue.claim import ClaimRequest, claim
 
@@ -218,10 +218,10 @@ def claim_jobs(call: Call) -> Answer:
         Filter(task_types=[values["queue_name"]]),
     )
     tasks = claim(call.site, request).tasks
-    return Answer(200, {"jobs": [_claimed(call, row) for row in tasks]})
+    return Response(200, {"jobs": [_claimed(call, row) for row in tasks]})
 
 
-def complete_job(call: Call) -> Answer:
+def complete_job(call: Call) -> Response:
     from app.api.settling import result_json
     from app.queue.settle import Completion
 
@@ -229,7 +229,7 @@ def complete_job(call: Call) -> Answer:
     return _settled(call, Completion(_lease_ref(call, values), result_json(call, values, "")))
 
 
-def fail_job(call: Call) -> Answer:
+def fail_job(call: Call) -> Response:
     from app.api.settling import cut
     from app.queue.settle import Failure
 
@@ -237,7 +237,7 @@ def fail_job(call: Call) -> Answer:
     return _settled(call, Failure(_lease_ref(call, values), cut(values.get("error", ""))))
 
 
-def heartbeat_job(call: Call) -> Answer:
+def heartbeat_job(call: Call) -> Response:
     """Its workers know no other way to hear that a cancel was asked for than a lost lease."""
     from app.queue import keep
 
@@ -246,7 +246,7 @@ def heartbeat_job(call: Call) -> Answer:
     return _kept(call, row)
 
 
-def progress_job(call: Call) -> Answer:
+def progress_job(call: Call) -> Response:
     from app.queue import keep
 
     values = call.fields(PROGRESS)
@@ -256,7 +256,7 @@ def progress_job(call: Call) -> Answer:
     return _kept(call, row)
 
 
-def register_worker(call: Call) -> Answer:
+def register_worker(call: Call) -> Response:
     from app.queue import workers
 
     values = call.fields(REGISTER)
@@ -279,25 +279,25 @@ def register_worker(call: Call) -> Answer:
         "lease_duration_secs": math.ceil(call.site.settings.task_claim_timeout),
         "heartbeat_interval_secs": HEARTBEAT_SECONDS,
     }
-    return Answer(201, payload)
+    return Response(201, payload)
 
 
-def heartbeat_worker(call: Call) -> Answer:
+def heartbeat_worker(call: Call) -> Response:
     from app.api.workers import worker_of
     from app.queue import workers
 
     call.fields(WORKER_HEARTBEAT)
     workers.heartbeat(call.site, worker_of(call))
-    return Answer(200, {"success": True})
+    return Response(200, {"success": True})
 
 
-def deregister_worker(call: Call) -> Answer:
+def deregister_worker(call: Call) -> Response:
     from app.api.workers import worker_of
     from app.queue import workers
 
     call.fields(NOTHING)
     workers.deregister(call.site, worker_of(call))
-    return Answer(204, None)
+    return Response(204, None)
 
 
 def _new_task(queue: str, values: dict[str, Any], where: str = "") -> NewTask:
@@ -361,19 +361,19 @@ def _lease_id(task_id: int, attempts: int) -> str:
     return f"{task_id}-{attempts}"
 
 
-def _settled(call: Call, outcome: Outcome) -> Answer:
+def _settled(call: Call, outcome: Outcome) -> Response:
     from app.queue.settle import settle
 
     refused = settle(call.site, [outcome])[0].refusal
     if refused is not None:
         raise refused
-    return Answer(200, {"success": True})
+    return Response(200, {"success": True})
 
 
-def _kept(call: Call, row: Row) -> Answer:
+def _kept(call: Call, row: Row) -> Response:
     if row["cancel_requested"]:
         raise LeaseLost(f"Job {call.task_id} is to be cancelled: stop working on it")
-    return Answer(200, {"success": True})
+    return Response(200, {"success": True})
 
 
 def _claimed(call: Call, row: Row) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.api import fields
-from app.api.http import Answer, success
+from app.api.http import Response, success
 from app.queue import task_types
 
 TYPE_CHECKING = False
@@ -29,7 +29,7 @@ REGISTER = fields.Fields(
 LIST = fields.Fields({}, active_only=fields.one_of(("true", "false", "1", "0")))
 
 
-def register(call: Call) -> Answer:
+def register(call: Call) -> Response:
     from app.api.body import read_object
 
     values = call.fields(REGISTER)
@@ -40,25 +40,25 @@ def register(call: Call) -> Answer:
     given = read_object(call.request, call.site.settings.max_body_bytes)
     # A setting given as null goes back to the server's; one not given stays as it is.
     options = {name: values.get(name) for name in SETTINGS if name in given}
-    answer = task_types.register(
+    registered = task_types.register(
         call.site, values["name"], values["version"], values["param_schema"], options
     )
-    if "created" in answer:
-        return success(answer, "Task type registered successfully", 201)
-    return success(answer, "Task type updated successfully")
+    if "created" in registered:
+        return success(registered, "Task type registered successfully", 201)
+    return success(registered, "Task type updated successfully")
 
 
-def get(call: Call) -> Answer:
+def get(call: Call) -> Response:
     return success(task_types.get(call.site, call.arguments["name"]), "Task type")
 
 
-def list_all(call: Call) -> Answer:
+def list_all(call: Call) -> Response:
     active_only = call.read(LIST, call.request.query).get("active_only") in ("true", "1")
     found = task_types.list_all(call.site, active_only)
     return success({"task_types": found, "count": len(found)}, "Task types")
 
 
-def switch(call: Call) -> Answer:
+def switch(call: Call) -> Response:
     """``activate`` and ``deactivate`` decide about new tasks, ``pause`` and ``resume`` about
     handing them out.
     """

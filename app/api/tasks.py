@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.api import fields
 from app.api.body import read_object
-from app.api.http import Answer, success, success_with_fields
+from app.api.http import Response, success, success_with_fields
 from app.queue.errors import Invalid
 from app.wording import counted
 
@@ -46,7 +46,7 @@ LIST = fields.Fields(
 NUMBERS = ("before_id", "limit", "offset")
 
 
-def create(call: Call) -> Answer:
+def create(call: Call) -> Response:
     """One task, or many at once: all of them or none."""
     given = read_object(call.request, call.site.settings.max_body_bytes)
     if "tasks" in given:
@@ -69,20 +69,20 @@ def create(call: Call) -> Answer:
     return success_with_fields(data, "Task created successfully", 201)
 
 
-def get(call: Call) -> Answer:
+def get(call: Call) -> Response:
     from app.queue import read
 
     return success(read.get(call.site, call.task_id), "Task")
 
 
-def history(call: Call) -> Answer:
+def history(call: Call) -> Response:
     from app.queue import read
 
     changes = read.history(call.site, call.task_id)
     return success({"history": changes, "count": len(changes)}, "Task history")
 
 
-def list_all(call: Call) -> Answer:
+def list_all(call: Call) -> Response:
     from app.queue import listing
 
     filters = call.read(LIST, {name: _query_value(name, text) for name, text in _query(call)})
@@ -102,7 +102,7 @@ def list_all(call: Call) -> Answer:
     return success(data, "Tasks" if tasks else "No tasks match")
 
 
-def _create_many(call: Call, given: dict[str, Any]) -> Answer:
+def _create_many(call: Call, given: dict[str, Any]) -> Response:
     from app.queue.create import create as create_tasks
 
     new_tasks: list[NewTask] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.api import fields
-from app.api.http import Answer, success
+from app.api.http import Response, success
 from app.queue import workers
 from app.queue.errors import NotFound
 from app.queue.jsontext import dumps
@@ -46,20 +46,20 @@ LIST = fields.Fields(
 )
 
 
-def register(call: Call) -> Answer:
+def register(call: Call) -> Response:
     values = call.fields(REGISTER)
     worker_id = values.pop("worker_id", None)
     return success(workers.register(call.site, worker_id, values), "Worker registered successfully")
 
 
-def heartbeat(call: Call) -> Answer:
+def heartbeat(call: Call) -> Response:
     call.fields(NOTHING)
     worker_id = worker_of(call)
     workers.heartbeat(call.site, worker_id)
     return success(workers.get(call.site, worker_id), "Heartbeat recorded successfully")
 
 
-def deregister(call: Call) -> Answer:
+def deregister(call: Call) -> Response:
     values = call.fields(DEREGISTER)
     worker_id = worker_of(call)
     released = workers.deregister(call.site, worker_id, values.get("release", True))
@@ -70,7 +70,7 @@ def deregister(call: Call) -> Answer:
     )
 
 
-def list_all(call: Call) -> Answer:
+def list_all(call: Call) -> Response:
     page = {name: fields.query_number(text) for name, text in call.request.query.items() if text}
     values = call.read(LIST, page)
     limit, offset = values.get("limit", 50), values.get("offset", 0)
@@ -82,11 +82,11 @@ def list_all(call: Call) -> Answer:
     return success(data, "Workers")
 
 
-def get(call: Call) -> Answer:
+def get(call: Call) -> Response:
     return success(workers.get(call.site, worker_of(call)), "Worker")
 
 
-def stats(call: Call) -> Answer:
+def stats(call: Call) -> Response:
     return success(workers.stats(call.site, worker_of(call)), "Worker statistics")
 
 

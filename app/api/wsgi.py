@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.api.dispatch import answer
+from app.api.dispatch import handle
 from app.api.errors import ApiError
 from app.api.http import REASONS, Request
 from app.api.incoming import body_of
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from app.api.http import Answer
+    from app.api.http import Response
     from app.site import Site
 
     Environ = dict[str, Any]
@@ -53,11 +53,11 @@ def may_lack_prefix(environ: Environ) -> bool:
 
 def respond(environ: Environ, start_response: StartResponse, site: Site) -> Iterable[bytes]:
     """Answer one WSGI request of the API."""
-    return send(reply_to(environ, site), environ, start_response)
+    return send(response_to(environ, site), environ, start_response)
 
 
-def reply_to(environ: Environ, site: Site) -> Answer:
-    """The answer to the request in a WSGI or CGI environment. Never raises."""
+def response_to(environ: Environ, site: Site) -> Response:
+    """The response to the request in a WSGI or CGI environment. Never raises."""
     body = body_of(environ, site.settings.max_body_bytes)
 
     def read() -> bytes:
@@ -66,17 +66,17 @@ def reply_to(environ: Environ, site: Site) -> Answer:
         site.db.start_call()
         return received
 
-    reply = answer(request_of(environ, read), site)
+    response = handle(request_of(environ, read), site)
     body.drain()
-    return reply
+    return response
 
 
-def send(reply: Answer, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    body = reply.body()
-    headers = list(reply.headers.items())
-    if reply.payload is not None:
+def send(response: Response, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    body = response.body()
+    headers = list(response.headers.items())
+    if response.payload is not None:
         headers.append(("Content-Length", str(len(body))))
-    start_response(f"{reply.status} {REASONS[reply.status]}", headers)
+    start_response(f"{response.status} {REASONS[response.status]}", headers)
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 

@@ -40,7 +40,7 @@ class Release(Outcome):
 def release(site: Site, lease_ref: LeaseRef, delay: float = 0.0) -> Row:
     """Hand the task back, claimable again after ``delay`` seconds; its row after that.
 
-    Doing it again gives the same answer. Raises NotFound, NotClaimed, LeaseLost, NotOwner.
+    Doing it again gives the same result. Raises NotFound, NotClaimed, LeaseLost, NotOwner.
     """
     result = settle(site, [Release(lease_ref, delay)])[0]
     if result.refusal is not None:

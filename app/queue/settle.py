@@ -50,7 +50,7 @@ class Outcome:
         """Whether the task already is as this same outcome of this same attempt left it."""
         if (
             row["change_id"] in self.lease_ref.earlier_changes
-        ):  # its COMMIT was done, its answer lost
+        ):  # its COMMIT was done, its response lost
             return True
         same = _last_outcome(row) == self.kind
         return same and self.lease_ref.matches(row["claimed_by"], row["attempts"])
@@ -125,7 +125,7 @@ class SettleResult:
 def settle(site: Site, outcomes: Sequence[Outcome]) -> list[SettleResult]:
     """Settle all of these in one transaction; each stands or is refused for itself.
 
-    Settling again with the same outcome for the same attempt gives the same answer: the first
+    Settling again with the same outcome for the same attempt gives the same result: the first
     may have been lost on its way.
     """
     return site.db.run(lambda connection: _settle(connection, site, outcomes))

@@ -99,7 +99,7 @@ def unknown_type(name: str, details: list[dict[str, str]] | None = None) -> Unkn
 
 
 def _register(connection: Connection, values: dict[str, Any]) -> dict[str, Any]:
-    answer = {"name": values["name"], "version": values["version"]}
+    shown = {"name": values["name"], "version": values["version"]}
     look = "SELECT id FROM task_types WHERE name = :name"
     known = connection.query(look, {"name": values["name"]})
     now = connection.dialect.now
@@ -114,13 +114,13 @@ def _register(connection: Connection, values: dict[str, Any]) -> dict[str, Any]:
                 )
             ]
         )
-        return {"id": known[0]["id"], **answer, "updated": True}
+        return {"id": known[0]["id"], **shown, "updated": True}
     columns = ", ".join(values)
     insert = (
         f"INSERT INTO task_types ({columns}, is_active, is_paused, created_at, updated_at) "
         f"VALUES ({', '.join(':' + column for column in values)}, 1, 0, {now}, {now})"
     )
-    return {"id": connection.send([(insert, values)])[0].last_id, **answer, "created": True}
+    return {"id": connection.send([(insert, values)])[0].last_id, **shown, "created": True}
 
 
 def _refuse_padding(name: str) -> None:

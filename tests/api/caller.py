@@ -14,7 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.datastructures import Headers
 
-from app.api.dispatch import answer
+from app.api.dispatch import handle
 from app.api.http import Request
 from app.api.routes import speaks_spooled
 from app.db.connection import Connection
@@ -115,7 +115,7 @@ class Plain:
         low = {name.lower(): value for name, value in headers.items()}
         request = Request(method, unquote(path), query, low, body)
         with self._context():
-            reply = answer(request, self._site)
+            reply = handle(request, self._site)
         # Whoever sends the answer leaves out the body for HEAD, as app.api.wsgi.send does.
         sent = b"" if method == "HEAD" else reply.body()
         return reply.status, sent, Headers(list(reply.headers.items()))

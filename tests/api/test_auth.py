@@ -6,7 +6,7 @@ from base64 import b64encode
 
 import pytest
 
-from app.api.dispatch import answer
+from app.api.dispatch import handle
 from app.api.http import Request
 from tests.api.addresses import NATIVE, address_of
 from tests.api.caller import API_KEY, Api
@@ -118,7 +118,7 @@ def test_the_body_is_not_even_read_before_the_key(api: Api) -> None:
 
     for key, status in (("", 401), ("wrong", 401)):
         request = Request("POST", "/tasks/claim", {}, {"x-api-key": key}, read)
-        assert answer(request, api.site).status == status
+        assert handle(request, api.site).status == status
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_takes_no_time_from_the_call(api: Api, monkeypatch: pytest.MonkeyPatch) 
         "wsgi.input": SlowInput(body),
     }
     started = time.monotonic()
-    assert wsgi.reply_to(environ, api.site).status == 201
+    assert wsgi.response_to(environ, api.site).status == 201
     assert time.monotonic() - started > 1.0
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.api.dispatch import answer
-from app.api.http import Answer, Request
+from app.api.dispatch import handle
+from app.api.http import Request, Response
 from app.db.errors import DatabaseUnavailable
 from app.queue import wrong_keys
 from tests.api.caller import API_KEY, Api
@@ -21,8 +21,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def call(api: Api, key: str, address: str = "192.0.2.1") -> Answer:
-    return answer(Request("GET", "/task-types", {}, {"x-api-key": key}, b"", address), api.site)
+def call(api: Api, key: str, address: str = "192.0.2.1") -> Response:
+    return handle(Request("GET", "/task-types", {}, {"x-api-key": key}, b"", address), api.site)
 
 
 def codes(api: Api, count: int, address: str = "192.0.2.1") -> list[str]:

@@ -14,7 +14,7 @@ from tests.support.site import Site, compile_folder
 # Added to app/api/http.py. The pause gives a switch time to come between a request's imports.
 TELL_MARKS = """
 
-def _marked(self, plain=Answer.body):
+def _marked(self, plain=Response.body):
     import sys
     import time
 
@@ -27,7 +27,7 @@ def _marked(self, plain=Answer.body):
     return plain(self)
 
 
-Answer.body = _marked
+Response.body = _marked
 FIXED_HEADERS["X-Release"] = MARK
 """
 

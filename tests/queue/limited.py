@@ -58,7 +58,7 @@ def main() -> None:
     megabytes = int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_AS, (megabytes * MEGABYTE, megabytes * MEGABYTE))
 
-    from app.api.dispatch import answer
+    from app.api.dispatch import handle
     from app.api.http import Request
     from app.config import from_values
     from app.queue import task_types
@@ -74,7 +74,7 @@ def main() -> None:
             body = json.dumps(call["body"], ensure_ascii=False).encode()
             headers = {"x-api-key": "a-key-of-the-tests"}
             before = time.process_time()
-            reply = answer(Request("POST", call["path"], {}, headers, body), site)
+            reply = handle(Request("POST", call["path"], {}, headers, body), site)
             cpu = time.process_time() - before
             text = reply.body().decode()
             if reply.status == 400 and call["path"] == "/task-types/register":
