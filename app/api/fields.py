@@ -42,23 +42,23 @@ class Fields:
     def read(self, given: Mapping[str, Any], where: str = "") -> tuple[dict[str, Any], list[str]]:
         """The values of the fields that were given, and a warning for each unknown one.
 
-        ``where`` begins the paths in errors. Raises Invalid with all faults at once.
+        ``where`` begins the paths in errors. Raises Invalid with all validation errors at once.
         """
-        values, faults = {}, []
+        values, errors = {}, []
         for name, reader in self.readers.items():
             value = given.get(name)
             if value is None:
                 if name in self.required:
-                    faults.append({"path": where + name, "message": "is required"})
+                    errors.append({"path": where + name, "message": "is required"})
                 continue
             try:
                 values[name] = reader(value)
             except ValueError as error:
-                faults.append({"path": where + name, "message": str(error)})
+                errors.append({"path": where + name, "message": str(error)})
             except Invalid as error:
-                faults += error.details
-        if faults:
-            raise invalid(faults)
+                errors += error.details
+        if errors:
+            raise invalid(errors)
         unknown = [name for name in given if name not in self.readers]
         warnings = [
             f"unknown field {shorten(where + name)!r} was ignored" for name in unknown[:MAX_UNKNOWN]
@@ -71,10 +71,10 @@ class Fields:
 
 def read_each(given: list[Any], name: str, read: Callable[[dict[str, Any], str], T]) -> list[T]:
     """What ``read`` makes of each object in the list ``name``; it is also given how the paths in
-    the object begin. Raises Invalid with the faults of all of them.
+    the object begin. Raises Invalid with the validation errors of all of them.
     """
     found: list[T] = []
-    faults: list[dict[str, str]] = []
+    errors: list[dict[str, str]] = []
     for position, each in enumerate(given):
         where = f"{name}[{position}]"
         try:
@@ -82,16 +82,16 @@ def read_each(given: list[Any], name: str, read: Callable[[dict[str, Any], str],
                 raise invalid([{"path": where, "message": "must be an object, {…}"}])
             found.append(read(each, f"{where}."))
         except Invalid as error:
-            faults += error.details
-    if faults:
-        raise invalid(faults[:100])
+            errors += error.details
+    if errors:
+        raise invalid(errors[:100])
     return found
 
 
-def invalid(faults: list[dict[str, str]]) -> Invalid:
-    """One error for all faults; its sentence is the first of them."""
-    more = f" (and {len(faults) - 1} more, see details)" if len(faults) > 1 else ""
-    return Invalid(f"{faults[0]['path']} {faults[0]['message']}{more}", faults)
+def invalid(errors: list[dict[str, str]]) -> Invalid:
+    """One exception for all validation errors; its sentence is the first of them."""
+    more = f" (and {len(errors) - 1} more, see details)" if len(errors) > 1 else ""
+    return Invalid(f"{errors[0]['path']} {errors[0]['message']}{more}", errors)
 
 
 def shorten(text: str, length: int = 60) -> str:

@@ -162,20 +162,20 @@ def create_jobs(call: Call) -> Response:
     values = call.fields(CREATE_MANY)
     defaults = {name[8:]: each for name, each in values.items() if name.startswith("default_")}
     tasks: dict[int, NewTask] = {}
-    faults: dict[int, str] = {}
+    errors: dict[int, str] = {}
     for index, given in enumerate(values["jobs"]):
         where = f"jobs[{index}]."
         try:
             item = call.read(ONE_OF_MANY, fields.json_object(given), where)
             tasks[index] = _new_task(values["queue_name"], {**defaults, **item}, where)
         except (Invalid, ValueError) as error:
-            faults[index] = str(error)
-    made = _create_right_ones(call, tasks, faults)
+            errors[index] = str(error)
+    made = _create_right_ones(call, tasks, errors)
     succeeded = [
         {"index": index, "job_id": str(each.id), "created": not each.deduplicated}
         for index, each in made.items()
     ]
-    failed = [{"index": index, "error": faults[index]} for index in sorted(faults)]
+    failed = [{"index": index, "error": errors[index]} for index in sorted(errors)]
     payload = {
         "succeeded": succeeded,
         "failed": failed,
@@ -332,17 +332,17 @@ def _create(call: Call, tasks: list[NewTask]) -> list[Created]:
 
 
 def _create_right_ones(
-    call: Call, tasks: dict[int, NewTask], faults: dict[int, str]
+    call: Call, tasks: dict[int, NewTask], errors: dict[int, str]
 ) -> dict[int, Created]:
-    """All but those that their type does not take; these go to the faults."""
+    """Create those that their type accepts; the others are added to ``errors``."""
     try:
         return dict(zip(tasks, _create(call, list(tasks.values())))) if tasks else {}
     except Invalid as error:
         for index, task in tasks.items():
             wrong = [each for each in error.details if each["path"].startswith(task.where)]
             if wrong:
-                faults[index] = f"{wrong[0]['path']}: {wrong[0]['message']}"
-    left = {index: task for index, task in tasks.items() if index not in faults}
+                errors[index] = f"{wrong[0]['path']}: {wrong[0]['message']}"
+    left = {index: task for index, task in tasks.items() if index not in errors}
     return dict(zip(left, _create(call, list(left.values())))) if left else {}
 
 

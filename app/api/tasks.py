@@ -106,7 +106,7 @@ def _create_many(call: Call, given: dict[str, Any]) -> Response:
     from app.queue.create import create as create_tasks
 
     new_tasks: list[NewTask] = []
-    faults: list[dict[str, str]] = []
+    errors: list[dict[str, str]] = []
     for position, each in enumerate(call.read(TASKS, given)["tasks"]):
         where = f"tasks[{position}]"
         try:
@@ -114,9 +114,9 @@ def _create_many(call: Call, given: dict[str, Any]) -> Response:
                 raise fields.invalid([{"path": where, "message": "must be an object, {…}"}])
             new_tasks.append(_new_task(call, each, f"{where}."))
         except Invalid as error:
-            faults += error.details
-    if faults:
-        raise fields.invalid(faults[:100])
+            errors += error.details
+    if errors:
+        raise fields.invalid(errors[:100])
     created = create_tasks(call.site, new_tasks) if new_tasks else []
     doubles = sum(each.deduplicated for each in created)
     data = {

@@ -120,7 +120,7 @@ def _params_json(site: Site, task: NewTask) -> str:
 def attach_types(site: Site, drafts: list[Draft], types: Sequence[Row]) -> None:
     """Give each draft its type and check it against that.
 
-    Raises UnknownType, or Invalid with every fault of every draft.
+    Raises UnknownType, or Invalid with every validation error of every draft.
     """
     by_name = {row["name"]: row for row in types}
     missing = [draft.task for draft in drafts if draft.task.type not in by_name]
@@ -132,29 +132,29 @@ def attach_types(site: Site, drafts: list[Draft], types: Sequence[Row]) -> None:
         raise unknown_type(missing[0].type, details)
     for draft in drafts:
         draft.type = by_name[draft.task.type]
-    faults = _faults(site, drafts)
-    if faults:
-        raise Invalid(_summary(faults), faults)
+    errors = _validation_errors(site, drafts)
+    if errors:
+        raise Invalid(_summary(errors), errors)
 
 
-def _summary(faults: list[dict[str, str]]) -> str:
-    more = f" (and {len(faults) - 1} more, see details)" if len(faults) > 1 else ""
-    return f"{faults[0]['path']}: {faults[0]['message']}{more}"
+def _summary(errors: list[dict[str, str]]) -> str:
+    more = f" (and {len(errors) - 1} more, see details)" if len(errors) > 1 else ""
+    return f"{errors[0]['path']}: {errors[0]['message']}{more}"
 
 
-def _faults(site: Site, drafts: list[Draft]) -> list[dict[str, str]]:
+def _validation_errors(site: Site, drafts: list[Draft]) -> list[dict[str, str]]:
     """Of all drafts, in their order."""
-    faults: list[list[dict[str, str]]] = [[] for _ in drafts]
+    errors: list[list[dict[str, str]]] = [[] for _ in drafts]
     positions: dict[str, list[int]] = {}
     for position, draft in enumerate(drafts):
         schema_json = draft.type["param_schema_json"]
         if not draft.type["is_active"]:
             message = f"the task type {draft.task.type!r} is not active: activate or register it"
-            faults[position] = [{"path": f"{draft.task.where}type", "message": message}]
+            errors[position] = [{"path": f"{draft.task.where}type", "message": message}]
         elif draft.checked_by != schema_json and schema_json not in ANYTHING:
             positions.setdefault(schema_json, []).append(position)
     if positions and site.settings.enable_schema_validation:
         from app.queue.validation import check_all
 
-        check_all(drafts, positions, faults)
-    return [fault for each in faults for fault in each]
+        check_all(drafts, positions, errors)
+    return [error for each in errors for error in each]

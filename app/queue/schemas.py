@@ -26,7 +26,7 @@ MAX_SCHEMAS = 20_000
 
 
 def check_schema(schema: Any) -> None:
-    """Raises Invalid, with every fault found, unless ``schema`` can be used for params."""
+    """Raises Invalid, with all validation errors, unless ``schema`` can be used for params."""
     check = Check()
     for message, look in (
         ("param_schema is too large", _check_size),

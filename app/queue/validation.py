@@ -27,9 +27,9 @@ MAX_KEPT_DOCUMENTS = 200
 def check_all(
     drafts: list[Draft],
     positions: dict[str, list[int]],
-    faults: list[list[dict[str, str]]],
+    errors: list[list[dict[str, str]]],
 ) -> None:
-    """Adds to ``faults`` what is wrong with the params of drafts; ``positions`` has the drafts of
+    """Adds to ``errors`` what is wrong with the params of drafts; ``positions`` has the drafts of
     each schema. All of them share the time and the room for messages that a call has.
     """
     check = Check()
@@ -38,7 +38,7 @@ def check_all(
         for position in of_schema:
             draft = drafts[position]
             found = violations(check, document, draft.task.params, draft.task.where)
-            faults[position] = found
+            errors[position] = found
             if check.over:
                 return
             if not found:

@@ -145,7 +145,7 @@ BAD: dict[str, tuple[Any, list[str]]] = {
     "id too large": ({"id": 2**63}, ["outcomes[1].id"]),
     "success as text": ({"id": 1, "success": "false"}, ["outcomes[1].success"]),
     "retry as number": ({"id": 1, "retry": 0}, ["outcomes[1].retry"]),
-    "two faults": ({"id": -1, "attempt": "1"}, ["outcomes[1].attempt", "outcomes[1].id"]),
+    "two errors": ({"id": -1, "attempt": "1"}, ["outcomes[1].attempt", "outcomes[1].id"]),
 }
 
 

@@ -71,9 +71,9 @@ def test_a_call_that_runs_again_checks_once(site: Site, monkeypatch: Any) -> Non
     task_types.register(site, "job", "1", {"required": ["n"]}, {})
     checked: list[Any] = []
 
-    def counting(drafts: list[Any], positions: dict[str, list[int]], faults: Any) -> None:
+    def counting(drafts: list[Any], positions: dict[str, list[int]], errors: Any) -> None:
         checked.extend(positions)
-        check_all(drafts, positions, faults)
+        check_all(drafts, positions, errors)
 
     monkeypatch.setattr(validation, "check_all", counting)
     real, tries = creating._insert_once, []
