@@ -42,7 +42,7 @@ def _migrate(trouble: str) -> tuple[int, int]:
 
 @click.command("write-schema")
 def write_schema() -> None:
-    """Write schema.sql and app/sqlite.sql anew, after a change of app/models.py."""
+    """Write schema.sql and app/sqlite.sql again, after a change of app/models.py."""
     from app.schema import mysql_script, sqlite_script
 
     for name, text in (("schema.sql", mysql_script()), ("app/sqlite.sql", sqlite_script())):

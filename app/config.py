@@ -89,7 +89,7 @@ def from_values(values: Mapping[str, Any], base_folder: str = PROJECT_FOLDER) ->
 
 
 def warnings(settings: Settings) -> list[str]:
-    """What works and had better be changed, a sentence each."""
+    """What works but should be changed, one sentence each."""
     length = len(settings.api_key)
     if not 0 < length < GOOD_KEY_LENGTH:
         return []
@@ -113,7 +113,7 @@ def _database(settings: Settings, base_folder: str) -> DatabaseUrl:
 def _config_path(environ: Mapping[str, str]) -> str:
     named = environ.get(ENVIRONMENT_PREFIX + "CONFIG", "")
     if named and not os.path.isfile(named):
-        raise ConfigError(f"TASKMANAGER_CONFIG names {named}, and there is no such file")
+        raise ConfigError(f"TASKMANAGER_CONFIG names {named}, but there is no such file")
     beside = os.path.join(PROJECT_FOLDER, "config.py")
     return named or (beside if os.path.isfile(beside) else "")
 
@@ -132,7 +132,7 @@ def _file_values(path: str) -> dict[str, Any]:
     values = {name: value for name, value in namespace.items() if name.isupper()}
     for name in values:
         if name not in SETTINGS:
-            raise ConfigError(f"{path} sets {name}, which is no setting{_suggestion(name)}")
+            raise ConfigError(f"{path} sets {name}, which is not a setting{_suggestion(name)}")
     return values
 
 

@@ -68,7 +68,7 @@ def site() -> Site:
 
 
 def check_settings() -> None:
-    """Log, once a process, what had better be changed in the settings. Raises
+    """Log, once a process, what should be changed in the settings. Raises
     app.config.ConfigError for what must be.
 
     Not done for the worker path under CGI, which would log it with each request.
@@ -96,9 +96,9 @@ def keep_log() -> None:
 def run_cgi() -> NoReturn:
     """Answer the request in the environment of a CGI process, and end the process.
 
-    What is raised before anything was answered is left to the caller.
+    Errors raised before a response was sent are left to the caller.
     """
-    # The header "Proxy" of a request, and no setting: libraries take it for one (httpoxy).
+    # This is the header "Proxy" of a request, but libraries take it for a setting (httpoxy).
     os.environ.pop("HTTP_PROXY", None)
     from app.api import cgi, mount
 
@@ -123,10 +123,10 @@ def _say_goodbye() -> None:
 
 
 def _misconfigured(error: ConfigError) -> Response:
-    """The log hears what is wrong; the caller only that something is."""
+    """The log says what is wrong; the caller learns only that something is."""
     from app.api.errors import log
     from app.api.http import failure
 
     log(error)
-    message = "TaskManager is not set up rightly; what is wrong is in the server's error log"
+    message = "TaskManager is not set up correctly; the server's error log says what is wrong"
     return failure(500, "internal", message)

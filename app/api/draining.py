@@ -1,4 +1,4 @@
-"""Getting rid of a body that nobody reads, within a second, whether it comes or not."""
+"""Discarding a body that is not read, within a second, whether it arrives or not."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _drain_program_input(descriptor: int, size: int) -> None:
 
 
 def _refuse_the_rest(descriptor: int) -> None:
-    """The web server hears that nobody reads on, and throws the rest away itself. A pipe says so
+    """Tell the web server that the rest will not be read; it discards that itself. A pipe says so
     when the program ends; a socket with something unread in it would lose the response instead.
     """
     import socket

@@ -123,8 +123,8 @@ def long_text(value: Any) -> str:
 
 
 def integer(low: int, high: int, told: int | None = None) -> Reader:
-    """``told`` is the highest that makes sense, where more is taken and lowered. A limit that
-    nobody comes near is told only to who exceeds it.
+    """``told`` is the highest value that makes sense, where higher ones are accepted and lowered. A
+    very high limit is mentioned only in the error for a value above it.
     """
     told = told or high
     limits = f" from {low} to {told}" if told <= MAX_TOLD else f", {low} or higher"

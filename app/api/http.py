@@ -69,8 +69,8 @@ class Request:
 
 
 class Response:
-    """``payload`` is sent as JSON, None as no body at all; ``headers`` are those beside the fixed
-    ones.
+    """``payload`` is sent as JSON, None as no body at all; ``headers`` are sent in addition to
+    the fixed ones.
     """
 
     __slots__ = ("headers", "payload", "status")

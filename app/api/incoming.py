@@ -1,4 +1,4 @@
-"""A request's body on its way in: read when somebody asks for it, and otherwise got rid of.
+"""A request's body on its way in: read when it is needed, and discarded otherwise.
 
 Nobody without a key makes a process wait for a body that does not come.
 """
@@ -59,7 +59,7 @@ class Body:
         return b""
 
     def drain(self) -> None:
-        """Take in what nobody asked for, as far as it comes at once: many clients hear no
+        """Discard what was not read, as far as it arrives at once: many clients read no
         response before they have sent everything, and mod_cgid cuts the response of a program
         that leaves something unread.
         """

@@ -48,7 +48,7 @@ def progress(call: Call) -> Response:
 
 
 def heartbeat_many(call: Call) -> Response:
-    """Each task is kept or refused for itself: a refused one is no error of the call."""
+    """Each task is kept or refused on its own: a refused one does not fail the call."""
     values = call.fields(HEARTBEATS)
     heartbeats = _heartbeats(call, values["tasks"], values.get("worker_id"))
     results = keep.heartbeat_many(call.site, heartbeats) if heartbeats else []

@@ -35,7 +35,7 @@ def correct_for_cgi(environ: Environ) -> None:
 
 def correct_for_passenger(environ: Environ) -> None:
     """Passenger leaves ``PATH_INFO`` as it was in the address, and ends the input after a body
-    of unknown length. (Where there is no body, it does not end: reading would wait for ever.)
+    of unknown length. (Without a body the input does not end: reading would wait forever.)
     """
     environ["PATH_INFO"] = _decoded(environ.get("PATH_INFO", ""))
     if "HTTP_TRANSFER_ENCODING" in environ:

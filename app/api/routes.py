@@ -55,7 +55,7 @@ NAME = "(?P<name>.+)"
 WORKER = "(?P<worker>.+)"
 
 SPOOLED = "/v1/"
-"""Below this Spooled's dialect is spoken, but for what is in WITH_VERSION."""
+"""Below this Spooled's dialect is spoken, except for the routes in WITH_VERSION."""
 
 NOT_FOUND = "Route not found: there is nothing at this address"
 

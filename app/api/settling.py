@@ -58,7 +58,7 @@ def fail(call: Call) -> Response:
 
 
 def settle_many(call: Call) -> Response:
-    """Each outcome stands or is refused for itself: a refused one is no error of the call."""
+    """Each outcome is accepted or refused on its own: a refused one does not fail the call."""
     values = call.fields(SETTLE)
     worker_id = values.get("worker_id")
     outcomes = _outcomes(call, values["outcomes"], worker_id)

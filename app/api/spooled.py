@@ -31,7 +31,7 @@ HEARTBEAT_SECONDS = 30
 """How often its workers are asked to say that they live. No lease depends on it."""
 
 RETRIES = 3
-"""What its jobs have where nobody says how many."""
+"""How many its jobs have unless the caller says otherwise."""
 
 LEASE_EXPIRED = {"lease_lost", "not_claimed", "not_owner"}
 """Whoever gets one of these no longer holds the job; there is one code for that."""
@@ -61,7 +61,7 @@ def unsupported(value: Any) -> Any:
 
 
 def key(value: Any) -> str:
-    """Any text. What is no dedupe key becomes its SHA-256."""
+    """Any text. One that cannot be a dedupe key becomes its SHA-256."""
     given = fields.long_text(value)
     try:
         fitting: str = fields.text(MAX_KEY)(given)
@@ -81,7 +81,7 @@ def one_queue(value: Any) -> str:
 
 
 def any_metadata(value: Any) -> dict[str, Any]:
-    """Any JSON; what is no object is put into one."""
+    """Any JSON; a value that is not an object is put into one."""
     from app.api.workers import metadata
 
     return metadata(value if value == [] or isinstance(value, dict) else {"value": value})
@@ -150,7 +150,7 @@ def refusal(error: Exception) -> Response:
 
 
 def create_job(call: Call) -> Response:
-    """A queue that nobody has heard of becomes a task type that takes any payload."""
+    """An unknown queue becomes a task type that takes any payload."""
     values = call.fields(CREATE)
     created = _create(call, [_new_task(values["queue_name"], values)])[0]
     is_new = not created.deduplicated
@@ -158,7 +158,7 @@ def create_job(call: Call) -> Response:
 
 
 def create_jobs(call: Call) -> Response:
-    """Those that are right are made; what is wrong with the others is told for each."""
+    """Creates the jobs that are valid and reports an error for each of the others."""
     values = call.fields(CREATE_MANY)
     defaults = {name[8:]: each for name, each in values.items() if name.startswith("default_")}
     tasks: dict[int, NewTask] = {}
@@ -442,7 +442,7 @@ def _failed_attempts(task: dict[str, Any]) -> int:
 
 
 def _max_retries(task: Mapping[str, Any]) -> int:
-    """A release counts as an attempt and makes room for one more; here it is no retry."""
+    """A release counts as an attempt and allows one more; here it is not counted as a retry."""
     most: int = task["max_attempts"] - task["releases"] - 1
     return most
 

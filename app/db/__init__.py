@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 CALL_SECONDS = 20.0
-"""How long a call may take where nobody says otherwise: less than hosts allow a request."""
+"""How long a call may take by default: less than hosts allow a request."""
 
 LONGEST_PAUSE = 0.5
 """Seconds between two tries."""
@@ -47,7 +47,7 @@ class Database:
 
     ``url`` is a :class:`app.db.url.DatabaseUrl`; ``seconds`` is how long a call may take, all of
     its tries included. Opening is left to the first use. Threads may share an instance; after a
-    fork each process opens connections of its own.
+    fork each process opens its own connections.
     """
 
     def __init__(self, url: Any, seconds: float = CALL_SECONDS) -> None:

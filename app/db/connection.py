@@ -77,8 +77,8 @@ class Connection:
         return self._finish([(self.dialect.begin, {}), *statements], afterwards)[1:]
 
     def transact_apart(self, statements: Sequence[Statement]) -> list[Result]:
-        """All of the statements or none, each in a round trip of its own: only so does a cluster
-        tell that it has undone those before.
+        """All of the statements or none, each in its own round trip: only then does a cluster
+        report that it has undone the earlier ones.
         """
         self.send([(self.dialect.begin, {})])
         results = [self.send([each])[0] for each in statements]

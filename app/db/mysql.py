@@ -94,7 +94,7 @@ class MySQLConnection(Connection):
         return results
 
     def is_cut(self) -> bool:
-        # Between calls the server says nothing, but for a last word before it hangs up.
+        # Between calls the server sends nothing except a last packet before it closes.
         waiting = select.poll()
         waiting.register(self._raw._sock, select.POLLIN)
         return bool(waiting.poll(0))

@@ -119,7 +119,7 @@ def _mysql(text: str) -> DatabaseUrl:
 
 
 def _wants_tls(options: dict[str, str]) -> bool:
-    """Any option of TLS asks for it, but for those that say no."""
+    """Any TLS option asks for TLS, except those that turn it off."""
     if options.get("ssl_disabled", "").lower() in ("true", "1"):
         return False
     wanted = {name: value for name, value in options.items() if name.startswith("ssl")}

@@ -54,7 +54,7 @@ class Filter:
         return self.type_pattern is None and self.task_types is None and self.task_type_id is None
 
     def unknown(self, found: Iterable[str]) -> list[str]:
-        """Names that were asked for and are no types. Another filter may have hidden a type, so
+        """Names that were asked for and are not types. Another filter may have hidden a type, so
         only a filter by names alone tells.
         """
         if self.task_types is None or self.type_pattern is not None or self.task_type_id:

@@ -234,8 +234,8 @@ class _Claim:
         return end(statements, afterwards)
 
     def _finish_and_show(self, statements: list[Statement], show: Statement) -> list[Result]:
-        """The statements and what they left, as nobody has changed it since. Only on a cluster
-        that is to be seen after the COMMIT alone.
+        """Run the statements and read what they left, before anybody else can change it. Only on
+        a cluster can that be read only after the COMMIT.
         """
         if self.connection.is_cluster:
             return self._finish(statements, [show])

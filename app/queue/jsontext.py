@@ -19,7 +19,7 @@ def dumps(value: Any) -> str:
 
 
 def parse(text: str) -> Any:
-    """The value of JSON that somebody sent. Stricter than Python, which takes NaN, numbers beyond
+    """The value of JSON text from a caller. Stricter than Python, which takes NaN, numbers beyond
     floating point, half surrogate pairs, and nesting until the stack is full.
 
     Raises ValueError with what is wrong and where.

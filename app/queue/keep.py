@@ -74,7 +74,7 @@ def report_progress(
 
 
 def heartbeat_many(site: Site, heartbeats: Sequence[Heartbeat]) -> list[KeepResult]:
-    """Extend many leases in one round trip; each is kept or refused for itself."""
+    """Extend many leases in one round trip; each is kept or refused on its own."""
     return site.db.run(lambda connection: _keep(connection, heartbeats))
 
 

@@ -1,4 +1,4 @@
-"""Reading one task and its trail."""
+"""Reading one task and its history."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ class SettleResult:
 
 
 def settle(site: Site, outcomes: Sequence[Outcome]) -> list[SettleResult]:
-    """Settle all of these in one transaction; each stands or is refused for itself.
+    """Settle all of these in one transaction; each is accepted or refused on its own.
 
     Settling again with the same outcome for the same attempt gives the same result: the first
     may have been lost on its way.

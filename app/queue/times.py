@@ -25,7 +25,7 @@ def from_iso(text: str) -> str:
     """A stored time from ISO 8601 text; without an offset it is UTC. Raises ValueError."""
     match = ISO.fullmatch(text)
     if match is None:
-        raise ValueError("is no ISO 8601 time")
+        raise ValueError("is not an ISO 8601 time")
     date, clock, fraction, offset = match.groups()
     time = datetime.fromisoformat(f"{date}T{clock or '00:00'}{_offset(offset)}")
     try:

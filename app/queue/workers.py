@@ -39,7 +39,7 @@ COLUMNS = (
 
 
 def register(site: Site, worker_id: str | None, told: dict[str, Any]) -> dict[str, Any]:
-    """Note what a worker tells of itself, in place of what it told before; a worker without an
+    """Note what a worker says about itself, replacing what it said before; a worker without an
     id is given one. ``told`` may have ``host``, ``version``, ``task_types``, ``concurrency``
     and ``metadata``.
 

@@ -82,7 +82,7 @@ def _clear(connection: Connection, this_minute: str) -> None:
 
 
 def _slot(api_key: str, address: str) -> str:
-    """Without the key nobody can tell the address from it."""
+    """Without the key the address cannot be derived from it."""
     digest = hashlib.sha256(f"{api_key}\n{_network(address)}".encode("utf-8", "replace")).digest()
     return format(int.from_bytes(digest[:4], "big") % SLOTS, "03x")
 

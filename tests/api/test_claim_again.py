@@ -42,7 +42,7 @@ def test_the_same_tasks_are_handed_out_again(api: Api, five: list[int]) -> None:
     assert len(api.history(five[0])) == 2
 
 
-def test_their_leases_begin_anew(api: Api, five: list[int]) -> None:
+def test_their_leases_start_again(api: Api, five: list[int]) -> None:
     claim(api, "k1", lease=1000)
     for task_id in five[:2]:
         api.post(f"/tasks/{task_id}/heartbeat", {"worker_id": "w1", "lease": 1000})

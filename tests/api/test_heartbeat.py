@@ -20,7 +20,7 @@ def test_the_answer(api: Api) -> None:
     assert api.task(task["id"])["lease_expires_at"] == reply.data["lease_expires_at"]
 
 
-def test_the_lease_starts_anew_with_the_length_it_had(api: Api) -> None:
+def test_the_lease_starts_again_with_the_length_it_had(api: Api) -> None:
     api.register("job")
     task = api.create("job")
     first = api.claim(lease=1000)["lease_expires_at"]

@@ -20,7 +20,7 @@ def beat(api: Api, tasks: list[Any], worker_id: str = "w1") -> Any:
     return reply.data["tasks"]
 
 
-def test_every_lease_begins_anew(api: Api) -> None:
+def test_every_lease_starts_again(api: Api) -> None:
     ids = claimed(api, 3)
     api.sql(f"UPDATE tasks SET due_at = {api.site.db.dialect.after('5')}")
     before = {each: api.task(each)["lease_expires_at"] for each in ids}

@@ -75,7 +75,7 @@ class TestRegister:
         assert worker(api, second["id"])["host"] == "web-3"
         assert first["host"] is first["metadata"] is first["task_types"] is None
 
-    def test_again_tells_anew(self, api: Api) -> None:
+    def test_again_replaces_what_was_known(self, api: Api) -> None:
         before = register(api, worker_id="w1", host="old", version="1")
         after = register(api, worker_id="w1", host="new")
         assert (after["host"], after["version"]) == ("new", None)

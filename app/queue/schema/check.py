@@ -18,7 +18,7 @@ CHECK_SECONDS = 5.0
 """How long all checking of one call may take."""
 
 MAX_VIOLATIONS = 100
-"""How many violations are told of one value; ``MAX_DETAILS`` of all values of a call."""
+"""How many violations are reported for one value; ``MAX_DETAILS`` for all values of a call."""
 
 MAX_DETAILS = 1000
 
