@@ -104,7 +104,7 @@ def load():
 
 
 def installer():
-    # Anew for each request: whoever upgrades has uploaded another one.
+    # Looked for in each request: an upgrade begins with the upload of another one.
     spec = importlib.util.spec_from_file_location("taskmanager_installer", INSTALLER)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
