@@ -482,7 +482,7 @@ def test_odd_names_in_queries_find_nothing(api: Api, task_id: int) -> None:
             assert reply.data["tasks"] == [], (field, each)
 
 
-def test_very_many_faults_are_told_in_reasonable_length(api: Api, task_id: int) -> None:
+def test_very_many_errors_are_told_in_reasonable_length(api: Api, task_id: int) -> None:
     with api.unchanged():
         reply = api.post("/tasks", {"tasks": [{"type": 1, "params": 2, "tags": 3}] * 1000})
     assert reply.code == "validation_failed"

@@ -215,7 +215,7 @@ def test_unknown_fields_are_named(api: Api) -> None:
     ]
 
 
-def test_every_fault_is_told_at_once(api: Api) -> None:
+def test_every_validation_error_is_told_at_once(api: Api) -> None:
     body = {"params": "x", "priority": "high", "tags": "a", "delay": -1, "max_attempts": 0}
     reply = api.post("/tasks", body)
     assert reply.code == "validation_failed"

@@ -116,7 +116,7 @@ def test_one_bad_task_spoils_all(api: Api, name: str) -> None:
     assert reply.paths == paths
 
 
-def test_faults_of_all_tasks_are_told_at_once(api: Api) -> None:
+def test_validation_errors_of_all_tasks_are_told_at_once(api: Api) -> None:
     api.register("job", NUMBER)
     tasks = [{"type": "job", "params": {"n": each}} for each in (1, "two", 3, None, 5.5)]
     reply = api.post("/tasks", {"tasks": tasks})

@@ -317,7 +317,7 @@ def test_refused_schemas(api: Api, name: str) -> None:
     assert path in reply.paths
 
 
-def test_all_faults_of_a_schema_are_told(api: Api) -> None:
+def test_all_errors_of_a_schema_are_told(api: Api) -> None:
     reply = register(api, {"type": "text", "minLength": -1, "properties": {"a": {"type": 1}}})
     expected = ["param_schema.minLength", "param_schema.properties.a.type", "param_schema.type"]
     assert sorted(set(reply.paths)) == expected

@@ -151,7 +151,7 @@ def claiming_with(limit: int = 1, **options: Any) -> Call:
     return lambda site: claiming.claim(site, ClaimRequest("w", limit, 3600, **options)).tasks
 
 
-class Wish(NamedTuple):
+class FilterCase(NamedTuple):
     """A filter, and the positions of the types that it lets through."""
 
     types: Filter
@@ -165,19 +165,19 @@ def named(positions: list[int]) -> Filter:
 EVERY = [each for each in range(TYPES) if each != PAUSED]
 TEN = list(range(10))
 
-CLAIM_OPTIONS = {
-    "all": Wish(Filter(), EVERY),
-    "one type": Wish(named([7]), [7]),
-    "ten types": Wish(named(TEN), [each for each in TEN if each != PAUSED]),
-    "a pattern": Wish(Filter(type_pattern="kind-1%"), [1, *range(10, 20)]),
-    "a paused type": Wish(named([PAUSED]), []),
-    "a limited type": Wish(named([LIMITED]), [LIMITED]),
-    "a type without tasks": Wish(named([EMPTY]), []),
+FILTERS = {
+    "all": FilterCase(Filter(), EVERY),
+    "one type": FilterCase(named([7]), [7]),
+    "ten types": FilterCase(named(TEN), [each for each in TEN if each != PAUSED]),
+    "a pattern": FilterCase(Filter(type_pattern="kind-1%"), [1, *range(10, 20)]),
+    "a paused type": FilterCase(named([PAUSED]), []),
+    "a limited type": FilterCase(named([LIMITED]), [LIMITED]),
+    "a type without tasks": FilterCase(named([EMPTY]), []),
 }
 
 CLAIMS = {
     f"{limit} of {name} by {sort_by} {sort_order}": (limit, options, Order(sort_by, sort_order))
-    for name, options in CLAIM_OPTIONS.items()
+    for name, options in FILTERS.items()
     for sort_by in SORT_KEYS
     for sort_order in SORT_ORDERS
     for limit in ((1, 50) if name in ("all", "ten types") else (1,))
