@@ -359,7 +359,12 @@ def check_mariadb(seen: list[Seen]) -> None:
                 assert any(words in extra for words in NO_TABLE), (sql, step)
 
 
-NO_TABLE = ("const table", "No tables used", "Not optimized, outer query is empty")
+NO_TABLE = (
+    "const table",
+    "No tables used",
+    "Not optimized, outer query is empty",
+    "Impossible WHERE",
+)
 """Found nothing by a unique key while planning, or there is nothing to read."""
 
 

@@ -160,4 +160,4 @@ def test_sleep_shows_its_progress_and_stops_when_cancelled(queue: Queue, workers
     ended = queue.wait_for(task_id, "cancelled")
     assert worker.wait(60) == 0
     assert "RuntimeError: cancelled after" in ended["error_message"]
-    assert ended["progress_message"].endswith("of 600 seconds")
+    assert ended["progress_message"].endswith("of 600 s")
