@@ -178,6 +178,10 @@ class _Claim:
                 return taken
             if self._is_overtaken():
                 return self._taken_before()
+            # A repeat's turn ended with its transaction; another call of the worker may be next.
+            taken = self._taken_before()
+            if taken:
+                return taken
             self.site.contended_until = time.monotonic() + CONTENTION_SECONDS
         return []
 
