@@ -196,7 +196,7 @@ class Worker(Model):
     metadata_json: Mapped[Optional[str]] = mapped_column(LongText)
     # NULL for a worker that claims without having registered.
     registered_at: Mapped[Optional[str]] = mapped_column(UtcTime)
-    # NULL again with its next sign of life.
+    # NULL again when it is seen next.
     deregistered_at: Mapped[Optional[str]] = mapped_column(UtcTime)
     first_seen_at: Mapped[str] = mapped_column(UtcTime)
     last_seen_at: Mapped[str] = mapped_column(UtcTime)

@@ -282,8 +282,10 @@ class _Claim:
             guard = f" AND (type_id NOT IN ({id_list(limited)}) OR {marked})"
         if request.has_key:
             if not self.again:
+                # Only workers that have been away for days are forgotten.
+                has_row = self.unseen <= presence.IDLE_SECONDS
                 opening = repeated_claims.come_first(
-                    sql, request.worker_id, request.claim_id, self.mark
+                    sql, request.worker_id, request.claim_id, self.mark, has_row
                 )
             guard += f" AND {_is_marked('workers', ':worker_id', self.mark)}"
         mine = f"id IN ({id_list(ids)}) AND change_id = {change_id}"

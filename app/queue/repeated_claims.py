@@ -24,16 +24,18 @@ TAKEN_COLUMNS = (
 HELD = "status = 'claimed' AND claim_id = :claim_id AND claimed_by = :worker_id"
 
 
-def come_first(sql: Dialect, worker_id: str, claim_id: int, mark: int) -> list[Statement]:
-    """Mark the worker's row for a first sending, unless its repeat was here before."""
-    return [
-        presence.make_known(sql, worker_id),
-        (
-            f"UPDATE workers SET claim_mark = {mark} WHERE id = :worker "
-            f"AND (repeated_claim IS NULL OR repeated_claim <> {claim_id})",
-            {"worker": worker_id},
-        ),
-    ]
+def come_first(
+    sql: Dialect, worker_id: str, claim_id: int, mark: int, has_row: bool
+) -> list[Statement]:
+    """Mark the worker's row for a first sending, unless its repeat was here before. ``has_row``
+    where the row was just seen: then none has to be made.
+    """
+    update: Statement = (
+        f"UPDATE workers SET claim_mark = {mark} WHERE id = :worker "
+        f"AND (repeated_claim IS NULL OR repeated_claim <> {claim_id})",
+        {"worker": worker_id},
+    )
+    return [update] if has_row else [presence.make_known(sql, worker_id), update]
 
 
 def take_turn(sql: Dialect, worker_id: str, claim_id: int, mark: int) -> list[Statement]:
