@@ -106,6 +106,9 @@ def test_another_took_the_last_room_since_its_look(
     monkeypatch.setattr(mysql_session, "_facts", be_told)
     monkeypatch.setattr(api.site, "contended_until", 0.0)  # for later tests: it meets a rival
     api.site.db.close()
+    # A worker's first row, made under way, would wait for the row that another one makes.
+    for worker_id in ("w1", "w2"):
+        assert claim(api, "early", worker_id) == []
     api.register("job", max_running=1)
     for _ in range(3):
         api.create("job")
