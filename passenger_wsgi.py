@@ -21,7 +21,7 @@ if FOLDER not in sys.path:
 if VENDOR not in sys.path and os.path.isdir(VENDOR):
     sys.path.insert(1, VENDOR)
 
-from app.entry import application, check_settings, create_app, run_cgi  # noqa: E402
+from app.server.entry import application, check_settings, create_app, run_cgi  # noqa: E402
 
 __all__ = ["application", "create_app"]
 

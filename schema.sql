@@ -1,4 +1,4 @@
--- TaskManager's tables for MySQL 5.7+ and MariaDB 10.2+. Made from app/models.py: change that, not this.
+-- TaskManager's tables for MySQL 5.7+ and MariaDB 10.2+. Made from app/db/tables.py: change that, not this.
 
 -- Stops at a table of another program that has one of these names, before anything is made. Then
 -- set TABLE_PREFIX in config.py and let deploy.py or `flask init-db` make the tables.

@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from app import config, create_app
+from app import config
 from app.api import errors
 from app.api.dispatch import handle
 from app.api.fields import MAX_SECONDS, Fields
 from app.api.http import Request
 from app.api.routes import ROUTES, Route
 from app.queue.errors import Invalid
+from app.server.flask_app import create_app
 from app.site import Site
 from tests.api.caller import API_KEY
 from tests.support.server import PROJECT

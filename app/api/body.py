@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from app import json_text
 from app.api.errors import ApiError
-from app.queue import jsontext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _text(body: bytes) -> str:
 
 def _parse(text: str) -> Any:
     try:
-        return jsontext.parse(text)
+        return json_text.parse(text)
     except ValueError as error:
         raise _invalid(f"The body is not JSON that can be taken: {error}") from None
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import re
 
-from app.queue import jsontext
+from app import json_text
 from app.queue.errors import Invalid
-from app.queue.times import from_iso
+from app.times import from_iso
 from app.wording import counted
 
 TYPE_CHECKING = False
@@ -235,7 +235,7 @@ def schema(value: Any) -> Any:
     """A JSON Schema as an object or boolean, or as its JSON text."""
     if isinstance(value, str):
         try:
-            value = jsontext.parse(value)
+            value = json_text.parse(value)
         except ValueError as error:
             raise ValueError(f"is a string and not the JSON text of a schema: {error}") from None
     if value == []:

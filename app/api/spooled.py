@@ -12,10 +12,10 @@ import math
 from app.api import fields
 from app.api.errors import error_response
 from app.api.http import Response
+from app.json_text import dumps, loads
 from app.queue.errors import Invalid, LeaseLost, UnknownType
-from app.queue.holding import LeaseRef
-from app.queue.jsontext import dumps, loads
-from app.queue.times import to_iso
+from app.queue.fencing import LeaseRef
+from app.times import to_iso
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from app.api.call import Call
     from app.db.connection import Row
-    from app.queue.drafts import Created, NewTask
+    from app.queue.new_task import Created, NewTask
     from app.queue.settle import Outcome
 
 HEARTBEAT_SECONDS = 30
@@ -82,7 +82,7 @@ def one_queue(value: Any) -> str:
 
 def any_metadata(value: Any) -> dict[str, Any]:
     """Any JSON; a value that is not an object is put into one."""
-    from app.api.workers import metadata
+    from app.api.endpoints.workers import metadata
 
     return metadata(value if value == [] or isinstance(value, dict) else {"value": value})
 
@@ -222,7 +222,7 @@ def claim_jobs(call: Call) -> Response:
 
 
 def complete_job(call: Call) -> Response:
-    from app.api.settling import result_json
+    from app.api.endpoints.settle import result_json
     from app.queue.settle import Completion
 
     values = call.fields(COMPLETE)
@@ -230,7 +230,7 @@ def complete_job(call: Call) -> Response:
 
 
 def fail_job(call: Call) -> Response:
-    from app.api.settling import cut
+    from app.api.endpoints.settle import cut
     from app.queue.settle import Failure
 
     values = call.fields(FAIL)
@@ -239,18 +239,18 @@ def fail_job(call: Call) -> Response:
 
 def heartbeat_job(call: Call) -> Response:
     """Its workers know no other way to hear that a cancel was asked for than a lost lease."""
-    from app.queue import keep
+    from app.queue import leases
 
     values = call.fields(HEARTBEAT)
-    row = keep.heartbeat(call.site, _lease_ref(call, values), values.get("lease_duration_secs"))
+    row = leases.heartbeat(call.site, _lease_ref(call, values), values.get("lease_duration_secs"))
     return _kept(call, row)
 
 
 def progress_job(call: Call) -> Response:
-    from app.queue import keep
+    from app.queue import leases
 
     values = call.fields(PROGRESS)
-    row = keep.report_progress(
+    row = leases.report_progress(
         call.site, _lease_ref(call, values), values["progress"], values.get("message")
     )
     return _kept(call, row)
@@ -283,7 +283,7 @@ def register_worker(call: Call) -> Response:
 
 
 def heartbeat_worker(call: Call) -> Response:
-    from app.api.workers import worker_of
+    from app.api.endpoints.workers import worker_of
     from app.queue import workers
 
     call.fields(WORKER_HEARTBEAT)
@@ -292,7 +292,7 @@ def heartbeat_worker(call: Call) -> Response:
 
 
 def deregister_worker(call: Call) -> Response:
-    from app.api.workers import worker_of
+    from app.api.endpoints.workers import worker_of
     from app.queue import workers
 
     call.fields(NOTHING)
@@ -301,7 +301,7 @@ def deregister_worker(call: Call) -> Response:
 
 
 def _new_task(queue: str, values: dict[str, Any], where: str = "") -> NewTask:
-    from app.queue.drafts import NewTask
+    from app.queue.new_task import NewTask
 
     retries = values.get("max_retries")
     job_key = values.get("idempotency_key")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from app.db.url import DatabaseUrl
 
 TABLE_PREFIX = "taskmanager_table_prefix"
-"""The execution option by which :mod:`app.models` knows the prefix of an engine's tables."""
+"""The execution option by which :mod:`app.db.tables` knows the prefix of an engine's tables."""
 
 
 def engine_options(url: DatabaseUrl, seconds: float) -> dict[str, Any]:

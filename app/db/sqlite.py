@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from app.db.connection import Statement
     from app.db.url import DatabaseUrl
 
-TABLES_FILE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "sqlite.sql")
+TABLES_FILE = os.path.join(os.path.dirname(__file__), "sqlite.sql")
 
 
 class SQLiteDialect(Dialect):

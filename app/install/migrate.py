@@ -7,16 +7,16 @@ import contextlib
 from app.db import Database
 from app.db.errors import DatabaseBusy, DatabaseError, TryAgain
 from app.db.foreign import refuse_foreign_tables
-from app.migrations import MIGRATIONS
-from app.migrations.steps import AddTable
+from app.db.migrations import MIGRATIONS
+from app.db.migrations.steps import AddTable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from app.db.connection import Connection
+    from app.db.migrations.steps import Step
     from app.db.url import DatabaseUrl
-    from app.migrations.steps import Step
 
 WAIT_SECONDS = 15
 """For another upgrade to end, and for calls that use a table which is to be changed. Below the

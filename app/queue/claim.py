@@ -14,11 +14,11 @@ import os
 import time
 
 from app.db.connection import id_list
-from app.queue import history, presence, repeated_claims
+from app.queue import history, last_seen, repeated_claims
 from app.queue.candidates import EligibleTypes, Filter, Order, types_with_running
-from app.queue.changes import claim_id_of, new_change_id
-from app.queue.reclaim import BATCH, due_tasks, reclaim
+from app.queue.change_id import claim_id_of, new_change_id
 from app.queue.repeated_claims import TAKEN_COLUMNS
+from app.queue.upkeep.reclaim import BATCH, due_tasks, reclaim
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class _Claim:
             if tasks or len(due) < BATCH:
                 break
         self._end_empty_handed()
-        if self.unseen > presence.IDLE_SECONDS:
+        if self.unseen > last_seen.IDLE_SECONDS:
             self.connection.transact(self._touch_last_seen())
         for task in tasks:
             if "type" not in task:
@@ -135,7 +135,7 @@ class _Claim:
     def _look(self) -> tuple[list[int], EligibleTypes]:
         types = self.request.types
         sql = self.connection.dialect
-        seen = presence.seconds_since_seen(sql, self.request.worker_id)
+        seen = last_seen.seconds_since_seen(sql, self.request.worker_id)
         due, found, last = self.connection.send([due_tasks(sql), types.statement(sql), seen])
         if last.rows:
             self.unseen = last.rows[0]["age"]
@@ -202,7 +202,7 @@ class _Claim:
         )
         taken = {row["id"]: row for row in results[-1].rows}
         if taken:
-            self.unseen = min(self.unseen, presence.BUSY_SECONDS)
+            self.unseen = min(self.unseen, last_seen.BUSY_SECONDS)
         return [taken[each] for each in order if each in taken]
 
     def _cancelled_since(self) -> str:
@@ -260,9 +260,9 @@ class _Claim:
         return self.again
 
     def _touch_last_seen(self) -> list[Statement]:
-        if self.unseen <= presence.BUSY_SECONDS:
+        if self.unseen <= last_seen.BUSY_SECONDS:
             return []
-        return presence.touch_last_seen(self.connection.dialect, self.request.worker_id)
+        return last_seen.touch_last_seen(self.connection.dialect, self.request.worker_id)
 
     def _take_statements(
         self, ids: list[int], change_id: int, limited: list[int]
@@ -283,7 +283,7 @@ class _Claim:
         if request.has_key:
             if not self.again:
                 # Only workers that have been away for days are forgotten.
-                has_row = self.unseen <= presence.IDLE_SECONDS
+                has_row = self.unseen <= last_seen.IDLE_SECONDS
                 opening = repeated_claims.come_first(
                     sql, request.worker_id, request.claim_id, self.mark, has_row
                 )

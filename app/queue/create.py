@@ -11,14 +11,14 @@ from app.db.errors import (
     TryAgain,
 )
 from app.queue import dedupe, history
-from app.queue.drafts import Created, Draft, attach_types
+from app.queue.new_task import Created, Draft, attach_types
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.db.connection import Connection, Result, Row, Statement
-    from app.queue.drafts import NewTask
+    from app.queue.new_task import NewTask
     from app.site import Site
 
 MAX_RACES = 5

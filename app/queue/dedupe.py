@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from app.queue import jsontext
+from app import json_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ UNFINISHED = ("pending", "scheduled", "claimed")
 
 def key_of(task_type: str, params: Any) -> str:
     """SHA-256 of the type and the canonical JSON of the params, in hexadecimal."""
-    text = f"{task_type}\n{jsontext.canonical(params)}"
+    text = f"{task_type}\n{json_text.canonical(params)}"
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 

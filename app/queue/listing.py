@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from sqlalchemy import Select, select
 from sqlalchemy.exc import DBAPIError
 
-from app.models import Task, TaskType, db
+from app.db.tables import Task, TaskType, db
 from app.queue import view
 
 if TYPE_CHECKING:

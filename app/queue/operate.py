@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from app.db.errors import Duplicate, TryAgain
 from app.queue import dedupe, history
-from app.queue.changes import new_change_id
+from app.queue.change_id import new_change_id
 from app.queue.errors import Conflict, NotFound
-from app.queue.holding import look_up, transact
+from app.queue.fencing import look_up, transact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.queue import view
 from app.queue.errors import NotFound
-from app.queue.times import to_iso
+from app.times import to_iso
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

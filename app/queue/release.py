@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.db.connection import id_list
 from app.db.errors import TryAgain
 from app.queue import history
-from app.queue.changes import new_change_id
+from app.queue.change_id import new_change_id
 from app.queue.settle import Outcome, settle
 
 TYPE_CHECKING = False
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.db.connection import Connection, Row, Statement
-    from app.queue.holding import LeaseRef
+    from app.queue.fencing import LeaseRef
     from app.site import Site
 
 BATCH = 100

@@ -9,7 +9,7 @@ by its own repeat gets what that took.
 from __future__ import annotations
 
 from app.db.connection import id_list
-from app.queue import presence
+from app.queue import last_seen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ def come_first(
         f"AND (repeated_claim IS NULL OR repeated_claim <> {claim_id})",
         {"worker": worker_id},
     )
-    return [update] if has_row else [presence.make_known(sql, worker_id), update]
+    return [update] if has_row else [last_seen.make_known(sql, worker_id), update]
 
 
 def take_turn(sql: Dialect, worker_id: str, claim_id: int, mark: int) -> list[Statement]:
     """Mark the worker's row for a repeat."""
     return [
-        presence.make_known(sql, worker_id),
+        last_seen.make_known(sql, worker_id),
         (
             f"UPDATE workers SET claim_mark = {mark}, repeated_claim = {claim_id} "
             "WHERE id = :worker",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from app.queue import history
-from app.queue.holding import LeaseRef, transact
+from app.queue.fencing import LeaseRef, transact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from app import json_text
 from app.db.errors import Duplicate
-from app.queue import jsontext
 from app.queue.errors import UnknownType
-from app.queue.times import to_iso
+from app.times import to_iso
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def register(
     values = {
         "name": name,
         "version": version,
-        "param_schema_json": jsontext.dumps(param_schema),
+        "param_schema_json": json_text.dumps(param_schema),
         **{STORED.get(option, option): _stored(option, options[option]) for option in options},
     }
     try:
@@ -141,7 +141,7 @@ def _set_flag(site: Site, name: str, column: str, value: bool) -> dict[str, Any]
 
 
 def _stored(option: str, value: Any) -> Any:
-    return jsontext.dumps(value) if option == "dedupe" and value is not None else value
+    return json_text.dumps(value) if option == "dedupe" and value is not None else value
 
 
 def _shown(row: Row) -> dict[str, Any]:
@@ -149,11 +149,11 @@ def _shown(row: Row) -> dict[str, Any]:
         "id": row["id"],
         "name": row["name"],
         "version": row["version"],
-        "param_schema": jsontext.loads(row["param_schema_json"]),
+        "param_schema": json_text.loads(row["param_schema_json"]),
         "is_active": bool(row["is_active"]),
         "is_paused": bool(row["is_paused"]),
         **{option: row[option] for option in OPTIONS if option not in STORED},
-        "dedupe": jsontext.loads(row["dedupe_json"]),
+        "dedupe": json_text.loads(row["dedupe_json"]),
         "created_at": to_iso(row["created_at"]),
         "updated_at": to_iso(row["updated_at"]),
     }

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from app.queue.drafts import Draft
+    from app.queue.new_task import Draft
 
 MAX_KEPT = 1_000_000
 """How many characters of schemas a process keeps ready, each pattern's part counting for 20."""

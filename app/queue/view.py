@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.queue import jsontext
-from app.queue.times import to_iso
+from app import json_text
+from app.times import to_iso
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def task(row: Mapping[Any, Any], type_name: str) -> dict[str, Any]:
         "id": row["id"],
         "type": type_name,
         "status": shown_status(row["status"]),
-        "params": jsontext.loads(row["params_json"]),
-        "result": jsontext.loads(row["result_json"]),
+        "params": json_text.loads(row["params_json"]),
+        "result": json_text.loads(row["result_json"]),
         "error_message": row["error_message"],
         "error_traceback": row["error_traceback"],
         "priority": -row["urgency"],

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 
+from app import json_text
 from app.db.connection import text_list
 from app.db.errors import TryAgain
-from app.queue import jsontext, presence
+from app.queue import last_seen
 from app.queue.errors import NotFound
 from app.queue.release import release_all
-from app.queue.times import to_iso
+from app.times import to_iso
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def register(site: Site, worker_id: str | None, told: dict[str, Any]) -> dict[st
 def heartbeat(site: Site, worker_id: str) -> None:
     """Note that the worker lives, known or not. Leases are none of its business."""
     sql = site.db.dialect
-    site.db.run(lambda connection: connection.transact(presence.touch_last_seen(sql, worker_id)))
+    site.db.run(lambda connection: connection.transact(last_seen.touch_last_seen(sql, worker_id)))
 
 
 def deregister(site: Site, worker_id: str, releases: bool = True) -> int:
@@ -135,7 +136,7 @@ def _register(connection: Connection, worker_id: str, told: dict[str, Any]) -> l
         f"SELECT id FROM workers WHERE {_is_long_gone(sql)} "
         f"ORDER BY last_seen_at LIMIT {FORGET_BATCH}"
     )
-    known = presence.make_known(sql, worker_id)
+    known = last_seen.make_known(sql, worker_id)
     results = connection.transact([known, (update, values), (look, {})])
     noted = "SELECT id FROM workers WHERE id = :id AND registered_at IS NOT NULL"
     if connection.is_cluster and not connection.query(noted, values):
@@ -202,7 +203,7 @@ def _done_lately(sql: Dialect, worker_id: str | None = None) -> list[Statement]:
 
 
 def _stored(value: Any) -> str | None:
-    return None if value is None else jsontext.dumps(value)
+    return None if value is None else json_text.dumps(value)
 
 
 def _shown(row: Row, held: int) -> dict[str, Any]:
@@ -210,9 +211,9 @@ def _shown(row: Row, held: int) -> dict[str, Any]:
         "id": row["id"],
         "host": row["host"],
         "version": row["version"],
-        "task_types": jsontext.loads(row["task_types_json"]),
+        "task_types": json_text.loads(row["task_types_json"]),
         "concurrency": row["concurrency"],
-        "metadata": jsontext.loads(row["metadata_json"]),
+        "metadata": json_text.loads(row["metadata_json"]),
         "registered_at": to_iso(row["registered_at"]),
         "deregistered_at": to_iso(row["deregistered_at"]),
         "first_seen_at": to_iso(row["first_seen_at"]),

@@ -18,7 +18,7 @@ from app.api.dispatch import handle
 from app.api.http import Request
 from app.api.routes import speaks_spooled
 from app.db.connection import Connection
-from app.models import Base
+from app.db.tables import Base
 from app.queue.wrong_keys import PREFIX as WRONG_KEYS
 from app.site import Site
 
@@ -116,7 +116,7 @@ class Plain:
         request = Request(method, unquote(path), query, low, body)
         with self._context():
             reply = handle(request, self._site)
-        # Whoever sends the answer leaves out the body for HEAD, as app.api.wsgi.send does.
+        # Whoever sends the answer leaves out the body for HEAD, as app.server.wsgi.send does.
         sent = b"" if method == "HEAD" else reply.body()
         return reply.status, sent, Headers(list(reply.headers.items()))
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from app import config, create_app
+from app import config
+from app.server.flask_app import create_app
 from app.site import Site
 from tests.api.caller import API_KEY, Api, way_of
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from app.api import claims, keeping, operating, settling, task_types, tasks, workers
+from app.api.endpoints import claim, leases, settle, task_actions, task_types, tasks, workers
 from app.api.fields import Fields
 from tests.api import bad_values as bad
 from tests.api.addresses import NATIVE, address_of, template
@@ -127,46 +127,46 @@ A_TASK = {"type": "job", "params": {"new": True}}
 A_TYPE = {"name": "new", "version": "1", "param_schema": {}}
 
 BODIES = [
-    Place("POST /tasks/claim", claims.CLAIM, CLAIM_OPTIONS, {"worker_id": "w1"}),
-    Place(COMPLETE, settling.COMPLETE, {**OUTCOME, "claim": bad.OBJECT}),
-    Place(COMPLETE, claims.FOLDED_CLAIM, CLAIM_OPTIONS, {}, "claim.", in_claim),
-    Place(FAIL, settling.FAIL, {**HOLDER, **FAILURE, "claim": bad.OBJECT}),
-    Place(FAIL, claims.FOLDED_CLAIM, CLAIM_OPTIONS, {}, "claim.", in_claim),
+    Place("POST /tasks/claim", claim.CLAIM, CLAIM_OPTIONS, {"worker_id": "w1"}),
+    Place(COMPLETE, settle.COMPLETE, {**OUTCOME, "claim": bad.OBJECT}),
+    Place(COMPLETE, claim.FOLDED_CLAIM, CLAIM_OPTIONS, {}, "claim.", in_claim),
+    Place(FAIL, settle.FAIL, {**HOLDER, **FAILURE, "claim": bad.OBJECT}),
+    Place(FAIL, claim.FOLDED_CLAIM, CLAIM_OPTIONS, {}, "claim.", in_claim),
     Place(
         "POST /tasks/settle",
-        settling.SETTLE,
+        settle.SETTLE,
         {"worker_id": HOLDER["worker_id"], "outcomes": bad.LIST, "claim": bad.OBJECT},
         {"outcomes": []},
     ),
     Place(
         "POST /tasks/settle",
-        settling.ONE_OUTCOME,
+        settle.ONE_OUTCOME,
         {"id": bad.integer(1, MAX_ID), **OUTCOME, "release": bad.BOOLEAN},
         {"id": 1},
         "outcomes[1].",
         in_outcomes,
     ),
-    Place("POST /tasks/settle", claims.FOLDED_CLAIM, CLAIM_OPTIONS, {}, "claim.", in_settle_claim),
+    Place("POST /tasks/settle", claim.FOLDED_CLAIM, CLAIM_OPTIONS, {}, "claim.", in_settle_claim),
     Place(
         "POST /tasks/{id}/heartbeat",
-        keeping.HEARTBEAT,
+        leases.HEARTBEAT,
         {**HOLDER, "lease": bad.number(0.1, SECONDS)},
     ),
     Place(
         "POST /tasks/{id}/progress",
-        keeping.PROGRESS,
+        leases.PROGRESS,
         {**HOLDER, "progress": bad.number(0, 100), "message": bad.LONG_TEXT},
         {"progress": 5},
     ),
     Place(
         "POST /tasks/heartbeat",
-        keeping.HEARTBEATS,
+        leases.HEARTBEATS,
         {"worker_id": HOLDER["worker_id"], "tasks": bad.LIST},
         {"tasks": []},
     ),
     Place(
         "POST /tasks/heartbeat",
-        keeping.ONE_HEARTBEAT,
+        leases.ONE_HEARTBEAT,
         {
             **HOLDER,
             "id": bad.integer(1, MAX_ID),
@@ -178,14 +178,14 @@ BODIES = [
         "tasks[1].",
         in_heartbeats,
     ),
-    Place("POST /tasks/{id}/release", keeping.RELEASE, {**HOLDER, "delay": bad.number(0, SECONDS)}),
+    Place("POST /tasks/{id}/release", leases.RELEASE, {**HOLDER, "delay": bad.number(0, SECONDS)}),
     Place("POST /tasks", tasks.TASK, TASK, A_TASK),
     Place("POST /tasks", tasks.TASK, TASK, A_TASK, "tasks[1].", in_tasks),
     Place("POST /tasks", tasks.TASKS, {"tasks": bad.LIST}, {"tasks": []}),
-    Place("POST /tasks/{id}/cancel", operating.NOTHING, {}),
-    Place("POST /tasks/{id}/retry", operating.NOTHING, {}),
-    Place("POST /tasks/{id}/delete", operating.NOTHING, {}),
-    Place("DELETE /tasks/{id}", operating.NOTHING, {}),
+    Place("POST /tasks/{id}/cancel", task_actions.NOTHING, {}),
+    Place("POST /tasks/{id}/retry", task_actions.NOTHING, {}),
+    Place("POST /tasks/{id}/delete", task_actions.NOTHING, {}),
+    Place("DELETE /tasks/{id}", task_actions.NOTHING, {}),
     Place("POST /task-types/register", task_types.REGISTER, TYPE, A_TYPE),
     Place("POST /task-types/{name}/{action}", Fields({}), {}),
     Place(

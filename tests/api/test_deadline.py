@@ -12,9 +12,9 @@ import pymysql
 import pytest
 from flask import Flask
 
-from app import create_app
 from app.config import from_values
 from app.db import MAX_IDLE_CONNECTIONS, orm
+from app.server.flask_app import create_app
 from app.site import Site
 from tests.api.caller import API_KEY, Api, Reply, way_of
 from tests.faults.proxy import Proxy

@@ -334,7 +334,7 @@ class TestRetryBesideASuccessor:
     def test_a_task_that_was_retried_in_between_keeps_its_key(self, api: Api) -> None:
         """Between the look and the change of a create: it must look again."""
         from app.queue import create as creating
-        from app.queue.drafts import NewTask
+        from app.queue.new_task import NewTask
 
         api.register("job")
         first = active(api)
@@ -368,13 +368,13 @@ class TestRetryBesideASuccessor:
         self, api: Api, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """An equal task is made between the look at the failed one and its change."""
-        from app.queue import holding
+        from app.queue import fencing
 
         api.register("job")
         first = active(api)
         api.claim("w1")
         api.post(f"/tasks/{first}/fail", {"worker_id": "w1", "retry": False})
-        transact = holding.transact
+        transact = fencing.transact
         made: list[int] = []
 
         def be_overtaken(*arguments: Any) -> Any:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app import config, create_app
+from app import config
+from app.server.flask_app import create_app
 from app.site import Site
 from app.version import VERSION
 from tests.api.caller import API_KEY, Api, way_of

@@ -10,8 +10,8 @@ import pytest
 
 from app.db.connection import Connection
 from app.db.errors import ConnectionLost
-from app.queue import presence, repeated_claims
-from app.queue.changes import claim_id_of
+from app.queue import last_seen, repeated_claims
+from app.queue.change_id import claim_id_of
 from tests.api.caller import Api, Reply
 from tests.support.mariadb import MariaDB
 from tests.support.net import wait_until
@@ -287,7 +287,7 @@ def test_a_registration_and_the_first_claim_at_once(
 
     def register(connection: Connection) -> None:
         told: tuple[str, dict[str, Any]] = ("UPDATE workers SET host = 'h1' WHERE id = 'w1'", {})
-        connection.begin([presence.make_known(sql, "w1"), told])
+        connection.begin([last_seen.make_known(sql, "w1"), told])
         late.start()
         wait_for_its_lock(mariadb)
         connection.commit([])

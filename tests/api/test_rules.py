@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from app import create_app
 from app.api.routes import WITH_VERSION
+from app.server.flask_app import create_app
 from tests.api.addresses import NATIVE, address_of, template
 from tests.api.caller import Api, Reply, check_form
 

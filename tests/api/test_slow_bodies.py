@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from app.api import wsgi
-from app.api.incoming import body_of
+from app.server import wsgi
+from app.server.incoming import body_of
 from tests.api.caller import API_KEY, Api
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from app import create_app
 from app.config import ConfigError, from_values
+from app.db.ddl import mysql_script
 from app.db.prefix import with_prefix
+from app.db.tables import Base
 from app.install.migrate import migrate
-from app.models import Base
-from app.schema import mysql_script
+from app.server.flask_app import create_app
 from app.site import Site
 from app.version import SCHEMA_VERSION
 from tests.api.caller import API_KEY, Api, way_of

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from werkzeug.test import Client
 
-from app import create_app
-from app.api import wsgi
+from app.server import wsgi
+from app.server.flask_app import create_app
 from tests.api.addresses import NATIVE, address_of, template
 from tests.api.caller import API_KEY, Api, Reply, check_form
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from app.queue.reclaim import LEASE_EXPIRED
+from app.queue.upkeep.reclaim import LEASE_EXPIRED
 from tests.faults.client_pool import Event
 from tests.faults.deployment import select
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy
 
-from app.queue.reclaim import LEASE_EXPIRED
+from app.queue.upkeep.reclaim import LEASE_EXPIRED
 from tests.faults.calls import create_plain, history, ids_with_status, task
 from tests.faults.client_pool import ClientPool, Event
 from tests.faults.processes import kill_a_worker

@@ -20,10 +20,10 @@ from app.config import from_values
 from app.db.errors import DatabaseBusy
 from app.queue import claim as claiming
 from app.queue import create as creating
-from app.queue import history, keep, operate, read, task_types
+from app.queue import history, leases, operate, read, task_types
 from app.queue.claim import ClaimRequest
-from app.queue.drafts import NewTask
-from app.queue.holding import LeaseRef
+from app.queue.fencing import LeaseRef
+from app.queue.new_task import NewTask
 from app.queue.release import Release
 from app.queue.settle import Completion, Failure, Outcome, settle
 from app.site import Site
@@ -106,8 +106,8 @@ class Client(threading.Thread):
         self.claimed += [(task["id"], task["attempts"]) for task in taken]
         if not lease_refs:
             return
-        heartbeats = [keep.Heartbeat(lease_ref, 60) for lease_ref in lease_refs]
-        self._note_refusals(keep.heartbeat_many(self._site(), heartbeats))
+        heartbeats = [leases.Heartbeat(lease_ref, 60) for lease_ref in lease_refs]
+        self._note_refusals(leases.heartbeat_many(self._site(), heartbeats))
         settled = settle(self._site(), [self._outcome(lease_ref) for lease_ref in lease_refs])
         self._note_refusals(settled)
         for each in settled:
@@ -169,7 +169,7 @@ def test_every_node_sees_what_another_acknowledged(sites: list[Site]) -> None:
         (task,) = claiming.claim(third, ClaimRequest("w", 1, 60)).tasks
         assert task["id"] == made.id
         lease_ref = LeaseRef(task["id"], "w", task["attempts"])
-        assert keep.heartbeat(first, lease_ref)["status"] == "claimed"
+        assert leases.heartbeat(first, lease_ref)["status"] == "claimed"
         assert settle(second, [Completion(lease_ref, "1")])[0].refusal is None
         assert read.get(third, made.id)["status"] == "completed"
         operate.delete(first, made.id)

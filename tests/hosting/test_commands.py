@@ -6,7 +6,7 @@ from pathlib import Path
 
 import sqlalchemy
 
-from app import schema
+from app.db import ddl
 from app.version import SCHEMA_VERSION
 from tests.hosting.programs import environment, run_flask
 from tests.support.mariadb import MariaDB
@@ -69,5 +69,5 @@ def test_init_db_on_a_database_that_refuses_says_why(mariadb: MariaDB) -> None:
 
 
 def test_the_schema_files_are_what_the_models_say() -> None:
-    assert (PROJECT / "schema.sql").read_text("utf-8") == schema.mysql_script()
-    assert (PROJECT / "app" / "sqlite.sql").read_text("utf-8") == schema.sqlite_script()
+    assert (PROJECT / "schema.sql").read_text("utf-8") == ddl.mysql_script()
+    assert (PROJECT / "app" / "db" / "sqlite.sql").read_text("utf-8") == ddl.sqlite_script()

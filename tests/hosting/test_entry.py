@@ -111,7 +111,7 @@ def test_without_a_release_the_answer_is_503_and_the_reason_is_logged(hosted: Ho
 
 
 def test_a_broken_release_is_503_and_the_reason_is_logged(hosted: Hosted) -> None:
-    for name in ("app/entry.py", "app/api/wsgi.py", "app/db/sqlite.py"):
+    for name in ("app/server/entry.py", "app/server/wsgi.py", "app/db/sqlite.py"):
         path = hosted.site.release / name
         text = path.read_text("utf-8")
         path.write_text("this is no Python\n", "utf-8")

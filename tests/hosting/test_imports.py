@@ -15,7 +15,7 @@ from app.config import from_values
 from app.queue import task_types
 from app.queue.claim import ClaimRequest, claim
 from app.queue.create import create
-from app.queue.drafts import NewTask
+from app.queue.new_task import NewTask
 from app.site import Site
 from tests.support.server import API_KEY, PROJECT
 

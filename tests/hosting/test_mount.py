@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.api.mount import correct_for_cgi, correct_for_passenger
+from app.server.mount import correct_for_cgi, correct_for_passenger
 
 
 def _corrected(address: str, script: str, path: str | None) -> tuple[str, str]:

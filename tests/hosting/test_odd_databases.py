@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from app import create_app
 from app.config import from_values
 from app.db.mysql_session import local_sockets
+from app.server.flask_app import create_app
 from app.site import Site
 from tests.api.caller import API_KEY, Api, way_of
 from tests.hosting.programs import environment, run_flask

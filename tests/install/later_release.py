@@ -14,10 +14,10 @@ from sqlalchemy import Column, Index, Integer, String, Table
 
 from app.db import url
 from app.db.connection import Connection
+from app.db.migrations import MIGRATIONS
+from app.db.migrations.steps import AddColumn, AddIndex, AddTable, Step
+from app.db.tables import TABLE, Base, Id, LongText
 from app.install import migrate
-from app.migrations import MIGRATIONS
-from app.migrations.steps import AddColumn, AddIndex, AddTable, Step
-from app.models import TABLE, Base, Id, LongText
 
 STEPS = [
     AddTable("notices"),

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from app.db import url as database_url
+from app.db.ddl import column_statements
+from app.db.migrations import MIGRATIONS
 from app.install.migrate import DatabaseIsNewer, migrate
-from app.migrations import MIGRATIONS
-from app.schema import column_statements
 from app.version import SCHEMA_VERSION
 from tests.hosting.programs import environment, run_cgi, run_flask
 from tests.install import databases, later_release
@@ -37,7 +37,7 @@ def old_url(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
 def new_url(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
     """A queue that a new installation just made."""
     if engine == "sqlite":
-        script = (PROJECT / "app" / "sqlite.sql").read_text("utf-8")
+        script = (PROJECT / "app" / "db" / "sqlite.sql").read_text("utf-8")
         return databases.make_sqlite(tmp_path / "new.sqlite3", script)
     return mariadb_with_tables(request.getfixturevalue("mariadb"), "tm_new")
 

@@ -53,7 +53,7 @@ def test_the_same_commit_gives_the_same_bytes(checkout: Path, tmp_path: Path) ->
         os.utime(path, (10**9, 10**9))
         path.chmod(0o600)
     (clone / "app" / "__pycache__").mkdir()
-    (clone / "app" / "__pycache__" / "cli.pyc").write_bytes(b"made by a run")
+    (clone / "app" / "__pycache__" / "config.pyc").write_bytes(b"made by a run")
     assert releases.build(clone, tmp_path / "second.zip").read_bytes() == first
     shutil.rmtree(clone / ".git")
     before = os.umask(0o077)
@@ -82,7 +82,13 @@ def test_the_archive_has_what_a_site_needs_and_no_more(checkout: Path, tmp_path:
         names = set(_content(releases.build(checkout, tmp_path / "r.zip")))
     finally:
         (checkout / "app" / "forgotten.py").unlink()
-    for needed in ("app/api/wsgi.py", "app/sqlite.sql", "schema.sql", "worker.py", "setup.cfg"):
+    for needed in (
+        "app/server/wsgi.py",
+        "app/db/sqlite.sql",
+        "schema.sql",
+        "worker.py",
+        "setup.cfg",
+    ):
         assert needed in names
     modules = {p.relative_to(checkout).as_posix() for p in (checkout / "app").rglob("*.py")}
     assert modules <= names

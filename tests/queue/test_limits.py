@@ -14,7 +14,7 @@ from app.db.connection import Connection
 from app.queue import claim as claiming
 from app.queue import create as creating
 from app.queue.claim import ClaimRequest
-from app.queue.drafts import NewTask
+from app.queue.new_task import NewTask
 from app.site import Site
 from tests.queue.conftest import register
 from tests.support.net import wait_until

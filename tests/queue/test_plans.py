@@ -16,11 +16,11 @@ from app.db.mysql import MySQLConnection
 from app.db.sqlite import SQLiteConnection
 from app.queue import claim as claiming
 from app.queue import create as creating
-from app.queue import keep, operate, read, release, task_types, workers
+from app.queue import leases, operate, read, release, task_types, workers
 from app.queue.candidates import SORT_KEYS, SORT_ORDERS, Filter, Order
 from app.queue.claim import ClaimRequest
-from app.queue.drafts import NewTask
-from app.queue.holding import LeaseRef
+from app.queue.fencing import LeaseRef
+from app.queue.new_task import NewTask
 from app.queue.settle import Completion, Failure, settle
 from app.site import Site
 from tests.queue.conftest import register, site_at
@@ -290,15 +290,15 @@ CHANGES: dict[str, Any] = {
         lambda site: take(site, 100),
         lambda site, lease_refs: settle(site, [Completion(each, "1") for each in lease_refs]),
     ),
-    "heartbeat": change(take, lambda site, lease_refs: keep.heartbeat(site, lease_refs[0])),
+    "heartbeat": change(take, lambda site, lease_refs: leases.heartbeat(site, lease_refs[0])),
     "a hundred heartbeats": change(
         lambda site: take(site, 100),
-        lambda site, lease_refs: keep.heartbeat_many(
-            site, [keep.Heartbeat(each) for each in lease_refs]
+        lambda site, lease_refs: leases.heartbeat_many(
+            site, [leases.Heartbeat(each) for each in lease_refs]
         ),
     ),
     "progress": change(
-        take, lambda site, lease_refs: keep.report_progress(site, lease_refs[0], 50, "half")
+        take, lambda site, lease_refs: leases.report_progress(site, lease_refs[0], 50, "half")
     ),
     "release": change(take, lambda site, lease_refs: release.release(site, lease_refs[0])),
     "release for later": change(

@@ -10,13 +10,13 @@ import pytest
 
 from app.queue import claim as claiming
 from app.queue import create as creating
-from app.queue import keep, read, release, task_types, workers
+from app.queue import leases, read, release, task_types, workers
 from app.queue.candidates import Filter, Order
 from app.queue.claim import ClaimRequest
-from app.queue.drafts import NewTask
-from app.queue.holding import LeaseRef
-from app.queue.reclaim import BATCH
+from app.queue.fencing import LeaseRef
+from app.queue.new_task import NewTask
 from app.queue.settle import Completion, Failure, Outcome, settle
+from app.queue.upkeep.reclaim import BATCH
 from app.site import Site
 from tests.queue.conftest import register
 
@@ -214,10 +214,10 @@ def test_create_that_replaces_a_finished_task(mariadb_site: Site, wire: Wire) ->
 def test_keeping_and_giving_back(mariadb_site: Site, wire: Wire) -> None:
     fill(mariadb_site, 1)
     (task_id,) = claim(mariadb_site)
-    count, row = wire.count(lambda: keep.heartbeat(mariadb_site, own(task_id)))
+    count, row = wire.count(lambda: leases.heartbeat(mariadb_site, own(task_id)))
     assert row["id"] == task_id
     assert count <= 2
-    count, row = wire.count(lambda: keep.report_progress(mariadb_site, own(task_id), 50, "half"))
+    count, row = wire.count(lambda: leases.report_progress(mariadb_site, own(task_id), 50, "half"))
     assert row["progress"] == 50
     assert count <= 2
     count, row = wire.count(lambda: release.release(mariadb_site, own(task_id)))
@@ -230,8 +230,8 @@ def test_keeping_and_giving_back(mariadb_site: Site, wire: Wire) -> None:
 def test_keeping_many(mariadb_site: Site, wire: Wire, size: int, attempt: int) -> None:
     fill(mariadb_site, size)
     held = [LeaseRef(task_id, "w", attempt) for task_id in claim(mariadb_site, size)]
-    heartbeats = [keep.Heartbeat(each, 90.0, 50, "half") for each in held]
-    count, kept = wire.count(lambda: keep.heartbeat_many(mariadb_site, heartbeats))
+    heartbeats = [leases.Heartbeat(each, 90.0, 50, "half") for each in held]
+    count, kept = wire.count(lambda: leases.heartbeat_many(mariadb_site, heartbeats))
     assert [each.refusal is None for each in kept] == [attempt == 1] * size
     assert count == 1
 

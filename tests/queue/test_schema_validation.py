@@ -9,7 +9,7 @@ from typing import Any
 from app.queue import create as creating
 from app.queue import task_types, validation
 from app.queue.create import create
-from app.queue.drafts import NewTask
+from app.queue.new_task import NewTask
 from app.queue.schema.check import Check
 from app.queue.schema.document import Document
 from app.queue.validation import MAX_KEPT, check_all, document_of, violations

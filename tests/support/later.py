@@ -17,7 +17,7 @@ Task.__table__.append_column(Column("{COLUMN}", Integer, nullable=False, server_
 Index("tasks_{COLUMN}", Task.__table__.c.{COLUMN})
 """,
     "migrations/__init__": f"""
-from app.migrations.steps import AddColumn, AddIndex
+from app.db.migrations.steps import AddColumn, AddIndex
 MIGRATIONS[{VERSION_OF_TABLES}] = [
     AddColumn("tasks", "{COLUMN}"), AddIndex("tasks", "tasks_{COLUMN}")
 ]

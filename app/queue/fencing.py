@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from app.db.connection import id_list
 from app.db.errors import TryAgain
-from app.queue.changes import new_change_id
+from app.queue.change_id import new_change_id
 from app.queue.errors import LeaseLost, NotClaimed, NotFound, NotOwner
 
 TYPE_CHECKING = False

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.api.call import Call
-    from app.queue.drafts import Created, NewTask
+    from app.queue.new_task import Created, NewTask
 
 MAX_TASKS = 1000
 MAX_LIMIT = 100
@@ -58,7 +58,7 @@ def create(call: Call) -> Response:
     if created.deduplicated:
         data = {**shown, "dedupe_key": created.dedupe_key, "deduplicated": True}
         return success_with_fields(data, "An equal task exists already")
-    from app.queue.times import to_iso
+    from app.times import to_iso
 
     data = {
         **shown,
@@ -133,7 +133,7 @@ def _brief(created: Created) -> dict[str, Any]:
 
 
 def _new_task(call: Call, given: dict[str, Any], where: str) -> NewTask:
-    from app.queue.drafts import NewTask
+    from app.queue.new_task import NewTask
 
     values = call.read(TASK, given, where)
     if "run_at" in values and "delay" in values:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from app.api.dispatch import handle
 from app.api.errors import ApiError
 from app.api.http import REASONS, Request
-from app.api.incoming import body_of
 from app.api.routes import find, is_open
+from app.server.incoming import body_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""``flask`` commands for those who have a shell."""
+"""``flask init-db``, ``upgrade-db`` and ``write-schema``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.config import PROJECT_FOLDER
 @with_appcontext
 def init_db() -> None:
     """Make the tables that are missing in the configured database."""
-    from app.models import Base
+    from app.db.tables import Base
 
     _migrate("the tables could not be made")
     click.echo(f"The database has the tables {', '.join(sorted(Base.metadata.tables))}.")
@@ -42,14 +42,11 @@ def _migrate(trouble: str) -> tuple[int, int]:
 
 @click.command("write-schema")
 def write_schema() -> None:
-    """Write schema.sql and app/sqlite.sql again, after a change of app/models.py."""
-    from app.schema import mysql_script, sqlite_script
+    """Write schema.sql and app/db/sqlite.sql again, after a change of app/db/tables.py."""
+    from app.db.ddl import mysql_script, sqlite_script
 
-    for name, text in (("schema.sql", mysql_script()), ("app/sqlite.sql", sqlite_script())):
+    for name, text in (("schema.sql", mysql_script()), ("app/db/sqlite.sql", sqlite_script())):
         path = os.path.join(PROJECT_FOLDER, name)
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
         click.echo(f"wrote {path}")
-
-
-COMMANDS = (init_db, upgrade_db, write_schema)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.queue import dedupe, jsontext
+from app import json_text
+from app.queue import dedupe
 from app.queue.errors import Invalid, TooLarge
 from app.queue.task_types import unknown_type
 
@@ -83,7 +84,7 @@ class Draft:
     def scope(self) -> Any:
         if self.task.dedupe is not None:
             return self.task.dedupe
-        of_type = jsontext.loads(self.type["dedupe_json"])
+        of_type = json_text.loads(self.type["dedupe_json"])
         # A key that the caller gave always counts; a type's False is about the computed one.
         if of_type is False and self.task.dedupe_key:
             return "forever"
@@ -101,7 +102,7 @@ class Draft:
 
 def _params_json(site: Site, task: NewTask) -> str:
     try:
-        text = jsontext.dumps(task.params)
+        text = json_text.dumps(task.params)
     except ValueError:
         message = "holds NaN or Infinity, which JSON does not have"
         raise Invalid(

@@ -2,7 +2,7 @@
 
 ``settings.schema_version`` says of which version a database is; 0 stands for no tables. Each
 version lists the steps that lead to it from the one before. A step only names what is to be
-added: its SQL comes from :mod:`app.models`, for either engine, so that an upgraded database and
+added: its SQL comes from :mod:`app.db.tables`, for either engine, so that an upgraded database and
 a new one cannot differ.
 
 Two rules make an upgrade safe while the site is in use:
@@ -21,7 +21,7 @@ is what the first rule makes needless.
 
 from __future__ import annotations
 
-from app.migrations.steps import AddColumn, AddColumns, AddTable, Step
+from app.db.migrations.steps import AddColumn, AddColumns, AddTable, Step
 
 MIGRATIONS: dict[int, list[Step]] = {
     1: [

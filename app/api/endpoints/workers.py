@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from app.api import fields
 from app.api.http import Response, success
+from app.json_text import dumps
 from app.queue import workers
 from app.queue.errors import NotFound
-from app.queue.jsontext import dumps
 from app.wording import counted
 
 TYPE_CHECKING = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from app.api.incoming import body_of
+from app.server.incoming import body_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from app.api.errors import error_response
 from app.api.http import Response, failure, success
 from app.api.routes import NOT_FOUND
-from app.api.wsgi import has_prefix, may_lack_prefix, response_to
+from app.server.wsgi import has_prefix, may_lack_prefix, response_to
 from app.version import VERSION
 
 

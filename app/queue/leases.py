@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.queue import presence
-from app.queue.holding import transact
+from app.queue import last_seen
+from app.queue.fencing import transact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from app.db.connection import Connection, Dialect, Row, Statement
     from app.queue.errors import QueueError
-    from app.queue.holding import LeaseRef
+    from app.queue.fencing import LeaseRef
     from app.site import Site
 
 EXTEND = "COALESCE(:lease, lease)"
@@ -94,7 +94,7 @@ def _keep(connection: Connection, heartbeats: Sequence[Heartbeat]) -> list[KeepR
         heartbeat.lease_ref.renew()
     statements = [each.statement(sql) for each in ordered]
     for worker_id in sorted({each.lease_ref.worker_id or "" for each in ordered} - {""}):
-        statements.append(presence.touch_last_seen_if_due(sql, worker_id))
+        statements.append(last_seen.touch_last_seen_if_due(sql, worker_id))
     updates = [
         (each.lease_ref.task_id, each.lease_ref.change_id, at) for at, each in enumerate(ordered)
     ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from app.api import fields
 from app.api.http import Response, success
-from app.queue import keep
-from app.queue.holding import LeaseRef
-from app.queue.times import to_iso
+from app.queue import leases
+from app.queue.fencing import LeaseRef
+from app.times import to_iso
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,13 +35,13 @@ ONE_HEARTBEAT = fields.Fields(
 
 def heartbeat(call: Call) -> Response:
     values = call.fields(HEARTBEAT)
-    row = keep.heartbeat(call.site, _lease_ref(call, values), values.get("lease"))
+    row = leases.heartbeat(call.site, _lease_ref(call, values), values.get("lease"))
     return success(_kept(row), "Lease extended successfully")
 
 
 def progress(call: Call) -> Response:
     values = call.fields(PROGRESS)
-    row = keep.report_progress(
+    row = leases.report_progress(
         call.site, _lease_ref(call, values), values["progress"], values.get("message")
     )
     return success({**_kept(row), "progress": row["progress"]}, "Progress noted successfully")
@@ -51,7 +51,7 @@ def heartbeat_many(call: Call) -> Response:
     """Each task is kept or refused on its own: a refused one does not fail the call."""
     values = call.fields(HEARTBEATS)
     heartbeats = _heartbeats(call, values["tasks"], values.get("worker_id"))
-    results = keep.heartbeat_many(call.site, heartbeats) if heartbeats else []
+    results = leases.heartbeat_many(call.site, heartbeats) if heartbeats else []
     good = sum(each.refusal is None for each in results)
     data = {"tasks": [_brief(each) for each in results]}
     return success(data, f"{good} of {len(results)} extended successfully")
@@ -73,7 +73,7 @@ def _lease_ref(call: Call, values: dict[str, Any]) -> LeaseRef:
     return LeaseRef(call.task_id, values.get("worker_id"), values.get("attempt"))
 
 
-def _heartbeats(call: Call, given: list[Any], worker_id: str | None) -> list[keep.Heartbeat]:
+def _heartbeats(call: Call, given: list[Any], worker_id: str | None) -> list[leases.Heartbeat]:
     return fields.read_each(
         given, "tasks", lambda each, where: _heartbeat(call, each, worker_id, where)
     )
@@ -81,13 +81,13 @@ def _heartbeats(call: Call, given: list[Any], worker_id: str | None) -> list[kee
 
 def _heartbeat(
     call: Call, given: dict[str, Any], worker_id: str | None, where: str
-) -> keep.Heartbeat:
+) -> leases.Heartbeat:
     values = call.read(ONE_HEARTBEAT, given, where)
     if "message" in values and "progress" not in values:
         message = "goes with progress (0 to 100): send that too"
         raise fields.invalid([{"path": f"{where}message", "message": message}])
     lease_ref = LeaseRef(values["id"], values.get("worker_id", worker_id), values.get("attempt"))
-    return keep.Heartbeat(
+    return leases.Heartbeat(
         lease_ref, values.get("lease"), values.get("progress"), values.get("message")
     )
 
@@ -101,7 +101,7 @@ def _kept(row: Row) -> dict[str, Any]:
     }
 
 
-def _brief(result: keep.KeepResult) -> dict[str, Any]:
+def _brief(result: leases.KeepResult) -> dict[str, Any]:
     refusal = result.refusal
     if refusal is None:
         return _kept(result.row)

@@ -1,4 +1,4 @@
-"""Making the tables, and the SQL files that make them, from :mod:`app.models`."""
+"""Making the tables, and the SQL files that make them, from :mod:`app.db.tables`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 from app.db.prefix import with_prefix
-from app.models import Base
+from app.db.tables import Base
 from app.version import SCHEMA_VERSION
 
-HEADER = "-- TaskManager's tables{engine}. Made from app/models.py: change that, not this.\n"
+HEADER = "-- TaskManager's tables{engine}. Made from app/db/tables.py: change that, not this.\n"
 
 
 GUARD = """
@@ -59,7 +59,7 @@ def _guard(prefix: str) -> str:
 
 
 def sqlite_script() -> str:
-    """``app/sqlite.sql``: run when a SQLite file has no tables yet."""
+    """``app/db/sqlite.sql``: run when a SQLite file has no tables yet."""
     header = HEADER.format(engine=" for SQLite")
     return header + _script("sqlite", "INSERT OR IGNORE")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from app.api import fields
 from app.api.errors import ApiError
 from app.api.http import Response, success, success_with_fields
+from app.json_text import loads
 from app.queue.candidates import SORT_KEYS, SORT_ORDERS, Filter, Order
 from app.queue.claim import ClaimRequest, claim
-from app.queue.jsontext import loads
-from app.queue.times import to_iso
+from app.times import to_iso
 from app.wording import counted
 
 TYPE_CHECKING = False

@@ -1,4 +1,4 @@
-"""The tables: the one definition from which ``schema.sql`` and ``app/sqlite.sql`` are made.
+"""The tables: the one definition from which ``schema.sql`` and ``app/db/sqlite.sql`` are made.
 
 Importing this loads Flask and SQLAlchemy, so only the operator path does.
 """

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from app.api import fields
-from app.api.claims import FOLDED_CLAIM, take
+from app.api.endpoints.claim import FOLDED_CLAIM, take
+from app.api.endpoints.leases import HOLDER
 from app.api.http import Response, success
-from app.api.keeping import HOLDER
+from app.json_text import dumps
 from app.queue.errors import TooLarge
-from app.queue.holding import LeaseRef
-from app.queue.jsontext import dumps
+from app.queue.fencing import LeaseRef
 from app.queue.release import Release
 from app.queue.settle import Completion, Failure, Outcome, SettleResult, settle
-from app.queue.times import to_iso
 from app.queue.view import shown_status
+from app.times import to_iso
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app import schema
+from app.db import ddl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Step:
         return bool(connection.query(LOOK[engine][self.kind], values))
 
     def statements(self, engine: str) -> list[str]:
-        """The SQL that adds it, from :mod:`app.models`."""
+        """The SQL that adds it, from :mod:`app.db.tables`."""
         raise NotImplementedError
 
 
@@ -56,7 +56,7 @@ class AddTable(Step):
         super().__init__(table)
 
     def statements(self, engine: str) -> list[str]:
-        return schema.table_statements(self.table, engine)
+        return ddl.table_statements(self.table, engine)
 
 
 class AddColumn(Step):
@@ -65,7 +65,7 @@ class AddColumn(Step):
     kind = "column"
 
     def statements(self, engine: str) -> list[str]:
-        return schema.column_statements(self.table, [self.name], engine)
+        return ddl.column_statements(self.table, [self.name], engine)
 
 
 class AddColumns(AddColumn):
@@ -78,7 +78,7 @@ class AddColumns(AddColumn):
         self.names = names
 
     def statements(self, engine: str) -> list[str]:
-        return schema.column_statements(self.table, self.names, engine)
+        return ddl.column_statements(self.table, self.names, engine)
 
 
 class AddIndex(Step):
@@ -87,4 +87,4 @@ class AddIndex(Step):
     kind = "index"
 
     def statements(self, engine: str) -> list[str]:
-        return schema.index_statements(self.table, self.name, engine)
+        return ddl.index_statements(self.table, self.name, engine)

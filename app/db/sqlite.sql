@@ -1,4 +1,4 @@
--- TaskManager's tables for SQLite. Made from app/models.py: change that, not this.
+-- TaskManager's tables for SQLite. Made from app/db/tables.py: change that, not this.
 
 CREATE TABLE IF NOT EXISTS settings (
     name VARCHAR(64) NOT NULL,

@@ -67,7 +67,7 @@ class Body:
             return
         self._is_done = True
         # Loaded when needed: ordinary calls are read to their end.
-        from app.api.draining import drain
+        from app.server.draining import drain
 
         drain(self._environ, min(self._length or MAX_IGNORED_BYTES, MAX_IGNORED_BYTES))
 

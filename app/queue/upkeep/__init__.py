@@ -1,0 +1,1 @@
+"""What rides along in calls, because nothing keeps running."""

@@ -1,0 +1,1 @@
+"""What a web server runs, and how its requests reach the API."""

@@ -1,0 +1,132 @@
+"""What a server runs: the WSGI application, and one request as a CGI program.
+
+Flask is loaded by the first request that needs it: under CGI every import is paid for by every
+request.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, NoReturn
+
+    from flask import Flask
+
+    from app.api.http import Response
+    from app.config import ConfigError
+    from app.site import Site
+
+_kept: dict[str, Any] = {}
+
+
+def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """The WSGI application, for every server."""
+    from app.config import ConfigError
+    from app.server import mount, wsgi
+
+    if mount.PASSENGER_MARK in environ:
+        mount.correct_for_passenger(environ)
+    try:
+        if wsgi.belongs_here(environ):
+            return wsgi.respond(environ, start_response, site())
+        site()
+    except ConfigError as error:
+        return wsgi.send(_misconfigured(error), environ, start_response)
+    if "flask" not in _kept:
+        _kept["flask"] = create_app()
+    response: Iterable[bytes] = _kept["flask"](environ, start_response)
+    return response
+
+
+def create_app() -> Flask:
+    """The Flask application, on the same site as ``application``.
+
+    A wrong setting ends the program with a sentence that names it.
+    """
+    from app.config import ConfigError
+    from app.server import flask_app
+
+    try:
+        check_settings()
+        return flask_app.create_app(site())
+    except ConfigError as error:
+        raise SystemExit(f"TaskManager cannot start: {error}") from error
+
+
+def site() -> Site:
+    """Made once a process. Raises app.config.ConfigError."""
+    if "site" not in _kept:
+        from app.site import load
+
+        _kept["site"] = load()
+    site_of_process: Site = _kept["site"]
+    return site_of_process
+
+
+def check_settings() -> None:
+    """Log, once a process, what should be changed in the settings. Raises
+    app.config.ConfigError for what must be.
+
+    Not done for the worker path under CGI, which would log it with each request.
+    """
+    settings = site().settings
+    if "checked" in _kept:
+        return
+    _kept["checked"] = True
+    from app.api.errors import log
+    from app.config import warnings
+
+    for sentence in warnings(settings):
+        log(sentence)
+
+
+def keep_log() -> None:
+    """What goes to the server's error log goes to the file TASKMANAGER_LOG_FILE too, if set."""
+    path = os.environ.get("TASKMANAGER_LOG_FILE")
+    if path:
+        from app.server.log_file import LogFile
+
+        sys.stderr = LogFile(path, sys.stderr)
+
+
+def run_cgi() -> NoReturn:
+    """Answer the request in the environment of a CGI process, and end the process.
+
+    Errors raised before a response was sent are left to the caller.
+    """
+    # This is the header "Proxy" of a request, but libraries take it for a setting (httpoxy).
+    os.environ.pop("HTTP_PROXY", None)
+    from app.server import cgi, mount
+
+    keep_log()
+    environ = cgi.environment()
+    mount.correct_for_cgi(environ)
+    cgi.respond(application, environ)
+    try:
+        _say_goodbye()
+    finally:
+        # Ending at once saves what taking the interpreter apart would cost.
+        os._exit(0 if "site" in _kept else 1)
+
+
+def _say_goodbye() -> None:
+    """MySQL counts and logs connections that end without a word; SQLite moves what was written
+    into the one file that people copy as a backup.
+    """
+    if "site" in _kept:
+        site().db.close()
+    sys.stderr.flush()
+
+
+def _misconfigured(error: ConfigError) -> Response:
+    """The log says what is wrong; the caller learns only that something is."""
+    from app.api.errors import log
+    from app.api.http import failure
+
+    log(error)
+    message = "TaskManager is not set up correctly; the server's error log says what is wrong"
+    return failure(500, "internal", message)
