@@ -241,7 +241,7 @@ def test_calls_never_load_the_migrations(new_url: str) -> None:
         "for path in ('/api/tasks/claim', '/api/tasks'):\n"
         "    environ = {'REQUEST_METHOD': 'POST', 'PATH_INFO': path, 'wsgi.input': io.BytesIO()}\n"
         "    passenger_wsgi.application(environ, lambda status, headers: None)\n"
-        "print([name for name in sys.modules if name.startswith(('app.mig', 'app.inst'))])\n"
+        "print([name for name in sys.modules if name.startswith(('app.db.mig', 'app.inst'))])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -11,12 +11,12 @@ COLUMN = "cost"  # of the table tasks
 
 CODE = {
     "version": f"\nSCHEMA_VERSION = {VERSION_OF_TABLES}\n",
-    "models": f"""
+    "db/tables": f"""
 from sqlalchemy import Column
 Task.__table__.append_column(Column("{COLUMN}", Integer, nullable=False, server_default="1"))
 Index("tasks_{COLUMN}", Task.__table__.c.{COLUMN})
 """,
-    "migrations/__init__": f"""
+    "db/migrations/__init__": f"""
 from app.db.migrations.steps import AddColumn, AddIndex
 MIGRATIONS[{VERSION_OF_TABLES}] = [
     AddColumn("tasks", "{COLUMN}"), AddIndex("tasks", "tasks_{COLUMN}")
