@@ -2626,16 +2626,16 @@ def tell_failure(failure: Failure, step: str, as_json: bool) -> int:
 
 
 def project_module(name: str) -> Any:
-    """A part of the installer that lies in the project beside this file. Raises Failure."""
-    path = PROJECT / "app" / "install" / f"{name}.py"
-    if not path.is_file():
+    """A module of app/ in the project beside this file. Raises Failure."""
+    path = f"app/{name.replace('.', '/')}.py"
+    if not (PROJECT / path).is_file():
         raise Failure(
-            f"app/install/{name}.py is missing in {PROJECT}: this needs the whole project, not "
+            f"{path} is missing in {PROJECT}: this needs the whole project, not "
             "deploy.py alone. Get it again and run the deploy.py in it.",
             EXIT_MISSING,
         )
     sys.path.insert(0, str(PROJECT))
-    return importlib.import_module(f"app.install.{name}")
+    return importlib.import_module(f"app.{name}")
 
 
 def port_number(text: str) -> int:
@@ -2724,10 +2724,10 @@ def main(arguments: Optional[list[str]] = None) -> int:
     refuse_strangers(parser, options)
     try:
         if options.local:
-            return int(project_module("local").main(options))
+            return int(project_module("local.bootstrap").main(options))
         if options.build:
             output = Path(options.output).resolve() if options.output else None
-            releases = project_module("releases")
+            releases = project_module("install.releases")
             return int(releases.build_command(PROJECT, output, options.with_vendor))
     except Failure as failure:
         return tell_failure(failure, "", False)

@@ -12,7 +12,7 @@ from tests.support.server import PROJECT
 COVERED = ("app", "bench", "passenger_wsgi.py", "schema.sql", "tests/queue")
 """Files and folders, from the project's own folder on, that keep to the words."""
 
-NOT_YET = ("app/install/local.py",)
+NOT_YET: tuple[str, ...] = ()
 """Of those, the ones still to be gone through."""
 
 SUFFIXES = {".py", ".sql", ".html"}

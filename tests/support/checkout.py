@@ -7,10 +7,9 @@ from pathlib import Path
 
 from tests.support.server import PROJECT
 
-LEFT_OUT = shutil.ignore_patterns(
+MADE_BY_RUNS = shutil.ignore_patterns(
     ".git",
     ".venv*",
-    "local",
     "build",
     "dist",
     "*.egg-info",
@@ -22,4 +21,9 @@ LEFT_OUT = shutil.ignore_patterns(
 
 def copy_project(target: Path) -> Path:
     """Copy what belongs to the project, and nothing that a run of it made."""
-    return Path(shutil.copytree(PROJECT, target, ignore=LEFT_OUT))
+
+    def left_out(folder: str, names: list[str]) -> set[str]:
+        is_top = Path(folder) == PROJECT
+        return {*MADE_BY_RUNS(folder, names), *(["local"] if is_top else [])}
+
+    return Path(shutil.copytree(PROJECT, target, ignore=left_out))
