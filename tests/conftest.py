@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from app.site import Site
 from tests.support.database import empty, mariadb_with_tables
 from tests.support.given import given_server
 from tests.support.mariadb import DatabaseServer, MariaDB
+from tests.support.queue import site_at
 from tests.support.server import Server
 
 
@@ -61,6 +63,28 @@ def database_url(engine: str, tmp_path: Path, request: pytest.FixtureRequest) ->
 @pytest.fixture(scope="session")
 def mariadb_url(mariadb: DatabaseServer) -> str:
     return mariadb_with_tables(mariadb, "tm_test")
+
+
+@pytest.fixture
+def site(database_url: str) -> Iterator[Site]:
+    """An empty queue in the tests' own process."""
+    made = site_at(database_url)
+    yield made
+    made.db.close()
+
+
+@pytest.fixture(scope="session")
+def queue_url(mariadb: DatabaseServer) -> str:
+    return mariadb_with_tables(mariadb, "tm_queue")
+
+
+@pytest.fixture
+def mariadb_site(queue_url: str) -> Iterator[Site]:
+    """The same on MariaDB alone."""
+    empty(queue_url)
+    made = site_at(queue_url)
+    yield made
+    made.db.close()
 
 
 @pytest.fixture

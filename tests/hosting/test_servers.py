@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.hosting.programs import KEY, environment, run_flask
 from tests.support.net import HOST, free_port, wait_until
+from tests.support.programs import KEY, environment, run_flask
 from tests.support.server import PROJECT, Server
 
 REGISTER = {"name": "served.task", "version": "1", "param_schema": {}}

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tests.hosting.programs import run_cgi
 from tests.support.mariadb import MariaDB
+from tests.support.programs import run_cgi
 from tests.support.server import PROJECT
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosting.programs import environment, run_cgi, run_flask
 from tests.support.mariadb import MariaDB
+from tests.support.programs import environment, run_cgi, run_flask
 from tests.support.server import PROJECT
 
 OTHERS = {

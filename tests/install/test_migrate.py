@@ -14,10 +14,10 @@ from app.db.ddl import column_statements
 from app.db.migrations import MIGRATIONS
 from app.install.migrate import DatabaseIsNewer, migrate
 from app.version import SCHEMA_VERSION
-from tests.hosting.programs import environment, run_cgi, run_flask
 from tests.install import databases, later_release
 from tests.support.database import mariadb_with_tables
 from tests.support.mariadb import MariaDB
+from tests.support.programs import environment, run_cgi, run_flask
 from tests.support.server import PROJECT
 
 LATER = [sys.executable, "-m", "tests.install.later_release"]

@@ -16,8 +16,8 @@ from app.queue import create as creating
 from app.queue.claim import ClaimRequest
 from app.queue.new_task import NewTask
 from app.site import Site
-from tests.queue.conftest import register
 from tests.support.net import wait_until
+from tests.support.queue import register
 
 LIMIT = 3
 LOOKS = 2

@@ -23,9 +23,9 @@ from app.queue.fencing import LeaseRef
 from app.queue.new_task import NewTask
 from app.queue.settle import Completion, Failure, settle
 from app.site import Site
-from tests.queue.conftest import register, site_at
 from tests.support.database import mariadb_with_tables
 from tests.support.mariadb import DatabaseServer
+from tests.support.queue import register, site_at
 
 if TYPE_CHECKING:
     from app.db.connection import Statement

@@ -18,7 +18,7 @@ from app.queue.new_task import NewTask
 from app.queue.settle import Completion, Failure, Outcome, settle
 from app.queue.upkeep.reclaim import BATCH
 from app.site import Site
-from tests.queue.conftest import register
+from tests.support.queue import register
 
 
 class Wire:

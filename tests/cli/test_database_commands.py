@@ -8,8 +8,8 @@ import sqlalchemy
 
 from app.db import ddl
 from app.version import SCHEMA_VERSION
-from tests.hosting.programs import environment, run_flask
 from tests.support.mariadb import MariaDB
+from tests.support.programs import environment, run_flask
 from tests.support.server import PROJECT
 
 TABLES = ["settings", "task_history", "task_types", "tasks", "workers"]

@@ -25,9 +25,9 @@ from app.db.errors import (
     TryAgain,
 )
 from app.site import Site
-from tests.queue.conftest import register
 from tests.support.mariadb import USER, DatabaseServer
 from tests.support.net import free_port, wait_until
+from tests.support.queue import register
 
 if TYPE_CHECKING:
     from app.db.connection import Statement

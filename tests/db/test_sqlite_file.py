@@ -16,7 +16,7 @@ from app.db.errors import DatabaseError, DatabaseUnavailable, Duplicate, TooLarg
 from app.db.sqlite import classify
 from app.queue import task_types
 from app.site import Site
-from tests.queue.conftest import register, site_at
+from tests.support.queue import register, site_at
 from tests.support.server import PROJECT
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosting.programs import KEY, environment, run_cgi
+from tests.support.programs import KEY, environment, run_cgi
 from tests.support.server import PROJECT
 from tests.support.site import INTERPRETER, vendor
 

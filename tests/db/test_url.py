@@ -11,8 +11,8 @@ from app.config import ConfigError, from_values
 from app.db.orm import engine_options
 from app.db.url import DatabaseUrl, from_parts, parse
 from app.site import Site
-from tests.queue.conftest import site_at
 from tests.support.mariadb import DatabaseServer
+from tests.support.queue import site_at
 
 BASE = "/srv/queue"
 

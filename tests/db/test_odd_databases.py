@@ -11,9 +11,9 @@ from app.db.mysql_session import local_sockets
 from app.server.flask_app import create_app
 from app.site import Site
 from tests.api.caller import API_KEY, Api, way_of
-from tests.hosting.programs import environment, run_flask
 from tests.support.database import mariadb_with_tables
 from tests.support.mariadb import PASSWORD, USER, MariaDB
+from tests.support.programs import environment, run_flask
 
 ODD = {
     "a socket only": ["--skip-networking"],

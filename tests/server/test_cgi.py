@@ -6,7 +6,7 @@ import subprocess
 import sys
 from urllib.parse import urlencode
 
-from tests.hosting.programs import KEY, CgiAnswer, environment, run_cgi
+from tests.support.programs import KEY, CgiAnswer, environment, run_cgi
 from tests.support.server import PROJECT
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from app.server import wsgi
 from app.server.incoming import body_of
-from tests.api.caller import API_KEY, Api
+from tests.support.queue import register, site_at
+from tests.support.server import API_KEY
 
 
 class SlowInput(io.BytesIO):
@@ -24,10 +25,10 @@ class SlowInput(io.BytesIO):
         return super().read(min(size or 0, 20))
 
 
-@pytest.mark.parametrize("way", ["plain"], indirect=True)
-def test_takes_no_time_from_the_call(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    api.register("job")
-    monkeypatch.setattr(api.site.db, "seconds", 1.0)
+def test_takes_no_time_from_the_call(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = site_at(database_url, API_KEY=API_KEY)
+    register(site, "job")
+    monkeypatch.setattr(site.db, "seconds", 1.0)
     body = json.dumps({"type": "job", "params": {"text": "x" * 40}}).encode()
     environ = {
         "REQUEST_METHOD": "POST",
@@ -37,8 +38,9 @@ def test_takes_no_time_from_the_call(api: Api, monkeypatch: pytest.MonkeyPatch) 
         "wsgi.input": SlowInput(body),
     }
     started = time.monotonic()
-    assert wsgi.response_to(environ, api.site).status == 201
+    assert wsgi.response_to(environ, site).status == 201
     assert time.monotonic() - started > 1.0
+    site.db.close()
 
 
 def test_a_file_that_nobody_reads_leaves_no_descriptor_behind() -> None:
