@@ -78,9 +78,9 @@ class LocalQueue:
 
     def serve(self) -> int:
         """Keep serving until a signal comes. Raises StepFailed when the server ends by itself."""
-        for line in self._serving_lines():
-            self._console.line(line)
         try:
+            for line in self._serving_lines():
+                self._console.line(line)
             while True:
                 self._server.check()
                 time.sleep(0.5)

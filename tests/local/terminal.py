@@ -25,8 +25,10 @@ def start_in_terminal(project: Path, *arguments: str) -> tuple[int, int]:
     if process == 0:
         size = struct.pack("HHHH", 24, COLUMNS, 0, 0)
         fcntl.ioctl(pty.STDOUT_FILENO, termios.TIOCSWINSZ, size)
-        os.environ.pop("COLUMNS", None)  # else it would count instead
-        os.execv(sys.executable, [sys.executable, str(project / "deploy.py"), *arguments])
+        # Of Python's own view of the environment: readline puts COLUMNS into the C library's.
+        env = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+        command = [sys.executable, str(project / "deploy.py"), *arguments]
+        os.execve(sys.executable, command, env)
     return process, terminal
 
 
