@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import signal
 import stat
 from pathlib import Path
+from xml.etree import ElementTree
 
-from tests.deploy.support import Run, deploy, programs_in
+from tests.deploy.support import Run, deploy, programs_in, start_deploy
 from tests.install import databases
 from tests.support import later
+from tests.support.server import PROJECT
 
 
 class TestDemonstration:
@@ -81,6 +84,37 @@ class TestDemonstration:
         gone = [{"dedupe_key": None, "former_dedupe_key": row["dedupe_key"]} for row in before]
         kept = [{**row, later.COLUMN: 1, **keys} for row, keys in zip(before, gone)]
         assert after[: len(before)] == kept
+
+
+class TestPicture:
+    """README's picture shows what is really printed."""
+
+    def test_its_lines_are_printed(self, first_run: Run, installed: Path) -> None:
+        process = start_deploy(installed, "--local")
+        assert process.stdout
+        printed = first_run.out.splitlines()
+        while "--until-empty" not in printed[-1]:
+            printed.append(process.stdout.readline().decode().rstrip("\n"))
+        process.send_signal(signal.SIGINT)
+        assert Run.of(process).code == 0
+
+        command, *shown = picture_lines()
+        assert command == "$ python3 deploy.py --local"
+        known = [without_numbers(line) for line in printed]
+        for line in map(without_numbers, shown):
+            if line.endswith("…"):
+                assert any(each.startswith(line[:-1]) for each in known), line
+            else:
+                assert line in known
+
+
+def picture_lines() -> list[str]:
+    picture = ElementTree.parse(PROJECT / "docs" / "images" / "quick-start.svg")
+    return [str(each.text) for each in picture.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def without_numbers(line: str) -> str:
+    return re.sub(r"\d+", "N", line)
 
 
 def write_handlers(project: Path, statement: str) -> None:
