@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from app.version import VERSION
 from tests.support.checkout import copy_project
 
 SCRIPT = """
@@ -37,3 +38,5 @@ def test_pip_install_brings_what_a_server_needs(tmp_path: Path) -> None:
     )
     assert done.stdout.strip() == "healthy", done.stderr
     assert not list(target.glob("tests*"))
+    (metadata,) = target.glob("taskmanager-*.dist-info")
+    assert metadata.name == f"taskmanager-{VERSION}.dist-info"
