@@ -9,8 +9,8 @@ the database says "try again" and turns every other trouble into one of the erro
 from __future__ import annotations
 
 import os
-import threading
 import time
+from _thread import _local  # threading.local, without the rest of threading
 
 from app.db.errors import (
     ConnectionLost,
@@ -53,7 +53,7 @@ class Database:
     def __init__(self, url: Any, seconds: float = CALL_SECONDS) -> None:
         self.url = url
         self.seconds = seconds
-        self._call = threading.local()
+        self._call = _local()
         self._idle: list[Connection] = []
         self._pid = os.getpid()
         if url.engine == "sqlite":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.db.driver import CLIENT, FIELD_TYPE, conversions, pymysql
 from app.db.errors import DatabaseUnavailable
 from app.db.mysql_errors import classify
-from app.db.sockets import local_sockets
+from app.db.sockets import local_sockets, open_tcp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,8 +45,18 @@ FOR_STATEMENT_LOG = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
 # acknowledged: a settle may come to another node than the claim.
 FOR_CLUSTER = "SET SESSION wsrep_sync_wait=1"
 
-UNREACHABLE = {2002, 2003}
+NO_TLS = "the database offers no TLS, and DATABASE_URL insists on it"
+UNREACHABLE_HOST = 2003
+UNREACHABLE = {2002, UNREACHABLE_HOST}
 REFUSED = {1045, 1130, 1698}
+
+# Times as the database writes them; numbers as SQLite gives them, without loading ``decimal``.
+CONVERSIONS: Any = {
+    **conversions,
+    FIELD_TYPE.DATETIME: str,
+    FIELD_TYPE.DECIMAL: float,
+    FIELD_TYPE.NEWDECIMAL: float,
+}
 
 
 class Session:
@@ -115,41 +125,90 @@ def _sockets(url: DatabaseUrl) -> list[str]:
 
 
 def _with_or_without_tls(url: DatabaseUrl, socket: str, seconds: float) -> Any:
-    """Without TLS first: its set-up costs ten times the rest of a connect.
+    """Without TLS first: its set-up costs several times the rest of a connect.
 
     ``?ssl=true`` in the URL asks for TLS. A server that lets this user in only over TLS gets a
     second try with it.
     """
     try:
-        return _connect(url, socket, seconds, ssl_disabled=not url.tls)
+        return _connect(url, socket, seconds, over_tls=url.tls)
     except (pymysql.MySQLError, RuntimeError) as error:
         if url.tls or not _wants_tls(error):
             raise
-    return _connect(url, socket, seconds, ssl_disabled=False)
+        refused = error
+    try:
+        return _connect(url, socket, seconds, over_tls=True)
+    except DatabaseUnavailable:
+        raise refused from None
 
 
-def _connect(url: DatabaseUrl, socket: str, seconds: float, ssl_disabled: bool) -> Any:
+def _connect(url: DatabaseUrl, socket: str, seconds: float, over_tls: bool) -> Any:
+    # A server may be slow to take the connection, and after that to answer on it.
+    connect_seconds = max(1.0, min(CONNECT_SECONDS, seconds / 2))
     raw: Any = pymysql.connect(
         host=url.host,
         port=url.port,
         unix_socket=socket or None,
-        user=url.user,
+        user=url.user or _account(),
         password=url.password,
         database=url.database,
         charset="utf8mb4",
-        # A server may be slow to take the connection, and after that to answer on it.
-        connect_timeout=max(1.0, min(CONNECT_SECONDS, seconds / 2)),
+        connect_timeout=connect_seconds,
         read_timeout=max(1.0, seconds / 2),
         write_timeout=max(1.0, seconds / 2),
         autocommit=None,
         client_flag=CLIENT.MULTI_STATEMENTS | CLIENT.FOUND_ROWS,
-        conv={**conversions, FIELD_TYPE.DATETIME: str},
-        ssl_disabled=ssl_disabled,
+        conv=CONVERSIONS,
+        ssl=_tls_context() if over_tls else None,
+        ssl_disabled=not over_tls,
+        defer_connect=True,
     )
-    if url.tls and not raw._secure:
+    try:
+        raw.connect(None if socket else _open_tcp(url, connect_seconds))
+    except pymysql.MySQLError:
+        if over_tls and _offers_no_tls(raw):
+            raise DatabaseUnavailable(NO_TLS) from None
+        raise
+    if over_tls and _offers_no_tls(raw):  # older PyMySQL goes on without
         raw.close()
-        raise DatabaseUnavailable("the database offers no TLS, and DATABASE_URL insists on it")
+        raise DatabaseUnavailable(NO_TLS)
     return raw
+
+
+def _tls_context() -> Any:
+    """Encryption without a proof of who the server is: databases of hosts have certificates of
+    their own making. Loading the authorities that browsers trust would take ten times as long.
+    """
+    try:
+        import ssl
+    except ImportError as error:
+        raise DatabaseUnavailable(f"this Python has no TLS for the database: {error}") from error
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _offers_no_tls(raw: Any) -> bool:
+    """Whether the server has said what it can do, and TLS is not among it."""
+    capabilities: int | None = getattr(raw, "server_capabilities", None)
+    return capabilities is not None and not capabilities & CLIENT.SSL
+
+
+def _open_tcp(url: DatabaseUrl, seconds: float) -> Any:
+    host = url.host or "localhost"
+    try:
+        return open_tcp(host, url.port, seconds)
+    except OSError as error:
+        reason = f"Can't connect to MySQL server on {host!r} ({error})"
+        raise pymysql.OperationalError(UNREACHABLE_HOST, reason) from error
+
+
+def _account() -> str:
+    """Who runs this program: the user where none is named."""
+    import getpass
+
+    return getpass.getuser()
 
 
 def _wants_tls(error: Exception) -> bool:

@@ -11,9 +11,9 @@ import re
 TABLES = ("settings", "task_history", "task_types", "tasks", "workers")
 
 # Not inside longer names (tasks_claim), nor the name of a parameter (:task_types).
-NAME = re.compile(rf"(?<![:\w])({'|'.join(TABLES)})\b")
+NAME = rf"(?<![:\w])({'|'.join(TABLES)})\b"
 
 
 def with_prefix(sql: str, prefix: str) -> str:
     """The statement with each table's name as it is in the database."""
-    return NAME.sub(prefix + r"\1", sql) if prefix else sql
+    return re.sub(NAME, prefix + r"\1", sql) if prefix else sql

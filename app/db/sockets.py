@@ -1,4 +1,5 @@
-"""Where a database server on this machine listens, as programs written in C look for it.
+"""Ways to a database server: where one on this machine listens, as programs written in C look for
+it, and TCP.
 
 Control panels make users for ``localhost``, which MySQL takes for the unix socket; the same user
 is refused over TCP.
@@ -11,6 +12,7 @@ import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
 
 USUAL = (
@@ -35,6 +37,20 @@ def local_sockets() -> list[str]:
         if path and path not in found and _is_trusted(path):
             found.append(path)
     return found
+
+
+def open_tcp(host: str, port: int, seconds: float) -> socket.socket:
+    """Connect as PyMySQL does. A host's name given as bytes needs no tables for international
+    names, which each request under CGI would load. Raises OSError.
+    """
+    import socket  # after PyMySQL, which loads it without what is not used here
+
+    name = host.encode() if host.isascii() else host
+    opened = socket.create_connection((name, port), seconds)  # type: ignore[arg-type]
+    opened.settimeout(None)
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return opened
 
 
 def _of_option_files() -> Iterator[str]:

@@ -18,7 +18,7 @@ def new_change_id() -> int:
 
 def claim_id_of(*names: str) -> int:
     """The same number whenever these names are given, and otherwise as good as random."""
-    import hashlib
+    from app.hashes import sha256
 
-    digest = hashlib.sha256("\0".join(names).encode()).digest()
+    digest = sha256("\0".join(names).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

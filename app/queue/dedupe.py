@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from app import json_text
+from app.hashes import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ UNFINISHED = ("pending", "scheduled", "claimed")
 def key_of(task_type: str, params: Any) -> str:
     """SHA-256 of the type and the canonical JSON of the params, in hexadecimal."""
     text = f"{task_type}\n{json_text.canonical(params)}"
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return sha256(text.encode("utf-8")).hexdigest()
 
 
 def give_up_key(condition: str, values: dict[str, Any], scope: Any) -> Statement:

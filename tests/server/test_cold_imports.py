@@ -13,23 +13,36 @@ from tests.support.server import PROJECT
 from tests.support.site import INTERPRETER, vendor
 
 HEAVY = {
+    "_hashlib",
+    "_ssl",
     "click",
+    "configparser",
     "cryptography",
+    "decimal",
     "email",
     "flask",
     "flask_sqlalchemy",
+    "getpass",
+    "hashlib",
+    "hmac",
     "inspect",
     "jinja2",
     "jsonschema",
     "regex",
     "requests",
     "sqlalchemy",
+    "ssl",
+    "stringprep",  # international names of hosts
+    "textwrap",
+    "tokenize",
+    "traceback",
     "typing",
+    "unicodedata",
     "urllib",
     "werkzeug",
     "wsgiref",
 }
-MYSQL_ONLY = {"decimal", "pymysql", "ssl"}
+MYSQL_ONLY = {"pymysql", "socket"}
 SQLITE_ONLY = {"sqlite3"}
 
 PLAIN = {"name": "cold.plain", "version": "1", "param_schema": {}}

@@ -1,0 +1,36 @@
+"""SHA-1, SHA-256 and SHA-512 from Python itself.
+
+``hashlib`` prefers OpenSSL's, and loading OpenSSL costs a request under CGI more than all the
+hashing it does. Where Python was built without its own, they are hashlib's.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hashlib import _Hash
+    from typing import Any
+
+MODULES = {
+    "sha1": ("_sha1",),
+    "sha256": ("_sha2", "_sha256"),  # _sha2 since Python 3.12
+    "sha512": ("_sha2", "_sha512"),
+}
+
+
+def sha256(data: bytes) -> _Hash:
+    """As ``hashlib.sha256``."""
+    digest: _Hash = constructor("sha256")(data)
+    return digest
+
+
+def constructor(name: str) -> Any:
+    """The function in ``hashlib`` of this name, one of MODULES."""
+    for module in MODULES[name]:
+        try:
+            return getattr(__import__(module), name)
+        except (ImportError, AttributeError):
+            continue
+    import hashlib
+
+    return getattr(hashlib, name)
