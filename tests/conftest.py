@@ -42,12 +42,8 @@ def mariadb() -> Iterator[DatabaseServer]:
     if given:
         yield given
         return
-    database_server = MariaDB()
-    try:
-        database_server.start()
-        yield database_server
-    finally:
-        database_server.remove()
+    with MariaDB() as private:
+        yield private
 
 
 @pytest.fixture

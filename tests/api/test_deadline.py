@@ -17,8 +17,8 @@ from app.db import MAX_IDLE_CONNECTIONS, orm
 from app.server.flask_app import create_app
 from app.site import Site
 from tests.api.caller import API_KEY, Api, Reply, way_of
-from tests.faults.proxy import Proxy
 from tests.support.mariadb import MariaDB
+from tests.support.tcp_proxy import TcpProxy
 
 DEADLINE = 3.0
 SLACK = 4.0
@@ -148,34 +148,32 @@ def test_a_list_waits_no_longer(
 @pytest.mark.parametrize("engine", ["mariadb"], indirect=True)
 def test_a_wire_that_went_silent(database_url: str, mariadb: MariaDB) -> None:
     """Connections of earlier calls, and new ones: nothing comes back on any of them."""
-    wire = Proxy(mariadb.port)
-    api = api_at(database_url.replace(f":{mariadb.port}/", f":{wire.port}/"))
-    database = api.site.db
-    kept = [database._borrow(time.monotonic() + 60) for _ in range(MAX_IDLE_CONNECTIONS)]
-    for connection in kept:
-        database._give_back(connection)
-        connection.last_used -= 60
-    wire.stall()
-    began = time.monotonic()
-    reply = api.post("/tasks/claim", {"worker_id": "w1"})
-    assert time.monotonic() - began < DEADLINE + SLACK
-    assert (reply.status, reply.code) == (503, "database_unavailable")
-    wire.resume()
-    assert api.post("/tasks/claim", {"worker_id": "w1"}).code == "no_tasks"
-    database.close()
-    wire.close()
+    with TcpProxy(mariadb.port) as wire:
+        api = api_at(wire.through(database_url))
+        database = api.site.db
+        kept = [database._borrow(time.monotonic() + 60) for _ in range(MAX_IDLE_CONNECTIONS)]
+        for connection in kept:
+            database._give_back(connection)
+            connection.last_used -= 60
+        wire.stall()
+        began = time.monotonic()
+        reply = api.post("/tasks/claim", {"worker_id": "w1"})
+        assert time.monotonic() - began < DEADLINE + SLACK
+        assert (reply.status, reply.code) == (503, "database_unavailable")
+        wire.resume()
+        assert api.post("/tasks/claim", {"worker_id": "w1"}).code == "no_tasks"
+        database.close()
 
 
 @pytest.mark.parametrize("engine", ["mariadb"], indirect=True)
 def test_a_wire_that_went_silent_on_the_operator_path(database_url: str, mariadb: MariaDB) -> None:
     """Its pool asks a connection before use whether it lives, and may have to make a new one."""
-    wire = Proxy(mariadb.port)
-    url = database_url.replace(f":{mariadb.port}/", f":{wire.port}/")
-    raw = orm._open(from_values({"DATABASE_URL": url, "API_KEY": API_KEY}).database, 8.0)
-    raw.ping(False)
-    wire.stall()
-    began = time.monotonic()
-    with pytest.raises(pymysql.OperationalError):
+    with TcpProxy(mariadb.port) as wire:
+        settings = {"DATABASE_URL": wire.through(database_url), "API_KEY": API_KEY}
+        raw = orm._open(from_values(settings).database, 8.0)
         raw.ping(False)
-    assert time.monotonic() - began < 6.0
-    wire.close()
+        wire.stall()
+        began = time.monotonic()
+        with pytest.raises(pymysql.OperationalError):
+            raw.ping(False)
+        assert time.monotonic() - began < 6.0

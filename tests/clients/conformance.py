@@ -16,8 +16,9 @@ from typing import ClassVar
 import pytest
 
 from tests.clients.support import SETTINGS, Programs, Run
+from tests.support.http_proxy import HttpProxy, ProxiedCall
 from tests.support.net import HOST, free_port
-from tests.worker.support import Proxy, Queue
+from tests.worker.support import Queue
 
 QUICK = ("--poll-interval", "0.1")
 NEXT_TO_NEVER = ("--poll-interval", "3600")
@@ -80,7 +81,7 @@ class Conformance:
             queue.create("example.math.add", {"a": 2, "b": 0.5}),
             queue.create("example.sleep", {"seconds": 0.2}),
         ]
-        with Proxy(queue.url) as proxy:
+        with HttpProxy(queue.url) as proxy:
             code, output = worker.run("--until-empty", "--debug", *NEXT_TO_NEVER, url=proxy.url)
             # Each settling call brings the next task: one round trip a task.
             assert (proxy.count("/claim"), proxy.count("/complete")) == (1, 5)
@@ -144,7 +145,7 @@ class Conformance:
         assert queue.server.call("POST", "/tasks/claim", other)[0] == 200
         failure = {**other, "attempt": 1, "error": "not today"}
         assert queue.server.call("POST", f"/tasks/{task_id}/fail", failure)[0] == 200
-        with Proxy(queue.url) as proxy:
+        with HttpProxy(queue.url) as proxy:
             assert worker.run("--max-runs", "1", *QUICK, url=proxy.url)[0] == 0
             assert [body["attempt"] for body in proxy.bodies("/complete")] == [2]
         task = queue.task(task_id)
@@ -262,10 +263,10 @@ class Conformance:
         assert "again in 1.6" not in output
 
     def test_a_pause_of_one_second_is_no_plural(self, queue: Queue, worker: Programs) -> None:
-        def first_call(proxy: Proxy, *_: str) -> str:
+        def first_call(proxy: HttpProxy, _call: ProxiedCall) -> str:
             return "pass" if proxy.faults else "page"
 
-        with Proxy(queue.url, first_call) as proxy:
+        with HttpProxy(queue.url, first_call) as proxy:
             code, output = worker.run("--until-empty", "--poll-interval", "1", url=proxy.url)
         assert code == 0, output
         assert re.search(r"trying again in 1 second$", output, re.MULTILINE), output
@@ -273,7 +274,7 @@ class Conformance:
     def test_a_web_page_in_place_of_answers_ends_with_1(
         self, queue: Queue, worker: Programs
     ) -> None:
-        with Proxy(queue.url, lambda *_: "page") as proxy:
+        with HttpProxy(queue.url, lambda _proxy, _call: "page") as proxy:
             code, output = worker.run(*QUICK, url=proxy.url)
             assert len(proxy.faults) == 5
         assert code == 1, output
@@ -283,17 +284,17 @@ class Conformance:
     def test_a_finished_task_is_not_lost_to_trouble(
         self, queue: Queue, worker: Programs, fault: str
     ) -> None:
-        """`drop`: the server has noted the result, and its answer is lost."""
+        """`drop`: the server has noted the result, and its response is lost."""
         ids = [queue.create("example.echo", {"message": str(n)}, timeout=3) for n in range(2)]
 
-        def first_reports(proxy: Proxy, _method: str, path: str) -> str:
-            return fault if path.endswith("/complete") and len(proxy.faults) < 2 else "pass"
+        def first_reports(proxy: HttpProxy, call: ProxiedCall) -> str:
+            return fault if call.path.endswith("/complete") and len(proxy.faults) < 2 else "pass"
 
-        with Proxy(queue.url, first_reports) as proxy:
+        with HttpProxy(queue.url, first_reports) as proxy:
             code, output = worker.run("--max-runs", "2", *QUICK, url=proxy.url)
             assert proxy.faults == [fault] * 2
         assert code == 0, output
-        # A claim that came with a lost answer returns when its lease ends.
+        # A claim that came with a lost response returns when its lease ends.
         assert "claimed 2, completed 2, failed 0, lost 0" in output
         assert queue.statuses(ids) == ["completed"] * 2
         assert [queue.changes(task_id, "completed") for task_id in ids] == [1, 1]
@@ -301,10 +302,10 @@ class Conformance:
     def test_a_lost_lease_is_not_settled(self, queue: Queue, worker: Programs) -> None:
         task_id = queue.create("example.echo", {"message": "m"})
 
-        def taken(_proxy: Proxy, _method: str, path: str) -> str:
-            return "status:409" if path.endswith("/complete") else "pass"
+        def taken(_proxy: HttpProxy, call: ProxiedCall) -> str:
+            return "status:409" if call.path.endswith("/complete") else "pass"
 
-        with Proxy(queue.url, taken) as proxy:
+        with HttpProxy(queue.url, taken) as proxy:
             code, output = worker.run("--until-empty", *QUICK, url=proxy.url)
             assert proxy.faults == ["status:409"]
         assert code == 0, output
@@ -315,7 +316,7 @@ class Conformance:
         self, queue: Queue, worker: Programs
     ) -> None:
         task_id = queue.create("example.sleep", {"seconds": 600}, timeout=4)
-        with Proxy(queue.url) as proxy:
+        with HttpProxy(queue.url) as proxy:
             running = worker.start("--max-runs", "1", *QUICK, url=proxy.url)
             queue.wait_for(task_id, "claimed")
             # Somebody takes it from the worker.
@@ -331,10 +332,10 @@ class Conformance:
     ) -> None:
         task_id = queue.create("example.sleep", {"seconds": 2}, timeout=3)
 
-        def no_heartbeats(_proxy: Proxy, _method: str, path: str) -> str:
-            return "page" if path.endswith(("/heartbeat", "/progress")) else "pass"
+        def no_heartbeats(_proxy: HttpProxy, call: ProxiedCall) -> str:
+            return "page" if call.path.endswith(("/heartbeat", "/progress")) else "pass"
 
-        with Proxy(queue.url, no_heartbeats) as proxy:
+        with HttpProxy(queue.url, no_heartbeats) as proxy:
             code, output = worker.run("--max-runs", "1", *QUICK, url=proxy.url)
             assert proxy.faults
         assert code == 0, output
@@ -344,10 +345,10 @@ class Conformance:
     def test_a_refused_result_fails_for_good(self, queue: Queue, worker: Programs) -> None:
         task_id = queue.create("example.echo", {"message": "m"})
 
-        def refused(_proxy: Proxy, _method: str, path: str) -> str:
-            return "status:413" if path.endswith("/complete") else "pass"
+        def refused(_proxy: HttpProxy, call: ProxiedCall) -> str:
+            return "status:413" if call.path.endswith("/complete") else "pass"
 
-        with Proxy(queue.url, refused) as proxy:
+        with HttpProxy(queue.url, refused) as proxy:
             code, output = worker.run("--until-empty", *QUICK, url=proxy.url)
         assert code == 0, output
         task = queue.task(task_id)

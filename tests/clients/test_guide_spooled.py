@@ -51,15 +51,15 @@ def start(workers: Programs, queue: Queue, *queues: str, **env: str) -> Run:
 
 def create(queue: Queue, name: str, payload: dict[str, Any], **more: Any) -> int:
     body = {"queue_name": name, "payload": payload, **more}
-    status, answer = queue.server.call("POST", "/v1/jobs", body)
-    assert status == 201, answer
-    return int(answer["id"])
+    status, response = queue.server.call("POST", "/v1/jobs", body)
+    assert status == 201, response
+    return int(response["id"])
 
 
 def job(queue: Queue, job_id: int) -> dict[str, Any]:
-    status, answer = queue.server.call("GET", f"/v1/jobs/{job_id}")
-    assert status == 200, answer
-    return answer
+    status, response = queue.server.call("GET", f"/v1/jobs/{job_id}")
+    assert status == 200, response
+    return response
 
 
 def ended(run: Run) -> list[dict[str, Any]]:
@@ -81,8 +81,8 @@ def test_jobs_are_done_with_progress(queue: Queue, workers: Programs, older: str
     assert [each["event"] for each in events] == [
         *("started", "job:claimed", "job:completed", "stopped")
     ]
-    _, answer = queue.server.call("GET", f"/workers/{events[0]['workerId']}")
-    worker = answer["data"]
+    _, response = queue.server.call("GET", f"/workers/{events[0]['workerId']}")
+    worker = response["data"]
     assert (worker["task_types"], worker["concurrency"]) == ([name], 10)
     assert worker["host"]
     assert worker["metadata"] == ({} if older else {"env": "production", "region": "us-east-1"})

@@ -16,9 +16,10 @@ import requests
 from playwright.sync_api import sync_playwright
 
 from tests.clients.support import EXAMPLES, Programs, inherited
+from tests.support.http_proxy import HttpProxy, ProxiedCall
 from tests.support.net import HOST, free_port, is_listening, wait_until
 from tests.support.server import API_KEY
-from tests.worker.support import Proxy, Queue
+from tests.worker.support import Queue
 
 SECONDS = 60
 HOSTILE = "<script>alert(\"x\")</script> & 'žluť' </textarea>"
@@ -88,9 +89,11 @@ class Visitor:
 
     def add(self, text: str) -> requests.Response:
         """Sends the form and follows to the task's page."""
-        answer = self.send({**self.fields(), "text": text})
-        assert answer.status_code == 303, answer.text
-        return self.session.get(urljoin(answer.url, answer.headers["Location"]), timeout=SECONDS)
+        response = self.send({**self.fields(), "text": text})
+        assert response.status_code == 303, response.text
+        return self.session.get(
+            urljoin(response.url, response.headers["Location"]), timeout=SECONDS
+        )
 
 
 @pytest.fixture
@@ -113,8 +116,8 @@ def work(queue: Queue, command: Sequence[str] = WORKER) -> None:
 
 
 def tasks(queue: Queue) -> list[int]:
-    _, answer = queue.server.call("GET", "/tasks")
-    return [task["id"] for task in answer["data"]["tasks"]]
+    _, response = queue.server.call("GET", "/tasks")
+    return [task["id"] for task in response["data"]["tasks"]]
 
 
 def test_a_task_is_added_and_its_result_shown(queue: Queue, visitor: Visitor) -> None:
@@ -129,9 +132,9 @@ def test_a_task_is_added_and_its_result_shown(queue: Queue, visitor: Visitor) ->
     assert 'http-equiv="refresh"' not in done.text
     assert "&lt;SCRIPT&gt;ALERT(&quot;X&quot;)&lt;/SCRIPT&gt;" in done.text
     assert "<script" not in done.text.lower()
-    for answer in (waiting, done, visitor.get()):
-        assert API_KEY not in answer.text
-        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    for response in (waiting, done, visitor.get()):
+        assert API_KEY not in response.text
+        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
 
 
 def test_one_form_makes_one_task(queue: Queue, visitor: Visitor) -> None:
@@ -144,10 +147,10 @@ def test_one_form_makes_one_task(queue: Queue, visitor: Visitor) -> None:
 
 
 def test_an_answer_that_got_lost_makes_no_second_task(queue: Queue, tmp_path: Path) -> None:
-    def first_create(proxy: Proxy, _method: str, path: str) -> str:
-        return "drop" if path.endswith("/tasks") and not proxy.faults else "pass"
+    def first_create(proxy: HttpProxy, call: ProxiedCall) -> str:
+        return "drop" if call.path.endswith("/tasks") and not proxy.faults else "pass"
 
-    with Proxy(queue.url, first_create) as proxy, Site(tmp_path, proxy.url, queue.key) as site:
+    with HttpProxy(queue.url, first_create) as proxy, Site(tmp_path, proxy.url, queue.key) as site:
         assert "<dd>pending</dd>" in Visitor(site).add("once").text
         assert proxy.faults == ["drop"]
     assert len(tasks(queue)) == 1
@@ -157,9 +160,9 @@ def test_a_form_from_elsewhere_is_refused(queue: Queue, site: Site) -> None:
     visitor, other = Visitor(site), Visitor(site)
     form = {**visitor.fields(), "text": "sent by another site"}
     for wrong in ({"token": ""}, {"token": other.fields()["token"]}):
-        answer = visitor.send({**form, **wrong})
-        assert answer.status_code == 403
-        assert "sent by another site" in answer.text
+        response = visitor.send({**form, **wrong})
+        assert response.status_code == 403
+        assert "sent by another site" in response.text
     without = {name: value for name, value in form.items() if name != "token"}
     assert visitor.send(without).status_code == 403
     assert visitor.send({**without, "token[]": form["token"]}).status_code == 403
@@ -168,19 +171,19 @@ def test_a_form_from_elsewhere_is_refused(queue: Queue, site: Site) -> None:
 
 def test_a_task_is_shown_to_nobody_else(site: Site) -> None:
     page = Visitor(site).add("mine").url
-    answer = Visitor(site).get("?" + page.partition("?")[2])
-    assert answer.status_code == 404
-    assert "mine" not in answer.text
+    response = Visitor(site).get("?" + page.partition("?")[2])
+    assert response.status_code == 404
+    assert "mine" not in response.text
 
 
 def test_what_the_schema_does_not_allow_is_said(queue: Queue, visitor: Visitor) -> None:
     schema = {"type": "object", "properties": {"text": {"maxLength": 5}}}
     queue.register("example.uppercase", param_schema=schema)
-    answer = visitor.send({**visitor.fields(), "text": "<b>too long"})
-    assert answer.status_code == 400
-    assert "too long" in answer.text
-    assert '<ul class="errors"' in answer.text
-    assert "<b>" not in answer.text
+    response = visitor.send({**visitor.fields(), "text": "<b>too long"})
+    assert response.status_code == 400
+    assert "too long" in response.text
+    assert '<ul class="errors"' in response.text
+    assert "<b>" not in response.text
     assert tasks(queue) == []
 
 
@@ -195,10 +198,10 @@ def test_a_queue_that_is_away_or_refuses_is_no_crash(queue: Queue, tmp_path: Pat
             (refused, 500, "The API key is not the right one"),
         ):
             visitor = Visitor(each)
-            answer = visitor.send({**visitor.fields(), "text": "kept"})
-            assert answer.status_code == status
-            assert "kept</textarea>" in answer.text
-            assert reason not in answer.text
+            response = visitor.send({**visitor.fields(), "text": "kept"})
+            assert response.status_code == status
+            assert "kept</textarea>" in response.text
+            assert reason not in response.text
             assert reason in each.log()
 
 

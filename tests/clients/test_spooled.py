@@ -47,9 +47,9 @@ class Site:
         return Program(version, scene, base_url, self.server.api_key)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        status, answer = self.server.call(method, path, body)
-        assert status in (200, 201), answer
-        return answer["data"]
+        status, response = self.server.call(method, path, body)
+        assert status in (200, 201), response
+        return response["data"]
 
     def create(self, queue: str) -> int:
         self.call(

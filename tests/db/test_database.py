@@ -437,16 +437,16 @@ def in_child(work: Callable[[], str]) -> str:
     child = os.fork()
     if child == 0:
         try:
-            answer = work()
+            outcome = work()
         except BaseException as error:
-            answer = repr(error)
-        os.write(writer, answer.encode())
+            outcome = repr(error)
+        os.write(writer, outcome.encode())
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:
-        answer = stream.read().decode()
+        outcome = stream.read().decode()
     os.waitpid(child, 0)
-    return answer
+    return outcome
 
 
 def test_forked_processes_share_no_connection(mariadb_site: Site) -> None:

@@ -12,15 +12,15 @@ BATCH = 500
 
 def post(server: Server, path: str, body: Any) -> Any:
     """The ``data`` of a call that must succeed."""
-    status, answer = server.call("POST", path, body)
-    assert status in (200, 201), (path, status, answer)
-    return answer["data"]
+    status, response = server.call("POST", path, body)
+    assert status in (200, 201), (path, status, response)
+    return response["data"]
 
 
 def get(server: Server, path: str) -> Any:
-    status, answer = server.call("GET", path)
-    assert status == 200, (path, status, answer)
-    return answer["data"]
+    status, response = server.call("GET", path)
+    assert status == 200, (path, status, response)
+    return response["data"]
 
 
 def register(server: Server, name: str, **options: Any) -> None:

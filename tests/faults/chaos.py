@@ -58,7 +58,7 @@ class Outcome(NamedTuple):
     hits: list[Hit]
     errors: list[BookError]
     created: list[Event]
-    answers: list[Event]
+    responses: list[Event]
     outside: list[Event]
     silences: list[Event]
     tasks: int
@@ -154,7 +154,7 @@ def settle_accounts(
         hits,
         errors,
         books.created,
-        pool.events("answer"),
+        pool.events("response"),
         pool.events("outside"),
         pool.events("silence"),
         len(books.tasks),

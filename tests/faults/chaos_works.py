@@ -9,75 +9,76 @@ from __future__ import annotations
 
 import http.client
 import itertools
-import json
 import random
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from tests.faults.client import Reply, Work
+from tests.faults.client import Work
 from tests.faults.contract import complaint
+from tests.support.http_client import Response
 
 TYPE = "chaos"
-PATIENCE_SECONDS = 120
+INSIST_SECONDS = 120
 PAUSE_SECONDS = 0.05
 TOGETHER_SECONDS = 0.2
-ANSWER_SECONDS = 30
+RESPONSE_SECONDS = 30
 """Every call ends within the site's deadline, 20 s; the rest is for a machine that is busy."""
 
 Task = dict[str, Any]
 
 
-class Answered(NamedTuple):
-    """The answer that counts, and how often the call was sent before it came."""
+class FinalResponse(NamedTuple):
+    """The response that counts, and how often the call was sent before it came."""
 
-    reply: Reply
+    response: Response
     tries: int
 
     @property
     def data(self) -> Any:
-        return self.reply.data
+        return self.response.data
 
 
-def try_once(work: Work, kind: str, path: str, body: dict[str, Any]) -> Reply | None:
-    """One call, noted with its answer; None when no answer came that could be used."""
+def try_once(work: Work, kind: str, path: str, body: dict[str, Any]) -> Response | None:
+    """One call, noted with its response; None when no response came that could be used."""
     began = time.monotonic()
     try:
-        reply = work.client.send("POST", path, json.dumps(body))
+        response = work.client.post(path, body)
     except (OSError, http.client.HTTPException) as error:
         work.journal.write("silence", port=work.client.port, what=repr(error))
         _check_seconds(work, kind, time.monotonic() - began)
         return None
     seconds = time.monotonic() - began
-    work.journal.write("answer", port=reply.port, kind=kind, status=reply.status, seconds=seconds)
+    work.journal.write(
+        "response", port=work.client.port, kind=kind, status=response.status, seconds=seconds
+    )
     _check_seconds(work, kind, seconds)
-    found = complaint(kind, reply.status, reply.headers, reply.raw)
+    found = complaint(kind, response.status, response.headers, response.raw)
     if found:
         work.journal.write("outside", kind=kind, what=found)
         return None
-    document = json.loads(reply.raw)
-    return reply._replace(data=document.get("data"), code=document.get("code", ""))
+    return response
 
 
 def _check_seconds(work: Work, kind: str, seconds: float) -> None:
-    if seconds > ANSWER_SECONDS:
-        work.journal.write("outside", kind=kind, what=f"no answer within {seconds:.0f} s")
+    if seconds > RESPONSE_SECONDS:
+        work.journal.write("outside", kind=kind, what=f"no response within {seconds:.0f} s")
 
 
 def insist(
     work: Work, kind: str, path: str, body: dict[str, Any], repeat: dict[str, Any] | None = None
-) -> Answered:
+) -> FinalResponse:
     """The same call until it is answered by something else than 503; ``repeat`` is what a repeat
     says beside it. Raises TimeoutError when that takes longer than any fault.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + INSIST_SECONDS
     for tries in itertools.count(1):
-        reply = try_once(work, kind, path, body)
-        if reply is not None and reply.status != 503:
-            return Answered(reply, tries)
+        response = try_once(work, kind, path, body)
+        if response is not None and response.status != 503:
+            return FinalResponse(response, tries)
         if time.monotonic() > deadline:
             raise TimeoutError(
-                f"{path} was not answered for {PATIENCE_SECONDS} s, {tries} times; last: {reply}"
+                f"{path} was not answered for {INSIST_SECONDS} s, {tries} times; last: {response}"
             )
         time.sleep(PAUSE_SECONDS)
         body = {**body, **(repeat or {})}
@@ -115,8 +116,8 @@ def own_key(task: Task) -> str:
 
 def create_by_key(work: Work, chance: random.Random, numbers: Iterator[int]) -> None:
     task = new_task(work, chance, numbers)
-    answered = insist(work, "create", "/tasks", {**task, "dedupe_key": own_key(task)})
-    created(work, task, answered.data)
+    final = insist(work, "create", "/tasks", {**task, "dedupe_key": own_key(task)})
+    created(work, task, final.data)
 
 
 def create_by_params(work: Work, chance: random.Random, numbers: Iterator[int]) -> None:
@@ -127,17 +128,17 @@ def create_by_params(work: Work, chance: random.Random, numbers: Iterator[int]) 
 def create_many(work: Work, chance: random.Random, numbers: Iterator[int]) -> None:
     tasks = [new_task(work, chance, numbers) for _ in range(chance.randint(2, 8))]
     keyed = [{**task, "dedupe_key": own_key(task)} for task in tasks]
-    answered = insist(work, "create", "/tasks", {"tasks": keyed})
-    for task, shown in zip(tasks, answered.data["tasks"]):
+    final = insist(work, "create", "/tasks", {"tasks": keyed})
+    for task, shown in zip(tasks, final.data["tasks"]):
         created(work, task, shown)
 
 
 def create_undeduplicated(work: Work, chance: random.Random, numbers: Iterator[int]) -> None:
-    """Once: whether a call without an answer made its task cannot be known."""
+    """Once: whether a call without a response made its task cannot be known."""
     task = new_task(work, chance, numbers)
-    reply = try_once(work, "create", "/tasks", {**task, "dedupe": False})
-    if reply is not None and reply.status == 201:
-        created(work, task, reply.data)
+    response = try_once(work, "create", "/tasks", {**task, "dedupe": False})
+    if response is not None and response.status == 201:
+        created(work, task, response.data)
 
 
 def create_together(work: Work, chance: random.Random, numbers: Iterator[int]) -> None:
@@ -145,8 +146,8 @@ def create_together(work: Work, chance: random.Random, numbers: Iterator[int]) -
     time.sleep(TOGETHER_SECONDS - time.time() % TOGETHER_SECONDS)
     params = {"from": "everybody", "number": int(time.time() / TOGETHER_SECONDS)}
     task: Task = {"type": TYPE, "params": params}
-    answered = insist(work, "create", "/tasks", {**task, "dedupe_key": own_key(task)})
-    created(work, task, answered.data)
+    final = insist(work, "create", "/tasks", {**task, "dedupe_key": own_key(task)})
+    created(work, task, final.data)
 
 
 def created(work: Work, task: Task, shown: dict[str, Any]) -> None:
@@ -184,11 +185,11 @@ class Consumer:
 
     def claim(self) -> list[Task]:
         options = {"worker_id": self.worker_id, **self._claim_options()}
-        answered = insist(self.work, "claim", "/tasks/claim", options, {"again": True})
-        return self._took(answered.data["tasks"])
+        final = insist(self.work, "claim", "/tasks/claim", options, {"again": True})
+        return self._took(final.data["tasks"])
 
     def work_off(self, tasks: list[Task]) -> list[Task]:
-        """Work on these; the tasks that came with the last answer."""
+        """Work on these; the tasks that came with the last response."""
         if len(tasks) > 1 and self.chance.random() < 0.5:
             time.sleep(self.chance.uniform(0, 0.02))
             return self._settle_together(tasks)
@@ -236,10 +237,10 @@ class Consumer:
         body = {"worker_id": self.worker_id, "attempt": task["attempts"], "lease": self.lease}
         for _ in range(4):
             time.sleep(self.lease / 3)
-            answered = insist(self.work, "heartbeat", f"/tasks/{task['id']}/heartbeat", body)
-            self._heard(task, "heartbeat", answered.reply.status, answered.reply.code, answered)
-            if answered.reply.status == 200:
-                task["lease_expires_at"] = answered.data["lease_expires_at"]
+            final = insist(self.work, "heartbeat", f"/tasks/{task['id']}/heartbeat", body)
+            self._heard(task, "heartbeat", final.response.status, final.response.code or "", final)
+            if final.response.status == 200:
+                task["lease_expires_at"] = final.data["lease_expires_at"]
 
     def _outcome(self, task: Task) -> tuple[str, dict[str, Any]]:
         """How the attempt ends: the call's name and what it says."""
@@ -260,10 +261,10 @@ class Consumer:
         if claim:
             body["claim"] = claim
             repeat = {"claim": {**claim, "again": True}}
-        answered = insist(self.work, "settle", f"/tasks/{task['id']}/{kind}", body, repeat)
-        self._heard(task, kind, answered.reply.status, answered.reply.code, answered, fields)
-        if claim and answered.reply.status == 200:
-            return self._took(answered.data["tasks"])
+        final = insist(self.work, "settle", f"/tasks/{task['id']}/{kind}", body, repeat)
+        self._heard(task, kind, final.response.status, final.response.code or "", final, fields)
+        if claim and final.response.status == 200:
+            return self._took(final.data["tasks"])
         return []
 
     def _settle_together(self, tasks: list[Task]) -> list[Task]:
@@ -272,11 +273,11 @@ class Consumer:
         claim = self._claim_options()
         body = {"worker_id": self.worker_id, "outcomes": outcomes, "claim": claim}
         repeat = {"claim": {**claim, "again": True}}
-        answered = insist(self.work, "settle many", "/tasks/settle", body, repeat)
-        for task, (kind, fields), settled in zip(tasks, ends, answered.data["settled"]):
+        final = insist(self.work, "settle many", "/tasks/settle", body, repeat)
+        for task, (kind, fields), settled in zip(tasks, ends, final.data["settled"]):
             code = settled.get("code", "")
-            self._heard(task, kind, 409 if code else 200, code, answered, fields)
-        return self._took(answered.data["tasks"])
+            self._heard(task, kind, 409 if code else 200, code, final, fields)
+        return self._took(final.data["tasks"])
 
     def _heard(
         self,
@@ -284,13 +285,13 @@ class Consumer:
         kind: str,
         status: int,
         code: str,
-        answered: Answered,
+        final: FinalResponse,
         fields: dict[str, Any] | None = None,
     ) -> None:
         """Note what became of an outcome, and until when the task was known to be held."""
         until = task["lease_expires_at"]
         if kind == "heartbeat" and status == 200:
-            until = answered.data["lease_expires_at"]
+            until = final.data["lease_expires_at"]
         self.work.journal.write(
             "outcome",
             kind=kind,
@@ -300,7 +301,7 @@ class Consumer:
             accepted=status == 200,
             code=code,
             said=fields or {},
-            tries=answered.tries,
+            tries=final.tries,
             until=until,
             wall=time.time(),
         )

@@ -1,5 +1,5 @@
-"""What a client of the servers under test has: calls, a journal, its name. It needs the standard
-library alone; the works themselves are in works.py and chaos_works.py.
+"""What a client of the servers under test has: calls, a journal, its name. The works themselves are
+in works.py and chaos_works.py.
 """
 
 from __future__ import annotations
@@ -9,24 +9,14 @@ import json
 import os
 import random
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
-ANSWER_SECONDS = 60
-PATIENCE_SECONDS = 90
+from tests.support.http_client import HttpClient, Response
+from tests.support.net import HOST
+
+RESPONSE_SECONDS = 60
+INSIST_SECONDS = 90
 """How long a client insists before it gives up: longer than any fault lasts."""
-
-
-class Reply(NamedTuple):
-    """``data`` is the answer's ``data``; ``code`` its error code, empty where there is none.
-    ``raw`` is all that came, and ``port`` the server's that sent it.
-    """
-
-    status: int
-    data: Any
-    code: str
-    headers: dict[str, str]
-    raw: bytes
-    port: int
 
 
 class Client:
@@ -35,37 +25,23 @@ class Client:
     """
 
     def __init__(self, ports: list[int], api_key: str) -> None:
-        self._ports = ports
+        self._servers = [
+            HttpClient(HOST, port, api_key=api_key, seconds=RESPONSE_SECONDS) for port in ports
+        ]
         self.port = ports[0]
-        """The server of the last call."""
-        self._headers = {"X-API-Key": api_key, "Content-Type": "application/json"}
+        """The port of the server of the last call."""
 
-    def post(self, path: str, body: dict[str, Any]) -> Reply:
-        """One call, once. Raises OSError or HTTPException when there is no whole answer, and
-        ValueError when it is no JSON object.
-        """
-        return self._call("POST", path, json.dumps(body))
+    def post(self, path: str, body: dict[str, Any]) -> Response:
+        """One call, once. Raises OSError or HTTPException when no whole response comes back."""
+        return self._call("POST", path, body)
 
-    def get(self, path: str) -> Reply:
+    def get(self, path: str) -> Response:
         return self._call("GET", path, None)
 
-    def _call(self, method: str, path: str, body: str | None) -> Reply:
-        reply = self.send(method, path, body)
-        document = json.loads(reply.raw)
-        return reply._replace(data=document.get("data"), code=document.get("code", ""))
-
-    def send(self, method: str, path: str, body: str | None) -> Reply:
-        """One call whose answer is not looked into."""
-        self.port = random.choice(self._ports)
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_SECONDS)
-        try:
-            connection.request(method, "/api" + path, body, self._headers)
-            answer = connection.getresponse()
-            raw = answer.read()
-        finally:
-            connection.close()
-        headers = {name.lower(): value for name, value in answer.getheaders()}
-        return Reply(answer.status, None, "", headers, raw, self.port)
+    def _call(self, method: str, path: str, body: dict[str, Any] | None) -> Response:
+        server = random.choice(self._servers)
+        self.port = server.port
+        return server.call(method, path, body)
 
 
 class Journal:
@@ -96,26 +72,28 @@ class Work:
         """Whether it is time to finish what there is, and to begin nothing new."""
         return os.path.exists(self._calm)
 
-    def post(self, path: str, body: dict[str, Any]) -> Reply:
+    def post(self, path: str, body: dict[str, Any]) -> Response:
         """One call, its status noted."""
-        reply = self.client.post(path, body)
-        self.journal.write("reply", path=path, status=reply.status)
-        return reply
+        response = self.client.post(path, body)
+        self.journal.write("response", path=path, status=response.status)
+        return response
 
-    def insist(self, path: str, body: dict[str, Any]) -> Reply:
-        """The same call again and again until it is answered by something else than a 503."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+    def insist(self, path: str, body: dict[str, Any]) -> Response:
+        """The same call again and again until its response is something else than a 503."""
+        deadline = time.monotonic() + INSIST_SECONDS
         while True:
             try:
-                reply = self.client.post(path, body)
-                if reply.status != 503:
-                    return reply
-                trouble, retry_after = reply.code, reply.headers.get("retry-after")
+                response = self.client.post(path, body)
+                if response.status != 503:
+                    return response
+                trouble, retry_after = response.code, response.headers.get("retry-after")
             except (OSError, http.client.HTTPException) as error:
                 trouble, retry_after = repr(error), None
             self.journal.write("trouble", path=path, what=trouble, retry_after=retry_after)
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{path} was not answered for {PATIENCE_SECONDS} s: {trouble}")
+                raise TimeoutError(
+                    f"{path} had no response for {INSIST_SECONDS} s, the last time: {trouble}"
+                )
             time.sleep(0.05)
 
     def took(self, tasks: list[dict[str, Any]]) -> None:

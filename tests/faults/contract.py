@@ -1,4 +1,4 @@
-"""Whether an answer is one that the API promises. Standard library alone: clients use it."""
+"""Whether a response is one that the API promises."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STATUSES = {
 
 
 def complaint(kind: str, status: int, headers: Mapping[str, str], raw: bytes) -> str:
-    """What is wrong with the answer to a call of this kind; "" for an answer that is as promised.
+    """What is wrong with the response to a call of this kind; "" for one that is as promised.
 
     The names of the headers are in lower case.
     """

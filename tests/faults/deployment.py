@@ -12,13 +12,13 @@ from typing import Any
 
 import sqlalchemy
 
-from tests.faults.proxy import Proxy
 from tests.support.database import mariadb_with_tables
 from tests.support.disk import mount, unmount
 from tests.support.galera import Galera
 from tests.support.mariadb import MariaDB
 from tests.support.mysql import MySQL
 from tests.support.server import Server
+from tests.support.tcp_proxy import TcpProxy
 
 NAME = "tm_chaos"
 DISK_MEGABYTES = 1024
@@ -29,7 +29,7 @@ LOCKS = "SELECT * FROM information_schema.innodb_trx; SHOW FULL PROCESSLIST"
 
 
 class Deployment:
-    """``servers`` answer the clients. The database is reached by ``urls`` without any wire, one
+    """``servers`` serve the clients. The database is reached by ``urls`` without any wire, one
     for each of its nodes.
     """
 
@@ -71,10 +71,8 @@ class OnMariaDB(Deployment):
         stack.callback(self.database.kill)
         self.database.start()
         self.urls = [mariadb_with_tables(self.database, NAME)]
-        self.wires = [new_wire(stack, self.database) for _ in range(2)]
-        self.servers = start_servers(
-            stack, [through(wire, self.urls[0], self.database) for wire in self.wires]
-        )
+        self.wires = [stack.enter_context(TcpProxy(self.database.port)) for _ in range(2)]
+        self.servers = start_servers(stack, [wire.through(self.urls[0]) for wire in self.wires])
 
     def tell_of_locks(self) -> str:
         return self.database.client(LOCKS)
@@ -92,9 +90,9 @@ class OnGalera(Deployment):
     def __init__(self, stack: ExitStack) -> None:
         self.cluster = stack.enter_context(Galera())
         self.urls = self.cluster.with_tables(NAME)
-        self.wires = [new_wire(stack, node) for node in self.cluster.nodes]
-        wired = zip(self.wires, self.urls, self.cluster.nodes)
-        self.servers = start_servers(stack, [through(*each) for each in wired])
+        self.wires = [stack.enter_context(TcpProxy(node.port)) for node in self.cluster.nodes]
+        wired = [wire.through(url) for wire, url in zip(self.wires, self.urls)]
+        self.servers = start_servers(stack, wired)
 
     def tell_of_nodes(self) -> list[str]:
         self.cluster.wait_until_whole()
@@ -126,23 +124,9 @@ def new_folder(stack: ExitStack) -> Path:
     return folder
 
 
-def new_wire(stack: ExitStack, database: MariaDB) -> Proxy:
-    wire = Proxy(database.port)
-    stack.callback(wire.close)
-    return wire
-
-
-def through(wire: Proxy, url: str, database: MariaDB) -> str:
-    """The database's address at the wire's other end."""
-    return url.replace(f":{database.port}/", f":{wire.port}/")
-
-
 def start_servers(stack: ExitStack, urls: Sequence[str]) -> list[Server]:
     servers = [Server({**CONFIG, "DATABASE_URL": url}, workers=2, threads=4) for url in urls]
-    for server in servers:
-        stack.callback(server.remove)
-        server.start()
-    return servers
+    return [stack.enter_context(server) for server in servers]
 
 
 def select(url: str, sql: str, **values: Any) -> list[dict[str, Any]]:

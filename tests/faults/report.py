@@ -15,7 +15,7 @@ from tests.faults.client_pool import Event
 BEFORE = "before the first fault"
 HEADINGS = (
     *("fault", "times", "tasks", "lost", "doubled", "wrongly refused"),
-    *("outside the contract", "calls without answer"),
+    *("outside the contract", "calls without response"),
     *("standstill, s (median, max)", "recovery, s (median, max)"),
 )
 
@@ -56,7 +56,7 @@ def fault_of(hits: list[Hit], events: Iterable[Event]) -> Counter[str]:
 
 def standstill_times(outcome: Outcome) -> dict[str, list[float]]:
     """The longest time in each fault, and until the next, in which no change was made at all."""
-    times = sorted(event["at"] for event in outcome.answers if event["status"] in (200, 201))
+    times = sorted(event["at"] for event in outcome.responses if event["status"] in (200, 201))
     found: dict[str, list[float]] = defaultdict(list)
     ends = [*(hit.began for hit in outcome.hits[1:]), float("inf")]
     for hit, end in zip(outcome.hits, ends):
@@ -70,7 +70,7 @@ def standstill_times(outcome: Outcome) -> dict[str, list[float]]:
 def recovery_times(outcome: Outcome) -> dict[str, list[float]]:
     """From the end of each fault to the moment when every server has made a change again."""
     successes: dict[int, list[float]] = defaultdict(list)
-    for event in outcome.answers:
+    for event in outcome.responses:
         if event["status"] in (200, 201):
             successes[event["port"]].append(event["at"])
     found: dict[str, list[float]] = defaultdict(list)
@@ -86,10 +86,10 @@ def shown(seconds: list[float]) -> str:
 
 
 def summary(outcome: Outcome) -> str:
-    answers = Counter(event["status"] for event in outcome.answers)
-    slowest = max((event["seconds"] for event in outcome.answers), default=0.0)
-    statuses = ", ".join(f"{count} with {status}" for status, count in sorted(answers.items()))
+    counts = Counter(event["status"] for event in outcome.responses)
+    slowest = max((event["seconds"] for event in outcome.responses), default=0.0)
+    statuses = ", ".join(f"{count} with {status}" for status, count in sorted(counts.items()))
     return (
-        f"{outcome.tasks} tasks, {len(outcome.answers)} answers ({statuses}), the slowest after "
-        f"{slowest:.1f} s; all finished {outcome.drain_seconds:.1f} s after the last fault"
+        f"{outcome.tasks} tasks, {len(outcome.responses)} responses ({statuses}), the slowest "
+        f"after {slowest:.1f} s; all finished {outcome.drain_seconds:.1f} s after the last fault"
     )

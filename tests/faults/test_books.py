@@ -178,7 +178,7 @@ DONE = {"success": True, "message": "done", "data": {}, "timestamp": 1}
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "answer", "words"),
+    ("status", "headers", "response", "words"),
     [
         (200, JSON, DONE, ""),
         (503, {**JSON, "retry-after": "2"}, BUSY, ""),
@@ -192,9 +192,9 @@ DONE = {"success": True, "message": "done", "data": {}, "timestamp": 1}
     ],
 )
 def test_answers_outside_the_contract(
-    status: int, headers: dict[str, str], answer: dict[str, Any], words: str
+    status: int, headers: dict[str, str], response: dict[str, Any], words: str
 ) -> None:
-    found = complaint("claim", status, headers, json.dumps(answer).encode())
+    found = complaint("claim", status, headers, json.dumps(response).encode())
     assert found.startswith(words)
     assert bool(found) == bool(words)
 

@@ -1,4 +1,4 @@
-"""A short chaos run on each engine: nothing lost, nothing doubled, every answer as promised. Long
+"""A short chaos run on each engine: nothing lost, nothing doubled, every response as promised. Long
 ones are run by hand: docs/reliability.md.
 """
 

@@ -154,8 +154,8 @@ def check_leases_and_waits(first: Server, second: Server) -> None:
     for task_id in (beating, progressing):
         assert times[task_id] - extended >= SECONDS * 0.95
     for server in (first, second):
-        status, answer = server.call("POST", f"/tasks/{leased}/complete", mine)
-        assert (status, answer["code"]) == (409, "lease_lost")
+        status, response = server.call("POST", f"/tasks/{leased}/complete", mine)
+        assert (status, response["code"]) == (409, "lease_lost")
     post(second, f"/tasks/{leased}/complete", {"worker_id": "b", "attempt": 2})
     assert task(first, leased)["status"] == "completed"
 
@@ -190,7 +190,7 @@ def check_times_to_run(server: Server) -> None:
 
 
 def check_shown_times(server: Server) -> None:
-    """Times in answers are UTC by the database's clock, which here is right."""
+    """Times in responses are UTC by the database's clock, which here is right."""
     (task_id,) = create(server, [{"type": "plain", "params": {"shown": True}, "delay": 60}])
     found = task(server, task_id)
     check_near(found["created_at"], 0)

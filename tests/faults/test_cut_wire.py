@@ -1,5 +1,5 @@
 """The wire to the database is cut in the middle of a call: before the database got its change, or
-after it was done and before the answer came back. Nothing is done twice, and what the caller
+after it was done and before the response came back. Nothing is done twice, and what the caller
 hears is true.
 """
 
@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from tests.faults.calls import create_plain, history, post, register, task
-from tests.faults.proxy import Proxy
 from tests.support.database import empty, mariadb_with_tables
 from tests.support.mariadb import DatabaseServer
 from tests.support.server import Server
+from tests.support.tcp_proxy import TcpProxy
 
 CHANGES = "COMMIT"
 
@@ -22,15 +22,14 @@ both_cuts = pytest.mark.parametrize("cut", ["cut_before", "cut_after"])
 
 
 @pytest.fixture(scope="module")
-def wire(mariadb: DatabaseServer) -> Iterator[Proxy]:
-    proxy = Proxy(mariadb.port)
-    yield proxy
-    proxy.close()
+def wire(mariadb: DatabaseServer) -> Iterator[TcpProxy]:
+    with TcpProxy(mariadb.port) as proxy:
+        yield proxy
 
 
 @pytest.fixture(scope="module")
-def shared_web(mariadb: DatabaseServer, wire: Proxy) -> Iterator[Server]:
-    address = mariadb_with_tables(mariadb, "tm_wire").replace(f":{mariadb.port}/", f":{wire.port}/")
+def shared_web(mariadb: DatabaseServer, wire: TcpProxy) -> Iterator[Server]:
+    address = wire.through(mariadb_with_tables(mariadb, "tm_wire"))
     with Server({"DATABASE_URL": address, "RETRY_DELAY": 600}, 1, 1) as running:
         yield running
 
@@ -46,20 +45,20 @@ def web(shared_web: Server) -> Server:
 class Cut:
     """Arms the wire for the next call and makes that call."""
 
-    def __init__(self, web: Server, wire: Proxy, cut: str) -> None:
+    def __init__(self, web: Server, wire: TcpProxy, cut: str) -> None:
         self._web, self._wire = web, wire
         self._arm = getattr(wire, cut)
         self.is_after = cut == "cut_after"
 
     def post(self, path: str, body: Any, marker: str = CHANGES) -> tuple[int, Any]:
         self._arm(marker)
-        status, answer = self._web.call("POST", path, body)
+        status, response = self._web.call("POST", path, body)
         assert self._wire.cuts == 1, "the call sent nothing that was cut"
-        return status, answer.get("data")
+        return status, response.get("data")
 
 
 @pytest.fixture
-def cut_call(web: Server, wire: Proxy, cut: str) -> Cut:
+def cut_call(web: Server, wire: TcpProxy, cut: str) -> Cut:
     return Cut(web, wire, cut)
 
 
@@ -192,7 +191,7 @@ def test_operating_on_a_task(
     (task_id,) = create_plain(web, 1)
     if before == "cancelled":
         post(web, f"/tasks/{task_id}/cancel", {})
-    trail = changes(web, task_id)
+    earlier = changes(web, task_id)
     status, _ = cut_call.post(f"/tasks/{task_id}/{action}", {})
     assert status in (200, 503)
     is_done = status == 200 or cut_call.is_after
@@ -200,7 +199,7 @@ def test_operating_on_a_task(
         assert all_ids(web) == []
     else:
         assert task(web, task_id)["status"] == (after if is_done else before)
-        assert changes(web, task_id) == ([*trail, after] if is_done else trail)
+        assert changes(web, task_id) == ([*earlier, after] if is_done else earlier)
 
 
 @both_cuts
@@ -211,25 +210,25 @@ def test_register(web: Server, cut_call: Cut) -> None:
 
 
 @both_cuts
-def test_reclaim(web: Server, wire: Proxy, cut_call: Cut) -> None:
+def test_reclaim(web: Server, wire: TcpProxy, cut_call: Cut) -> None:
     """The cut is in the transaction that takes an expired claim back."""
     (task_id,) = create_plain(web, 1)
     post(web, "/tasks/claim", {"worker_id": "dead", "lease": 0.1})
     while True:
         wire.cut_before("nothing has this text")
         getattr(wire, "cut_after" if cut_call.is_after else "cut_before")("lease expired")
-        status, answer = web.call("POST", "/tasks/claim", {"worker_id": "w"})
+        status, response = web.call("POST", "/tasks/claim", {"worker_id": "w"})
         if status != 404:
             break
     assert wire.cuts == 1
-    assert (status, answer["data"]["id"], answer["data"]["attempts"]) == (200, task_id, 2)
+    assert (status, response["data"]["id"], response["data"]["attempts"]) == (200, task_id, 2)
     assert changes(web, task_id) == ["pending", "claimed", "pending", "claimed"]
 
 
 def all_ids(web: Server) -> list[int]:
-    status, answer = web.call("GET", "/tasks?limit=100")
+    status, response = web.call("GET", "/tasks?limit=100")
     assert status == 200
-    return [each["id"] for each in answer["data"]["tasks"]]
+    return [each["id"] for each in response["data"]["tasks"]]
 
 
 def changes(web: Server, task_id: int) -> list[str]:

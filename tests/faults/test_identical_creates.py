@@ -36,7 +36,7 @@ def test_races_for_each_of_many_tasks(farm: Server, pool: ClientPool) -> None:
         made[event["number"]] += event["status"] == 201
     assert {number: len(each) for number, each in ids.items()} == dict.fromkeys(range(40), 1)
     assert dict(made) == dict.fromkeys(range(40), 1)
-    assert {event["status"] for event in pool.events("reply")} == {200, 201}
+    assert {event["status"] for event in pool.events("response")} == {200, 201}
     assert ids_with_status(farm, "pending") == set.union(*ids.values())
 
 
@@ -44,7 +44,7 @@ def test_overlapping_batches_in_different_orders(farm: Server, pool: ClientPool)
     pool.start(["create_overlapping"] * 8, times=10, range=60, size=40)
     pool.join()
 
-    assert {event["status"] for event in pool.events("reply")} == {201}
+    assert {event["status"] for event in pool.events("response")} == {201}
     assert len(pool.events("created")) == 8 * 10 * 40
     ids: dict[int, set[int]] = defaultdict(set)
     fresh: dict[int, int] = defaultdict(int)

@@ -111,20 +111,20 @@ def check_books(farm: Server, pool: ClientPool, task_ids: list[int]) -> None:
         acknowledged[event["id"]].append(event)
     for task_id in task_ids:
         found = task(farm, task_id)
-        trail = history(farm, task_id)
-        assert [change["status"] for change in trail].count("completed") == 1, trail
-        assert trail[-1]["status"] == "completed", trail
-        assert attempts_of(trail, "claimed") == list(range(1, found["attempts"] + 1)), trail
-        assert found["attempts"] == 1 + len(expiries(farm, task_id)), trail
-        assert trail[-1]["attempt"] == found["attempts"], trail
-        # A task may have none: its worker or its server died between the commit and the answer.
+        changes = history(farm, task_id)
+        assert [change["status"] for change in changes].count("completed") == 1, changes
+        assert changes[-1]["status"] == "completed", changes
+        assert attempts_of(changes, "claimed") == list(range(1, found["attempts"] + 1)), changes
+        assert found["attempts"] == 1 + len(expiries(farm, task_id)), changes
+        assert changes[-1]["attempt"] == found["attempts"], changes
+        # A task may have none: its worker or its server died between the commit and the response.
         assert len(acknowledged[task_id]) <= 1, acknowledged[task_id]
         for event in acknowledged[task_id]:
             assert (event["result"], event["attempt"]) == (found["result"], found["attempts"])
 
 
-def attempts_of(trail: list[dict[str, Any]], status: str) -> list[int]:
-    return [change["attempt"] for change in trail if change["status"] == status]
+def attempts_of(changes: list[dict[str, Any]], status: str) -> list[int]:
+    return [change["attempt"] for change in changes if change["status"] == status]
 
 
 def expiries(farm: Server, task_id: int) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ def test_twelve_claimers_keep_to_the_limit(farm: Server, pool: ClientPool) -> No
     assert (most, left) == (LIMIT, 0)
     claims = [event["id"] for event in pool.events("claimed")]
     assert sorted(claims) == sorted(limited | free)
-    assert {event["status"] for event in pool.events("reply")} == {200}
+    assert {event["status"] for event in pool.events("response")} == {200}
 
 
 def running(pool: ClientPool, ids: set[int]) -> tuple[int, int]:

@@ -120,9 +120,9 @@ def test_loss_of_an_idle_connection_is_never_seen(fragile: MariaDB, single: Serv
     for method, path, body in every_call(single):
         warm_up(single)
         assert kill_connections(fragile) >= 2
-        status, answer = single.call(method, path, body)
+        status, response = single.call(method, path, body)
         if status not in (200, 201):
-            unlucky.append((method, path, body, status, answer["code"]))
+            unlucky.append((method, path, body, status, response["code"]))
     assert unlucky == []
 
 
@@ -219,19 +219,19 @@ def test_a_stopped_database_and_its_return(fragile: MariaDB, single: Server) -> 
         fragile.start()
     # The server is the same process: nothing was restarted but the database.
     for method, path, body in calls:
-        status, answer = single.call(method, path, body)
-        assert status in (200, 201), (method, path, body, answer)
+        status, response = single.call(method, path, body)
+        assert status in (200, 201), (method, path, body, response)
 
 
-def check_unavailable(method: str, path: str, status: int, answer: dict[str, Any]) -> None:
+def check_unavailable(method: str, path: str, status: int, response: dict[str, Any]) -> None:
     """503 in the contract's shape, which tells nobody what the database said."""
-    assert status == 503, (method, path, status, answer)
-    assert answer["success"] is False
-    assert answer["code"] == "database_unavailable"
-    assert answer["error"] == answer["message"] != ""
-    text = str(answer).lower()
+    assert status == 503, (method, path, status, response)
+    assert response["success"] is False
+    assert response["code"] == "database_unavailable"
+    assert response["error"] == response["message"] != ""
+    text = str(response).lower()
     for secret in ("select", "insert", "update ", "pymysql", "127.0.0.1", USER, "can't connect"):
-        assert secret not in text, (path, answer)
+        assert secret not in text, (path, response)
 
 
 def test_a_stopped_database_is_in_the_log_and_retry_after_in_the_headers(
@@ -302,8 +302,8 @@ def test_no_free_connection(
         lambda: single.call("GET", "/health")[0] == 200, RECOVERY_SECONDS, "the server's recovery"
     )
     for method, path, body in calls:
-        status, answer = single.call(method, path, body)
-        assert status in (200, 201), (method, path, body, answer)
+        status, response = single.call(method, path, body)
+        assert status in (200, 201), (method, path, body, response)
 
 
 def test_a_held_lock_is_waited_for(fragile: MariaDB, web: Server, tmp_path: Path) -> None:

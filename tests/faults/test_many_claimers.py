@@ -34,7 +34,7 @@ def test_sixteen_claimers_share_two_thousand_tasks(farm: Server, pool: ClientPoo
     assert sorted(event["id"] for event in pool.events("completed")) == sorted(created)
     assert ids_with_status(farm, "completed") == set(created)
     # 404 is how a single claim hears that nothing is left.
-    assert {event["status"] for event in pool.events("reply")} <= {200, 404}
+    assert {event["status"] for event in pool.events("response")} <= {200, 404}
 
 
 def test_every_claimer_gets_its_share(farm: Server, pool: ClientPool) -> None:
@@ -52,7 +52,7 @@ def test_every_claimer_gets_its_share(farm: Server, pool: ClientPool) -> None:
         raise AssertionError(f"some claimers got next to nothing: {shares}")
 
     assert sorted(event["id"] for event in pool.events("claimed")) == sorted(created)
-    assert {event["status"] for event in pool.events("reply")} <= {200, 404}
+    assert {event["status"] for event in pool.events("response")} <= {200, 404}
 
 
 @pytest.mark.parametrize("options", [{}, {"task_types": ["red", "green"]}, {"limit": 7}], ids=str)
@@ -78,7 +78,7 @@ def test_a_lone_claimer_gets_the_exact_order(farm: Server, options: dict[str, An
         data = post(farm, "/tasks/claim", {"worker_id": "alone", **options})
         got += [each["id"] for each in (data["tasks"] if "limit" in options else [data])]
     assert got == [task_id for _, task_id in ordered]
-    status, answer = farm.call(
+    status, response = farm.call(
         "POST", "/tasks/claim", {"worker_id": "alone", **options, "limit": 1}
     )
-    assert (status, answer["data"]["tasks"]) == (200, [])
+    assert (status, response["data"]["tasks"]) == (200, [])

@@ -1,7 +1,7 @@
 """Three Galera nodes that all take writes: what was acknowledged stays, and is done once.
 
 A node undoes a transaction whose rows a rival on another node has changed first, and its COMMIT may
-answer as if nothing had happened. Clients here go from node to node, so that rivals meet all the
+response as if nothing had happened. Clients here go from node to node, so that rivals meet all the
 time and a settle comes to another node than its claim.
 """
 
@@ -124,8 +124,8 @@ class Client(threading.Thread):
             ]
         )
 
-    def _note_refusals(self, answers: Any) -> None:
-        self.refused += [each.refusal.code for each in answers if each.refusal is not None]
+    def _note_refusals(self, responses: Any) -> None:
+        self.refused += [each.refusal.code for each in responses if each.refusal is not None]
 
     def _site(self) -> Site:
         return self.random.choice(self.sites)

@@ -6,17 +6,18 @@ import random
 import time
 from typing import Any
 
-from tests.faults.client import Reply, Work
+from tests.faults.client import Work
+from tests.support.http_client import Response
 
 
 def claim_singly(work: Work) -> None:
     """Claim one, complete it, until the queue is empty."""
     while True:
-        reply = work.post("/tasks/claim", {"worker_id": work.name})
-        if reply.status != 200:
+        response = work.post("/tasks/claim", {"worker_id": work.name})
+        if response.status != 200:
             return
-        work.took([reply.data])
-        complete(work, reply.data, {})
+        work.took([response.data])
+        complete(work, response.data, {})
 
 
 def claim_in_batches(work: Work) -> None:
@@ -55,12 +56,12 @@ def claim_while_settling(work: Work) -> None:
         tasks = data["tasks"]
 
 
-def complete(work: Work, task: dict[str, Any], more: dict[str, Any]) -> Reply:
+def complete(work: Work, task: dict[str, Any], more: dict[str, Any]) -> Response:
     body = {"worker_id": work.name, "attempt": task["attempts"], "result": work.name, **more}
-    reply = work.post(f"/tasks/{task['id']}/complete", body)
-    if reply.status == 200:
+    response = work.post(f"/tasks/{task['id']}/complete", body)
+    if response.status == 200:
         work.completed(task, work.name)
-    return reply
+    return response
 
 
 SHARED_ID = "fleet"
@@ -78,22 +79,22 @@ def work_in_chaos(work: Work) -> None:
     while not work.is_to_stop():
         limit = random.choice((1, 3))
         options = {"worker_id": SHARED_ID, "limit": limit, "lease": lease}
-        reply = work.insist("/tasks/claim", options)
-        work.took(reply.data["tasks"])
+        response = work.insist("/tasks/claim", options)
+        work.took(response.data["tasks"])
         late = random.random() < work.options["late"]
         time.sleep(lease * 1.2 if late else random.uniform(shortest, longest))
-        for task in reply.data["tasks"]:
+        for task in response.data["tasks"]:
             _finish(work, task)
-        if not reply.data["tasks"]:
+        if not response.data["tasks"]:
             time.sleep(0.05)
 
 
 def _finish(work: Work, task: dict[str, Any]) -> None:
     result = f"{work.name}:{task['attempts']}"
     body = {"worker_id": SHARED_ID, "attempt": task["attempts"], "result": result}
-    reply = work.insist(f"/tasks/{task['id']}/complete", body)
-    work.journal.write("settled", id=task["id"], status=reply.status, code=reply.code)
-    if reply.status == 200:
+    response = work.insist(f"/tasks/{task['id']}/complete", body)
+    work.journal.write("settled", id=task["id"], status=response.status, code=response.code)
+    if response.status == 200:
         work.completed(task, result)
 
 
@@ -101,16 +102,18 @@ def produce_in_chaos(work: Work) -> None:
     """Create tasks, insisting; note those that were acknowledged."""
     for number in range(work.options["count"]):
         params = {"from": work.name, "number": number}
-        reply = work.insist("/tasks", {"type": "plain", "params": params})
-        work.journal.write("created", status=reply.status, id=reply.data["id"], params=params)
+        response = work.insist("/tasks", {"type": "plain", "params": params})
+        work.journal.write("created", status=response.status, id=response.data["id"], params=params)
 
 
 def create_identical(work: Work) -> None:
     for number in range(work.options["count"]):
         body = {"type": "plain", "params": {"same": number, "for": ["everybody", None]}}
         for _ in range(work.options["times"]):
-            reply = work.post("/tasks", body)
-            work.journal.write("created", status=reply.status, id=reply.data["id"], number=number)
+            response = work.post("/tasks", body)
+            work.journal.write(
+                "created", status=response.status, id=response.data["id"], number=number
+            )
 
 
 def create_overlapping(work: Work) -> None:
@@ -119,8 +122,8 @@ def create_overlapping(work: Work) -> None:
     for _ in range(work.options["times"]):
         numbers = shuffled.sample(range(work.options["range"]), work.options["size"])
         batch = [{"type": "plain", "params": {"number": each}} for each in numbers]
-        reply = work.post("/tasks", {"tasks": batch})
-        for number, task in zip(numbers, reply.data["tasks"]):
+        response = work.post("/tasks", {"tasks": batch})
+        for number, task in zip(numbers, response.data["tasks"]):
             fresh = not task["deduplicated"]
             work.journal.write("created", id=task["id"], number=number, fresh=fresh)
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from app.install.entry import CGI, PASSENGER
-from tests.support.apache import Apache, Reply
+from tests.support.apache import Apache
 from tests.support.database import mariadb_with_tables
+from tests.support.http_client import Response
 from tests.support.site import Site
 
 SETTINGS = {"MAX_BODY_BYTES": 4 * 1024 * 1024, "MAX_PARAMS_BYTES": 3 * 1024 * 1024}
@@ -24,7 +25,7 @@ class Hosted:
         self.site = site
         self.apache = apache
 
-    def api(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
+    def api(self, method: str, path: str, body: Any = None, **headers: str) -> Response:
         """A call with the API key, or with ``headers`` (``X_API_Key`` is ``X-API-Key``)."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.apache.api(method, path, body, sent or None)

@@ -12,8 +12,8 @@ from tests.support.server import API_KEY
 
 def register(hosted: Hosted, name: str) -> None:
     body = {"name": name, "version": "1", "param_schema": {"type": "object"}}
-    reply = hosted.api("POST", "/task-types/register", body)
-    assert reply.status in (200, 201), reply
+    response = hosted.api("POST", "/task-types/register", body)
+    assert response.status in (200, 201), response
 
 
 def live_a_whole_life(hosted: Hosted, name: str) -> None:
@@ -90,9 +90,9 @@ def take_two_megabytes(hosted: Hosted) -> None:
 
 def answer_head(hosted: Hosted) -> None:
     for path in ("/health", "/tasks"):
-        reply = hosted.api("HEAD", path)
-        assert (reply.status, reply.raw) == (200, b"")
-        assert reply.headers["content-type"] == "application/json; charset=utf-8"
+        response = hosted.api("HEAD", path)
+        assert (response.status, response.raw) == (200, b"")
+        assert response.headers["content-type"] == "application/json; charset=utf-8"
 
 
 def serve_eight_at_once(hosted: Hosted, name: str) -> None:

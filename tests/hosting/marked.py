@@ -1,4 +1,4 @@
-"""Releases whose answers tell of which release each loaded module is, built and put into sites."""
+"""Releases whose responses tell of which release each loaded module is, put into sites."""
 
 from __future__ import annotations
 

@@ -58,8 +58,8 @@ def test_a_body_in_chunks_is_asked_for_its_length(on_sqlite: Hosted) -> None:
     path = f"{on_sqlite.site.base}/api/tasks/claim"
     headers = {"X-API-Key": API_KEY, "Transfer-Encoding": "chunked"}
     body = b'{"worker_id": "w"}'
-    reply = on_sqlite.apache.request("POST", path, body, headers, chunked=True)
-    assert (reply.status, reply.json["code"]) == (411, "length_required")
+    response = on_sqlite.apache.request("POST", path, body, headers, chunked=True)
+    assert (response.status, response.json["code"]) == (411, "length_required")
 
 
 def test_every_address_is_the_programs(on_sqlite: Hosted) -> None:
@@ -68,16 +68,16 @@ def test_every_address_is_the_programs(on_sqlite: Hosted) -> None:
     for path in ("/", "/?x=1", "/index.cgi", "/index.cgi/", "/api/health", "/api/health/"):
         assert on_sqlite.apache.request("GET", base + path).json["success"] is True, path
     for path in ("/index.cgi/api/health", "//api//health", "/api/./health", "/x/../api/health"):
-        reply = on_sqlite.apache.request("GET", base + path)
-        assert reply.json["status"] == "healthy", path
+        response = on_sqlite.apache.request("GET", base + path)
+        assert response.json["status"] == "healthy", path
     for path in ("/nothing", "/index.cgi/nothing", "/api", "/app"):
         key = {"X-API-Key": API_KEY} if path == "/api" else {}
-        reply = on_sqlite.apache.request("GET", base + path, None, key)
-        assert (reply.status, reply.json["code"]) == (404, "not_found"), path
+        response = on_sqlite.apache.request("GET", base + path, None, key)
+        assert (response.status, response.json["code"]) == (404, "not_found"), path
 
 
 def test_an_address_of_the_folder_itself_leads_into_it(host: Host, server: str) -> None:
     hosted = host(server, "/queue", "sqlite")
-    reply = hosted.apache.request("GET", "/queue")
-    assert reply.status == 301
-    assert reply.headers["location"].endswith("/queue/")
+    response = hosted.apache.request("GET", "/queue")
+    assert response.status == 301
+    assert response.headers["location"].endswith("/queue/")

@@ -78,20 +78,20 @@ def test_a_megabyte_is_refused_whole(hosted: Hosted, key: str | None) -> None:
     headers = {"X-API-Key": key} if key else {}
     for path in (PATH, "/api/nothing", "/tasks/claim"):
         for _ in range(3):
-            reply = hosted.apache.request("POST", f"/queue{path}", MEGABYTE, headers)
-            assert reply.status in ((401,) if key is None else (401, 429)), reply
-            assert reply.json["code"] in ("unauthorized", "rate_limited")
+            response = hosted.apache.request("POST", f"/queue{path}", MEGABYTE, headers)
+            assert response.status in ((401,) if key is None else (401, 429)), response
+            assert response.json["code"] in ("unauthorized", "rate_limited")
 
 
 def test_sixteen_megabytes_too(hosted: Hosted) -> None:
-    reply = hosted.apache.request("POST", f"/queue{PATH}", MEGABYTE * 17)
-    assert (reply.status, reply.json["code"]) == (401, "unauthorized")
+    response = hosted.apache.request("POST", f"/queue{PATH}", MEGABYTE * 17)
+    assert (response.status, response.json["code"]) == (401, "unauthorized")
 
 
 def test_a_body_in_chunks_too(hosted: Hosted) -> None:
     headers = {"Transfer-Encoding": "chunked"}
-    reply = hosted.apache.request("POST", f"/queue{PATH}", MEGABYTE, headers, chunked=True)
-    assert (reply.status, reply.json["code"]) == (401, "unauthorized")
+    response = hosted.apache.request("POST", f"/queue{PATH}", MEGABYTE, headers, chunked=True)
+    assert (response.status, response.json["code"]) == (401, "unauthorized")
 
 
 def test_a_body_that_comes_late_is_refused_whole_too(hosted: Hosted) -> None:
@@ -105,8 +105,8 @@ def test_a_body_that_comes_late_is_refused_whole_too(hosted: Hosted) -> None:
 def test_an_answer_to_a_call_that_reads_no_body_is_whole(hosted: Hosted) -> None:
     key = {"X-API-Key": API_KEY}
     for path in ("/api/tasks?limit=1", "/api/health", "/nothing"):
-        reply = hosted.apache.request("GET", f"/queue{path}", MEGABYTE, key)
-        assert isinstance(reply.json["timestamp"], int)
+        response = hosted.apache.request("GET", f"/queue{path}", MEGABYTE, key)
+        assert isinstance(response.json["timestamp"], int)
 
 
 def _programs(hosted: Hosted) -> list[str]:
@@ -158,8 +158,8 @@ def test_a_body_that_trickles_does_not_either(one_process: Server) -> None:
 
 def test_a_megabyte_is_refused_whole_by_gunicorn(one_process: Server) -> None:
     for _ in range(5):
-        status, answer = one_process.call("POST", "/tasks/claim", MEGABYTE, headers={})
-        assert (status, answer["code"]) == (401, "unauthorized")
+        status, response = one_process.call("POST", "/tasks/claim", MEGABYTE, headers={})
+        assert (status, response["code"]) == (401, "unauthorized")
 
 
 def test_a_small_body_is_not_waited_for(one_process: Server) -> None:

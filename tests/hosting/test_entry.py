@@ -15,7 +15,8 @@ import pytest
 
 from app.install import entry
 from tests.hosting.conftest import FOLDER, Hosted
-from tests.support.apache import Apache, Reply
+from tests.support.apache import Apache
+from tests.support.http_client import Response
 from tests.support.net import wait_until
 from tests.support.server import API_KEY
 from tests.support.site import INTERPRETER, RELEASE, Site
@@ -127,12 +128,12 @@ def _is_unavailable(hosted: Hosted) -> None:
         _says_unavailable(hosted, hosted.api(method, path, body))
 
 
-def _says_unavailable(hosted: Hosted, reply: Reply) -> None:
-    assert (reply.status, reply.json["code"]) == (503, "unavailable"), reply
-    assert reply.json["success"] is False
-    assert int(reply.headers["retry-after"]) > 0
-    assert reply.headers["content-type"] == "application/json; charset=utf-8"
-    assert str(hosted.site.home) not in reply.raw.decode()
+def _says_unavailable(hosted: Hosted, response: Response) -> None:
+    assert (response.status, response.json["code"]) == (503, "unavailable"), response
+    assert response.json["success"] is False
+    assert int(response.headers["retry-after"]) > 0
+    assert response.headers["content-type"] == "application/json; charset=utf-8"
+    assert str(hosted.site.home) not in response.raw.decode()
 
 
 def test_another_release_serves_when_current_names_it(hosted: Hosted) -> None:
@@ -149,15 +150,15 @@ def test_what_goes_wrong_is_in_the_sites_own_log(hosted: Hosted) -> None:
     site = hosted.site
     config = site.home / "config.py"
     config.write_text(config.read_text("utf-8") + "RETRY_DELAY = 'soon'\n", "utf-8")
-    reply = hosted.api("GET", "/health")
-    assert (reply.status, reply.json["code"]) == (500, "internal")
+    response = hosted.api("GET", "/health")
+    assert (response.status, response.json["code"]) == (500, "internal")
     log = site.home / "logs" / "taskmanager.log"
     (line,) = log.read_text("utf-8").splitlines()
     assert line.startswith("20")
     assert "Z taskmanager: RETRY_DELAY must be a number of seconds" in line
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
     assert "RETRY_DELAY must be a number of seconds" in hosted.apache.log()
-    assert "RETRY_DELAY" not in reply.raw.decode()
+    assert "RETRY_DELAY" not in response.raw.decode()
 
 
 def test_a_log_that_cannot_be_written_costs_no_answer(hosted: Hosted) -> None:
@@ -175,8 +176,8 @@ def test_the_installer_runs_while_it_is_there_and_never_shows_its_text(hosted: H
     address = f"{hosted.site.base}/deploy.py"
     assert hosted.apache.request("GET", address).raw == b"it runs\n"
     for spelling in ("/%64eploy.py", "/./deploy.py", "//deploy.py", "/deploy.py?x", "/deploy.py/x"):
-        reply = hosted.apache.request("GET", hosted.site.base + spelling)
-        assert b"ADMIN_PASSWORD" not in reply.raw, spelling
+        response = hosted.apache.request("GET", hosted.site.base + spelling)
+        assert b"ADMIN_PASSWORD" not in response.raw, spelling
     for spelling in ("/deploy.py~", "/deploy.py.bak", "/deploy.py%20", "/deploy"):
         assert hosted.apache.request("GET", hosted.site.base + spelling).status == 404
     program.chmod(0o644)
@@ -233,9 +234,9 @@ def test_few_things_need_be_allowed(site: Site) -> None:
         assert apache.api("GET", "/health").status == 200
         bearer = {"Authorization": f"Bearer {API_KEY}"}
         assert apache.api("GET", "/task-types", headers=bearer).status == 200
-        reply = apache.request("GET", f"{site.base}/taskmanager/config.py")
-        assert reply.status >= 400
-        assert b"API_KEY" not in reply.raw
+        response = apache.request("GET", f"{site.base}/taskmanager/config.py")
+        assert response.status >= 400
+        assert b"API_KEY" not in response.raw
 
 
 def test_the_home_may_lie_outside_the_web() -> None:

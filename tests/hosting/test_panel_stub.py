@@ -150,8 +150,8 @@ def test_passenger_itself_goes_on(host: Host) -> None:
     try:
 
         def is_restarted() -> bool:
-            reply = hosted.api("GET", "/health")
-            assert reply.status == 200, reply
+            response = hosted.api("GET", "/health")
+            assert response.status == 200, response
             now = running_in(site.web_folder)
             return bool(now) and not processes & now
 

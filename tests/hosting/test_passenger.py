@@ -79,8 +79,8 @@ def test_a_body_in_chunks_is_read(on_sqlite: Hosted) -> None:
     path = f"{on_sqlite.site.base}/api/tasks"
     headers = {"X-API-Key": API_KEY, "Transfer-Encoding": "chunked"}
     body = json.dumps({"type": "passenger.chunks", "params": {"n": 1}}).encode()
-    reply = on_sqlite.apache.request("POST", path, body, headers, chunked=True)
-    assert (reply.status, reply.json["data"]["type"]) == (201, "passenger.chunks")
+    response = on_sqlite.apache.request("POST", path, body, headers, chunked=True)
+    assert (response.status, response.json["data"]["type"]) == (201, "passenger.chunks")
 
 
 def test_a_connection_that_the_database_cut_is_replaced(
@@ -120,9 +120,9 @@ def test_the_restart_file_brings_the_release_that_current_names(on_sqlite: Hoste
         ask_for_restart(site.web_folder)
 
     def version() -> str:
-        reply = on_sqlite.api("GET", "/health")
-        assert reply.status == 200, reply
-        return str(reply.json["version"])
+        response = on_sqlite.api("GET", "/health")
+        assert response.status == 200, response
+        return str(response.json["version"])
 
     before = version()
     switch(release.name)
@@ -138,9 +138,9 @@ def test_without_a_release_the_answer_is_503_until_there_is_one(on_sqlite: Hoste
     ask_for_restart(site.web_folder)
     try:
         wait_until(lambda: on_sqlite.api("GET", "/health").status == 503, 30, "the new process")
-        reply = on_sqlite.api("GET", "/health")
-        assert reply.json["code"] == "unavailable"
-        assert int(reply.headers["retry-after"]) > 0
+        response = on_sqlite.api("GET", "/health")
+        assert response.json["code"] == "unavailable"
+        assert int(response.headers["retry-after"]) > 0
     finally:
         (site.home / "elsewhere").rename(current)
     wait_until(lambda: on_sqlite.api("GET", "/health").status == 200, 30, "the release")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.hosting.conftest import FOLDER, Host, Hosted
-from tests.support.apache import Reply
+from tests.support.http_client import Response
 
 FILES = (
     ".htaccess",
@@ -73,18 +73,18 @@ def hosted(request: pytest.FixtureRequest, host: Host) -> Hosted:
 
 
 def _marks(path: Path) -> list[bytes]:
-    """Pieces of a file that no answer may have in it."""
+    """Pieces of a file that no response may have in it."""
     content = path.read_bytes()
     pieces = [content[start : start + 15] for start in (0, len(content) // 2)]
     return [piece for piece in pieces if piece.strip(b"\0 \n")]
 
 
-def _refuses(reply: Reply, marks: list[bytes]) -> bool:
-    return reply.status >= 400 and not any(mark in reply.raw for mark in marks)
+def _refuses(response: Response, marks: list[bytes]) -> bool:
+    return response.status >= 400 and not any(mark in response.raw for mark in marks)
 
 
-def _runs(reply: Reply) -> bool:
-    return reply.status == 200 and b"TaskManager is running" in reply.raw
+def _runs(response: Response) -> bool:
+    return response.status == 200 and b"TaskManager is running" in response.raw
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -95,14 +95,14 @@ def test_a_file_cannot_be_had_under_any_spelling(hosted: Hosted, name: str) -> N
         path = hosted.site.web_folder / "passenger_wsgi.py"
     marks = _marks(path)
     for spelling in spellings(name):
-        reply = hosted.apache.request("GET", hosted.site.base + spelling)
-        runs = name == "index.cgi" and _runs(reply)
-        assert runs or _refuses(reply, marks), (spelling, reply)
+        response = hosted.apache.request("GET", hosted.site.base + spelling)
+        runs = name == "index.cgi" and _runs(response)
+        assert runs or _refuses(response, marks), (spelling, response)
 
 
 def test_a_folder_is_not_listed(hosted: Hosted) -> None:
     for folder in FOLDERS:
         name = folder.format(release=hosted.site.release.name)
-        reply = hosted.apache.request("GET", f"{hosted.site.base}/{name}")
-        assert reply.status >= 400, (name, reply)
-        assert b"Index of" not in reply.raw
+        response = hosted.apache.request("GET", f"{hosted.site.base}/{name}")
+        assert response.status >= 400, (name, response)
+        assert b"Index of" not in response.raw

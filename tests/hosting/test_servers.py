@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.support.http_client import HttpClient
 from tests.support.net import HOST, free_port, wait_until
 from tests.support.programs import KEY, environment, run_flask
 from tests.support.server import PROJECT, Server
@@ -19,42 +18,34 @@ REGISTER = {"name": "served.task", "version": "1", "param_schema": {}}
 
 
 @contextlib.contextmanager
-def flask_server(database_url: str) -> Iterator[str]:
+def flask_server(database_url: str) -> Iterator[HttpClient]:
     port = free_port()
     command = [sys.executable, "-m", "flask", "--app", "passenger_wsgi", "run", "--port", str(port)]
     process = subprocess.Popen(command, env=environment(database_url), cwd=PROJECT)
     try:
-        url = f"http://{HOST}:{port}/api"
-        wait_until(lambda: _health(url) == "healthy", 60, "flask's first answer")
-        yield url
+        client = HttpClient(HOST, port, api_key=KEY)
+        wait_until(lambda: _is_healthy(client), 60, "flask's health")
+        yield client
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _health(url: str) -> str:
+def _is_healthy(client: HttpClient) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=10) as answer:
-            return str(json.load(answer)["status"])
+        return bool(client.call("GET", "/health").json["status"] == "healthy")
     except OSError:
-        return ""
-
-
-def _post(url: str, body: object) -> dict[str, object]:
-    headers = {"X-API-Key": KEY}
-    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        document: dict[str, object] = json.load(answer)
-        return document
+        return False
 
 
 def test_flask_run_serves_the_same_application(database_url: str) -> None:
-    with flask_server(database_url) as url:
-        assert _post(f"{url}/task-types/register", REGISTER)["success"] is True
-        assert _post(f"{url}/tasks", {"type": "served.task", "params": {}})["success"] is True
-        claimed = _post(f"{url}/tasks/claim", {"worker_id": "w", "limit": 5})["data"]
-        assert isinstance(claimed, dict)
-        assert claimed["count"] == 1
+    with flask_server(database_url) as client:
+        registered = client.call("POST", "/task-types/register", REGISTER)
+        assert registered.json["success"] is True
+        created = client.call("POST", "/tasks", {"type": "served.task", "params": {}})
+        assert created.json["success"] is True
+        claimed = client.call("POST", "/tasks/claim", {"worker_id": "w", "limit": 5})
+        assert claimed.data["count"] == 1
 
 
 def test_many_processes_share_one_new_sqlite_file(tmp_path: Path) -> None:

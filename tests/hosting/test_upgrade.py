@@ -24,7 +24,8 @@ from tests.hosting.conftest import Hosted
 from tests.install import databases
 from tests.support import later
 from tests.support.account import as_owner
-from tests.support.apache import Apache, Reply
+from tests.support.apache import Apache
+from tests.support.http_client import Response
 from tests.support.mariadb import MariaDB
 from tests.support.net import wait_until
 from tests.support.server import PROJECT
@@ -92,7 +93,7 @@ class Load:
         self._name = secrets.token_hex(4)
         self._over = threading.Event()
         self._pool = ThreadPoolExecutor(CLIENTS)
-        self.replies: list[Reply] = []
+        self.responses: list[Response] = []
         self.created: set[int] = set()
         self.completed: list[int] = []
 
@@ -108,8 +109,8 @@ class Load:
 
     def wait_for_answers(self, count: int) -> None:
         """Until every client has had about so many answers more."""
-        aim = len(self.replies) + count * CLIENTS
-        wait_until(lambda: len(self.replies) >= aim or self._failed(), PATIENCE, "answers")
+        aim = len(self.responses) + count * CLIENTS
+        wait_until(lambda: len(self.responses) >= aim or self._failed(), PATIENCE, "responses")
 
     def _failed(self) -> bool:
         return any(client.done() for client in self._clients)
@@ -132,22 +133,22 @@ class Load:
                 self.completed.append(task["id"])
 
     def _call(self, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
-        reply = self._hosted.api("POST", path, body)
-        self.replies.append(reply)
-        if reply.status == 503:
-            assert int(reply.headers["retry-after"]) > 0
+        response = self._hosted.api("POST", path, body)
+        self.responses.append(response)
+        if response.status == 503:
+            assert int(response.headers["retry-after"]) > 0
             return None
-        assert reply.status in (200, 201) or reply.json["code"] == "no_tasks", reply
-        data: dict[str, Any] | None = reply.json.get("data")
+        assert response.status in (200, 201) or response.json["code"] == "no_tasks", response
+        data: dict[str, Any] | None = response.json.get("data")
         return data
 
 
-def _of(reply: Reply) -> str:
-    """The one release that the answer is of."""
-    marks = reply.json["marks"]
-    assert len(marks) == 1, reply
-    assert reply.headers["x-release"] == marks[0]
-    assert reply.json.get("version", marks[0]) == marks[0]
+def _of(response: Response) -> str:
+    """The one release that the response is of."""
+    marks = response.json["marks"]
+    assert len(marks) == 1, response
+    assert response.headers["x-release"] == marks[0]
+    assert response.json.get("version", marks[0]) == marks[0]
     return str(marks[0])
 
 
@@ -191,7 +192,7 @@ def test_every_answer_is_of_one_release(hosted: Hosted, archives: dict[str, Path
             load.wait_for_answers(2)
             _switch(hosted, name)
         load.wait_for_answers(2)
-    assert {_of(reply) for reply in load.replies if reply.status != 503} == {OLD, NEW}
+    assert {_of(response) for response in load.responses if response.status != 503} == {OLD, NEW}
     _assert_books_balance(hosted, load)
 
 
@@ -203,8 +204,8 @@ def test_an_upgrade_of_a_site_in_use(hosted: Hosted, archives: dict[str, Path]) 
         exit_code, said = _upgrade(hosted, new)
         load.wait_for_answers(2)
     assert (exit_code, said) == (0, f"{old} {new} {SCHEMA_VERSION} {SCHEMA_VERSION}")
-    assert {_of(reply) for reply in load.replies if reply.status != 503} == {OLD, NEW}
-    assert _of(load.replies[-1]) == NEW
+    assert {_of(response) for response in load.responses if response.status != 503} == {OLD, NEW}
+    assert _of(load.responses[-1]) == NEW
     _assert_books_balance(hosted, load)
     assert sorted(path.name for path in (hosted.site.home / "releases").iterdir()) == [old, new]
     # Once more, as after an upgrade whose end nobody saw.
@@ -224,7 +225,7 @@ def test_a_release_that_does_not_work_never_serves(
     assert exit_code == 1
     assert said.startswith(f"{broken} was not put into service: /tasks/")
     assert said.endswith("/complete answers 500")
-    assert {_of(reply) for reply in load.replies} == {OLD}
+    assert {_of(response) for response in load.responses} == {OLD}
     assert releases.read_current(hosted.site.home) == old
     _assert_books_balance(hosted, load)
 
@@ -246,8 +247,8 @@ def test_a_release_whose_self_test_fails_on_the_site_is_taken_back(
         f"changed: try again shortly). {old} serves again, as before",
     )
     assert releases.read_current(hosted.site.home) == old
-    assert 503 in {reply.status for reply in load.replies}
-    assert {_of(reply) for reply in load.replies if reply.status != 503} == {OLD}
+    assert 503 in {response.status for response in load.responses}
+    assert {_of(response) for response in load.responses if response.status != 503} == {OLD}
     _assert_books_balance(hosted, load)
 
 
@@ -301,8 +302,8 @@ def test_an_upgrade_changes_the_tables_of_a_site_in_use(
         _switch(hosted, old)
         load.wait_for_answers(5)
     assert (exit_code, said) == (0, f"{old} {newer} {SCHEMA_VERSION} {SCHEMA_VERSION + 1}")
-    assert {_of(reply) for reply in load.replies if reply.status != 503} == {OLD, NEWER}
-    assert _of(load.replies[-1]) == OLD
+    assert {_of(response) for response in load.responses if response.status != 503} == {OLD, NEWER}
+    assert _of(load.responses[-1]) == OLD
     _assert_books_balance(hosted, load)
     exit_code, said = _upgrade(hosted, old)
     assert exit_code == 1

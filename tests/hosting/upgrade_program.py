@@ -5,12 +5,9 @@ Arguments: home, release, the API's address, web folder, and what is to happen i
 after it. Prints what came of it. Run with the site's interpreter, as the site's user.
 """
 
-import json
 import os
 import signal
 import sys
-import urllib.error
-import urllib.request
 
 HOME, NAME, URL, WEB_FOLDER, EVENT = sys.argv[1:]
 RELEASE = os.path.join(HOME, "releases", NAME)
@@ -18,20 +15,15 @@ sys.path[:1] = [RELEASE, os.path.join(RELEASE, "vendor")]
 
 from pathlib import Path  # noqa: E402
 
+from app.install.http import Web  # noqa: E402
 from app.install.upgrade import UpgradeFailed, upgrade  # noqa: E402
+
+WEB = Web(URL)
 
 
 def call(method, path, body=None):
-    payload = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(
-        URL + path, payload, {"X-API-Key": "test-key-of-a-good-length"}, method=method
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.load(error)
+    response = WEB.request(method, path, body, {"X-API-Key": "test-key-of-a-good-length"})
+    return response.status, response.json
 
 
 runs = []
@@ -48,13 +40,13 @@ def self_test(call):
     steps.append(("/tasks", {"type": "upgrade.test", "params": {}, "dedupe": False}))
     steps.append(("/tasks/claim", {"worker_id": "upgrade", "type_pattern": "upgrade.test"}))
     for path, body in steps:
-        status, answer = call("POST", path, body)
+        status, response = call("POST", path, body)
         if status not in (200, 201):
             raise RuntimeError(f"{path} answers {status}")
-    task = answer["data"]
+    task = response["data"]
     end = {"worker_id": "upgrade", "attempt": task["attempts"]}
     for path, body in ((f"/tasks/{task['id']}/complete", end), (f"/tasks/{task['id']}/delete", {})):
-        status, answer = call("POST", path, body)
+        status, response = call("POST", path, body)
         if status != 200:
             raise RuntimeError(f"{path} answers {status}")
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from urllib.parse import urlencode
 
-from tests.support.programs import KEY, CgiAnswer, environment, run_cgi
+from tests.support.programs import KEY, CgiResponse, environment, run_cgi
 from tests.support.server import PROJECT
 
 
@@ -28,11 +28,11 @@ def test_a_task_from_registration_to_result(database_url: str) -> None:
 
 
 def test_answers_carry_the_headers_of_the_contract(database_url: str) -> None:
-    answer = run_cgi(database_url, "GET", "/api/health")
-    assert answer.headers["content-type"] == "application/json; charset=utf-8"
-    assert answer.headers["cache-control"] == "no-store"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert int(answer.headers["content-length"]) == len(answer.raw)
+    response = run_cgi(database_url, "GET", "/api/health")
+    assert response.headers["content-type"] == "application/json; charset=utf-8"
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert int(response.headers["content-length"]) == len(response.raw)
 
 
 def test_lists_and_the_root_go_through_flask(database_url: str) -> None:
@@ -57,15 +57,15 @@ def test_the_key_may_arrive_as_authorization_or_redirected(database_url: str) ->
 def test_wrong_keys_are_counted_over_processes(database_url: str) -> None:
     body = {"worker_id": "w"}
 
-    def call(key: str) -> CgiAnswer:
+    def call(key: str) -> CgiResponse:
         variables = {"HTTP_X_API_KEY": key, "REMOTE_ADDR": "192.0.2.1"}
         return run_cgi(database_url, "POST", "/api/tasks/claim", body, **variables)
 
     # Two minutes' worth: wherever a minute ends, more than ten fall into one.
-    answers = [call(f"wrong-{number}") for number in range(22)]
-    assert {each.status for each in answers} == {401, 429}
-    assert sum("more than 10 wrong API keys" in each.log for each in answers) in (1, 2)
-    slowed = next(each for each in answers if each.status == 429)
+    responses = [call(f"wrong-{number}") for number in range(22)]
+    assert {each.status for each in responses} == {401, 429}
+    assert sum("more than 10 wrong API keys" in each.log for each in responses) in (1, 2)
+    slowed = next(each for each in responses if each.status == 429)
     assert slowed.json["code"] == "rate_limited"
     assert 1 <= int(slowed.headers["retry-after"]) <= 60
     assert call(KEY).json["code"] == "no_tasks"
@@ -95,7 +95,7 @@ def test_a_header_named_proxy_is_not_taken_for_a_setting(database_url: str) -> N
 
 
 def test_a_short_key_works_and_is_told_where_it_bothers_nobody(database_url: str) -> None:
-    """Not with each call of a worker: each is a process of its own, and would log it anew."""
+    """Not with each call of a worker: each is a process of its own, and would log it again."""
     short = {"TASKMANAGER_API_KEY": "k" * 8, "HTTP_X_API_KEY": "k" * 8}
     claimed = run_cgi(database_url, "POST", "/api/tasks/claim", {"worker_id": "w"}, **short)
     assert (claimed.json["code"], claimed.log) == ("no_tasks", "")
@@ -114,27 +114,27 @@ def test_a_name_in_utf_8_is_read_as_such(database_url: str) -> None:
 
 
 def test_a_body_in_chunks_is_asked_for_its_length(database_url: str) -> None:
-    answer = run_cgi(database_url, "POST", "/api/tasks/claim", HTTP_TRANSFER_ENCODING="chunked")
-    assert (answer.status, answer.json["code"]) == (411, "length_required")
+    response = run_cgi(database_url, "POST", "/api/tasks/claim", HTTP_TRANSFER_ENCODING="chunked")
+    assert (response.status, response.json["code"]) == (411, "length_required")
 
 
 def test_head_answers_without_a_body(database_url: str) -> None:
-    answer = run_cgi(database_url, "HEAD", "/api/health")
-    assert (answer.status, answer.raw) == (200, b"")
+    response = run_cgi(database_url, "HEAD", "/api/health")
+    assert (response.status, response.raw) == (200, b"")
 
 
 def test_a_wrong_setting_is_told_to_the_log_and_not_to_the_caller(database_url: str) -> None:
-    answer = run_cgi(database_url, "GET", "/api/health", TASKMANAGER_RETRY_DELAY="soon")
-    assert (answer.status, answer.json["code"]) == (500, "internal")
-    assert "RETRY_DELAY must be a number of seconds" in answer.log
-    assert "RETRY_DELAY" not in answer.raw.decode()
-    assert answer.exit_code == 1
+    response = run_cgi(database_url, "GET", "/api/health", TASKMANAGER_RETRY_DELAY="soon")
+    assert (response.status, response.json["code"]) == (500, "internal")
+    assert "RETRY_DELAY must be a number of seconds" in response.log
+    assert "RETRY_DELAY" not in response.raw.decode()
+    assert response.exit_code == 1
 
 
 def test_a_database_that_is_away_is_told_to_the_log_and_not_to_the_caller() -> None:
     url = "mysql://nobody:hush@127.0.0.1:1/nowhere"
-    answer = run_cgi(url, "POST", "/api/tasks/claim", {"worker_id": "w"})
-    assert (answer.status, answer.json["code"]) == (503, "database_unavailable")
-    assert int(answer.headers["retry-after"]) > 0
-    assert "cannot be reached" in answer.log
-    assert "127.0.0.1" not in answer.raw.decode()
+    response = run_cgi(url, "POST", "/api/tasks/claim", {"worker_id": "w"})
+    assert (response.status, response.json["code"]) == (503, "database_unavailable")
+    assert int(response.headers["retry-after"]) > 0
+    assert "cannot be reached" in response.log
+    assert "127.0.0.1" not in response.raw.decode()

@@ -46,9 +46,9 @@ environ = {
 }
 started = []
 import passenger_wsgi
-answer = b"".join(passenger_wsgi.application(environ, lambda *args: started.append(args)))
+response = b"".join(passenger_wsgi.application(environ, lambda *args: started.append(args)))
 status = int(started[0][0].split()[0])
-print(json.dumps([status, json.loads(answer), sorted(sys.modules)]))
+print(json.dumps([status, json.loads(response), sorted(sys.modules)]))
 """
 
 
@@ -80,8 +80,8 @@ class Entry:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        status, answer, modules = json.loads(done.stdout)
-        return Called(status, answer.get("data"), {name.partition(".")[0] for name in modules})
+        status, response, modules = json.loads(done.stdout)
+        return Called(status, response.get("data"), {name.partition(".")[0] for name in modules})
 
 
 @pytest.fixture

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import json
 import os
 import shutil
 import signal
@@ -15,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.account import account
+from tests.support.http_client import HttpClient, Response
 from tests.support.net import HOST, free_port, is_listening, wait_until
+from tests.support.processes import Startable, end
 from tests.support.server import API_KEY
 from tests.support.site import INTERPRETER
 
@@ -78,24 +77,7 @@ PassengerDisableAnonymousTelemetry on
 """
 
 
-class Reply:
-    """An answer: ``status``, ``headers`` (lower-case names), ``raw`` body."""
-
-    def __init__(self, status: int, headers: Mapping[str, str], raw: bytes) -> None:
-        self.status = status
-        self.headers = {name.lower(): value for name, value in headers.items()}
-        self.raw = raw
-
-    @property
-    def json(self) -> dict[str, Any]:
-        document: dict[str, Any] = json.loads(self.raw)
-        return document
-
-    def __repr__(self) -> str:
-        return f"<{self.status} {self.headers} {self.raw[:500]!r}>"
-
-
-class Apache:
+class Apache(Startable):
     """One Apache over a document root, with CGI by mod_cgi or mod_cgid.
 
     It and its programs run as www-data where the tests run as root. ``extra`` is added to the
@@ -118,6 +100,7 @@ class Apache:
         self.port = free_port()
         self.base = base
         self.url = f"http://{HOST}:{self.port}{base}/api"
+        self._client = HttpClient(HOST, self.port, base, API_KEY)
         for name in ("registry", "buffers"):
             (self._folder / name).mkdir()
         self._values = {
@@ -132,17 +115,6 @@ class Apache:
             "processes": 2,
         }
         (self._folder / "apache.conf").write_text(self._config(extra), "utf-8")
-
-    def __enter__(self) -> Apache:
-        try:
-            self.start()
-        except BaseException:
-            self.remove()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
 
     def start(self) -> None:
         """Start it and wait until it listens. Raises RuntimeError with its log."""
@@ -159,16 +131,9 @@ class Apache:
 
     def stop(self) -> None:
         """End it and all that it started."""
-        if self._process is None:
-            return
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        self._process = None
+        if self._process is not None:
+            end(self._process, signal.SIGTERM, STOP_SECONDS)
+            self._process = None
 
     def remove(self) -> None:
         self.stop()
@@ -187,21 +152,9 @@ class Apache:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         chunked: bool = False,
-    ) -> Reply:
+    ) -> Response:
         """One request, its path (after the host) sent exactly as given."""
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=120)
-        try:
-            connection.request(
-                method,
-                path,
-                body if body is None or not chunked else iter([body]),
-                dict(headers or {}),
-                encode_chunked=chunked,
-            )
-            answer = connection.getresponse()
-            return Reply(answer.status, dict(answer.getheaders()), answer.read())
-        finally:
-            connection.close()
+        return self._client.request(method, path, body, headers, chunked)
 
     def api(
         self,
@@ -209,11 +162,9 @@ class Apache:
         path: str,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Reply:
-        """One call of the site's API, with the API key unless there are ``headers``."""
-        payload = None if body is None else json.dumps(body, ensure_ascii=False).encode()
-        sent = {"X-API-Key": API_KEY} if headers is None else headers
-        return self.request(method, f"{self.base}/api{path}", payload, sent)
+    ) -> Response:
+        """One call of the site's API; see HttpClient.call."""
+        return self._client.call(method, path, body, headers)
 
     def _listens(self) -> bool:
         assert self._process

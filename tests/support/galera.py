@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
 import sys
-import threading
 from pathlib import Path
 
 from tests.support.database import mariadb_with_tables
 from tests.support.mariadb import MariaDB, grants
 from tests.support.net import HOST, free_port, wait_until
+from tests.support.processes import Startable, wait_for_ctrl_c
 
 PROVIDER = Path("/usr/lib/galera/libgalera_smm.so")
 NODES = 3
@@ -100,7 +99,7 @@ class Node(MariaDB):
         return self.status("local_state_comment") == "Synced" and self.status("ready") == "ON"
 
 
-class Galera:
+class Galera(Startable):
     """A cluster of three nodes. `start` makes it, `remove` ends it and deletes its data."""
 
     def __init__(self, nodes: int = NODES) -> None:
@@ -109,17 +108,6 @@ class Galera:
         ports = [free_port() for _ in range(nodes)]
         addresses = [f"{HOST}:{port}" for port in ports]
         self.nodes = [Node(number, port, addresses) for number, port in enumerate(ports)]
-
-    def __enter__(self) -> Galera:
-        try:
-            self.start()
-        except BaseException:
-            self.remove()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
 
     def start(self) -> None:
         """All nodes, the first one as the cluster's beginning. Raises RuntimeError."""
@@ -155,13 +143,10 @@ class Galera:
 
 
 def main() -> None:
-    ended = threading.Event()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, lambda *_: ended.set())
     with Galera() as cluster:
         for url in cluster.with_tables((sys.argv[1:] or ["tm_galera"])[0]):
             print(url, flush=True)
-        ended.wait()
+        wait_for_ctrl_c()
 
 
 if __name__ == "__main__":

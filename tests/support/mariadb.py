@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tests.support.net import HOST, free_port, wait_until
+from tests.support.processes import Startable, end
 
 USER = "tm_tester"
 PASSWORD = "p@ss/word#1"  # every character that an address must not take as it is
@@ -69,7 +70,7 @@ class DatabaseServer:
         raise NotImplementedError
 
 
-class MariaDB(DatabaseServer):
+class MariaDB(DatabaseServer, Startable):
     """A mariadbd with durable defaults. `stop` and `start` keep data and port; `remove` ends it."""
 
     def __init__(self, *options: str) -> None:
@@ -123,7 +124,7 @@ class MariaDB(DatabaseServer):
 
     def wait_until_ready(self) -> None:
         """Until it takes every call. Raises RuntimeError with the log when it has ended."""
-        wait_until(self._answers, START_SECONDS, f"the database's first answer; see {self._log}")
+        wait_until(self._answers, START_SECONDS, f"the database's start; see {self._log}")
 
     def stop(self) -> None:
         """End the server in good order."""
@@ -134,7 +135,7 @@ class MariaDB(DatabaseServer):
         self._end(signal.SIGKILL)
 
     def pause(self) -> None:
-        """Stop the server's clock: it keeps its connections and answers nothing."""
+        """Stop the server's clock: it keeps its connections and says nothing."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -201,14 +202,9 @@ class MariaDB(DatabaseServer):
     def _end(self, signum: int) -> None:
         if self._process is None:
             return
-        if self._process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGCONT)  # a paused one ends only when it goes on
-            self._process.send_signal(signum)
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process, signum, STOP_SECONDS)
         self._process = None
 
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
-import threading
 from pathlib import Path
 
 from tests.support.mariadb import MariaDB
 from tests.support.net import HOST
+from tests.support.processes import wait_for_ctrl_c
 
 PACKAGE = "mysql-server-core"
 SUITE = "unstable"
@@ -131,16 +130,9 @@ def _run(*command: str) -> str:
 
 
 def main() -> None:
-    ended = threading.Event()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, lambda *_: ended.set())
-    server = MySQL()
-    try:
-        server.start()
+    with MySQL() as server:
         print(f"mysql+pymysql://root:{PASSWORD}@{HOST}:{server.port}/", flush=True)
-        ended.wait()
-    finally:
-        server.remove()
+        wait_for_ctrl_c()
 
 
 if __name__ == "__main__":

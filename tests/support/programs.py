@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
+from tests.support.http_client import Response
 from tests.support.server import PROJECT
 
 KEY = "test-key-of-a-good-length"
@@ -20,23 +21,22 @@ def environment(database_url: str, **more: str) -> dict[str, str]:
     return {**own, **settings, **more}
 
 
-class CgiAnswer:
-    """What a CGI program printed: its status, its headers (lower-case names), its JSON."""
+class CgiResponse(Response):
+    """What a CGI program printed, with what it logged and its exit code."""
 
     def __init__(self, done: subprocess.CompletedProcess[bytes]) -> None:
         head, _, body = done.stdout.partition(b"\r\n\r\n")
-        lines = [line.split(": ", 1) for line in head.decode("ascii").split("\r\n")]
-        self.headers = {name.lower(): value for name, value in lines}
-        self.status = int(self.headers["status"].split()[0])
-        self.raw = body
-        self.json: dict[str, Any] = json.loads(body) if body else {}
+        headers = [line.split(": ", 1) for line in head.decode("ascii").split("\r\n")]
+        pairs = [(name, value) for name, value in headers]
+        status = dict(pairs)["Status"]
+        super().__init__(int(status.split()[0]), pairs, body)
         self.log = done.stderr.decode()
         self.exit_code = done.returncode
 
 
 def run_cgi(
     database_url: str, method: str, path: str, body: Any = None, **variables: str
-) -> CgiAnswer:
+) -> CgiResponse:
     """Execute passenger_wsgi.py with a CGI environment, as a web server does."""
     payload = b"" if body is None else json.dumps(body).encode()
     request = {
@@ -61,7 +61,7 @@ def run_cgi(
         timeout=60,
         check=False,
     )
-    return CgiAnswer(done)
+    return CgiResponse(done)
 
 
 def run_flask(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:

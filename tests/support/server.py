@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import http.client
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.support.http_client import HttpClient, Response
 from tests.support.net import HOST, free_port, wait_until
+from tests.support.processes import Startable, end
 
 PROJECT = Path(__file__).resolve().parents[2]
 API_KEY = "test-key-of-a-good-length"
@@ -36,7 +36,7 @@ def faketime(offset: str) -> list[str]:
     ]
 
 
-class Server:
+class Server(Startable):
     """TaskManager under gunicorn, with the settings of a dict. `stop` and `start` keep the port."""
 
     def __init__(
@@ -60,20 +60,10 @@ class Server:
         self.database_url = str(settings.get("DATABASE_URL", ""))
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}/api"
-
-    def __enter__(self) -> Server:
-        try:
-            self.start()
-        except BaseException:
-            self.remove()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
+        self._client = HttpClient(HOST, self.port, api_key=self.api_key)
 
     def start(self) -> None:
-        """Start it and wait for its first healthy answer. Raises RuntimeError with the log."""
+        """Start it and wait until it says that it is healthy. Raises RuntimeError with the log."""
         self._log.write_bytes(b"")
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -107,6 +97,16 @@ class Server:
         """What the server has printed so far."""
         return self._log.read_text("utf-8", "replace")
 
+    def api(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """One call of the API; see HttpClient.call."""
+        return self._client.call(method, path, body, headers)
+
     def call(
         self,
         method: str,
@@ -114,25 +114,9 @@ class Server:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> tuple[int, dict[str, Any]]:
-        """One call: status and answer. `path` follows `/api`; bytes are sent as they are.
-
-        Without `headers` the API key is sent; with them nothing but them. An answer that is no
-        JSON object raises AssertionError.
-        """
-        payload = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        sent = {"X-API-Key": self.api_key} if headers is None else dict(headers)
-        if payload is not None:
-            sent.setdefault("Content-Type", "application/json")
-        request = urllib.request.Request(self.url + path, payload, sent, method=method)
-        status, raw = _answer(request)
-        try:
-            document = json.loads(raw)
-        except ValueError:
-            document = None
-        assert isinstance(document, dict), (
-            f"{method} {path}: {status}, no JSON object: {raw[:500]!r}"
-        )
-        return status, document
+        """The same: status and JSON. Raises ValueError where that is no object."""
+        response = self.api(method, path, body, headers)
+        return response.status, response.json
 
     def _gunicorn(self) -> list[str]:
         return [
@@ -153,30 +137,11 @@ class Server:
         # gunicorn goes on starting workers that cannot start.
         if not self.is_running() or "exited with code" in self.log():
             raise RuntimeError(f"the server ended at its start:\n{self.log()}")
-        with contextlib.suppress(OSError, AssertionError):
+        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
             return self.call("GET", "/health")[0] == 200
         return False
 
     def _end(self, signum: int) -> None:
-        if self._process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signum)
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        self._process = None
-
-
-_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def _answer(request: urllib.request.Request) -> tuple[int, bytes]:
-    try:
-        with _opener.open(request, timeout=60) as answer:
-            return int(answer.status), answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read()
+        if self._process is not None:
+            end(self._process, signum, STOP_SECONDS, whole_group=True)
+            self._process = None

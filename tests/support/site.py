@@ -90,7 +90,7 @@ class Site:
         )
 
     def replace(self, name: str, text: str) -> None:
-        """Write a file below the root anew, as the user whom programs run as."""
+        """Replace a file below the root, as the user whom programs run as."""
         path = self.root / name
         path.write_text(text, "utf-8")
         self.give_to_web_server()

@@ -1,20 +1,16 @@
-"""What the worker's tests share: a queue to fill, worker processes, and a proxy that misbehaves."""
+"""What the worker's tests share: queues, worker processes, a server that always says the same."""
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import json
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from tests.support.net import HOST, wait_until
 from tests.support.server import PROJECT, Server
@@ -180,106 +176,6 @@ def is_running(process_id: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in "ZX"
-
-
-Fault = Callable[["Proxy", str, str], str]
-"""Tells what to do with a request, by method and path: one of
-"pass", "page" (502 in HTML, not forwarded), "refuse" (the connection is closed, not forwarded),
-"drop" (forwarded, and the connection closed without its answer), "status:NNN" (an error answer in
-JSON, not forwarded), or "json:TEXT" (this text for an answer, not forwarded)."""
-
-
-class Proxy:
-    """A real HTTP proxy before a server. Keeps what passed, and misbehaves where told to."""
-
-    def __init__(self, target: str, fault: Fault = lambda *_: "pass") -> None:
-        self.target = urlsplit(target)
-        self.fault = fault
-        self.seen: list[tuple[str, dict[str, Any]]] = []  # path and body of each request
-        self.faults: list[str] = []
-        self.lock = threading.RLock()  # a fault may count what passed
-        self._server = ThreadingHTTPServer((HOST, 0), _handler_for(self))
-        self._server.daemon_threads = True
-        self.url = f"http://{HOST}:{self._server.server_port}{self.target.path}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    def __enter__(self) -> Proxy:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def count(self, *endings: str) -> int:
-        """How many requests had a path with one of these endings."""
-        with self.lock:
-            return sum(path.endswith(endings) for path, _ in self.seen)
-
-    def bodies(self, ending: str) -> list[dict[str, Any]]:
-        with self.lock:
-            return [body for path, body in self.seen if path.endswith(ending)]
-
-
-def _handler_for(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            self._pass_on()
-
-        def do_GET(self) -> None:
-            self._pass_on()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def _pass_on(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            with proxy.lock:
-                fault = proxy.fault(proxy, self.command, self.path)
-                proxy.seen.append((self.path, json.loads(body or b"{}")))
-                if fault != "pass":
-                    proxy.faults.append(fault)
-            if fault == "page":
-                self._answer(502, b"<html><h1>Bad Gateway</h1></html>", "text/html")
-            elif fault.startswith("status:"):
-                answer = {"success": False, "error": "not now", "code": "busy"}
-                self._answer(int(fault[7:]), json.dumps(answer).encode(), "application/json")
-            elif fault.startswith("json:"):
-                self._answer(200, fault[5:].encode(), "application/json")
-            elif fault == "refuse":
-                self.close_connection = True
-            else:
-                self._forward(body, fault)
-
-        def _forward(self, body: bytes, fault: str) -> None:
-            target = http.client.HTTPConnection(proxy.target.netloc, timeout=SECONDS)
-            with contextlib.closing(target):
-                headers = {
-                    name: self.headers[name]
-                    for name in ("X-API-Key", "Content-Type")
-                    if name in self.headers
-                }
-                target.request(self.command, self.path, body, headers)
-                answer = target.getresponse()
-                content, kind = answer.read(), answer.headers["Content-Type"]
-            if fault == "drop":
-                self.close_connection = True
-            else:
-                self._answer(answer.status, content, kind)
-
-        def _answer(self, status: int, content: bytes, kind: str) -> None:
-            self.send_response(status)
-            if status == 503:
-                self.send_header("Retry-After", "2")
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-    return Handler
 
 
 class Answering:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.worker.support import Fault, Proxy, Queue
+from tests.support.http_proxy import Fault, HttpProxy, ProxiedCall
+from tests.worker.support import Queue
 from worker import ApiError, Client, PermanentError, TaskFailed, WaitTimeout, Worker
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -21,8 +22,8 @@ def client(queue: Queue) -> Client:
 
 def creates(fault: str, *numbers: int) -> Fault:
     """This fault for the creates with these numbers, counted from 1."""
-    return lambda proxy, method, path: (
-        fault if method == "POST" and proxy.count("/tasks") + 1 in numbers else "pass"
+    return lambda proxy, call: (
+        fault if call.method == "POST" and proxy.count("/tasks") + 1 in numbers else "pass"
     )
 
 
@@ -61,7 +62,7 @@ def test_options_reach_the_task(queue: Queue, client: Client) -> None:
 
 
 def test_more_than_a_thousand_go_in_several_calls(queue: Queue, client: Client) -> None:
-    with Proxy(queue.url) as proxy:
+    with HttpProxy(queue.url) as proxy:
         drafts = ({"type": "t.do", "params": {"n": n % 1100}, "priority": n} for n in range(1200))
         made = Client(proxy.url, queue.key).create_many(drafts)
         assert [len(body["tasks"]) for body in proxy.bodies("/tasks")] == [1000, 200]
@@ -153,17 +154,17 @@ def test_tasks_are_cancelled_and_tried_again(queue: Queue, client: Client) -> No
 
 
 def test_what_is_not_there_is_told_and_not_asked_for_again(queue: Queue) -> None:
-    with Proxy(queue.url) as proxy:
+    with HttpProxy(queue.url) as proxy:
         with pytest.raises(ApiError) as caught:
             Client(proxy.url, queue.key).get(4711)
         assert (caught.value.status, caught.value.code) == (404, "not_found")
-        assert len(proxy.seen) == 1
+        assert len(proxy.calls()) == 1
 
 
 @pytest.mark.parametrize("fault", ["drop", "refuse", "page", "status:503"])
 @pytest.mark.usefixtures("client")
 def test_trouble_makes_no_second_task(queue: Queue, fault: str) -> None:
-    with Proxy(queue.url, creates(fault, 1, 3)) as proxy:
+    with HttpProxy(queue.url, creates(fault, 1, 3)) as proxy:
         shaky = Client(proxy.url, queue.key)
         one = shaky.create("t.do", {"n": 1})
         two = shaky.create("t.do", {"n": 1}, dedupe=False)
@@ -179,10 +180,10 @@ def test_trouble_makes_no_second_task(queue: Queue, fault: str) -> None:
 def test_everything_else_is_asked_for_again(queue: Queue, client: Client, fault: str) -> None:
     task_id = client.create("t.do")["id"]
 
-    def every_second(proxy: Proxy, _method: str, _path: str) -> str:
-        return "pass" if len(proxy.seen) % 2 else fault
+    def every_second(proxy: HttpProxy, _call: ProxiedCall) -> str:
+        return "pass" if len(proxy.calls()) % 2 else fault
 
-    with Proxy(queue.url, every_second) as proxy:
+    with HttpProxy(queue.url, every_second) as proxy:
         shaky = Client(proxy.url, queue.key)
         assert shaky.register_type("t.more")["name"] == "t.more"
         assert shaky.get(task_id)["id"] == task_id
@@ -195,7 +196,7 @@ def test_everything_else_is_asked_for_again(queue: Queue, client: Client, fault:
 def test_an_active_one_is_not_asked_for_again_once_it_may_have_been_made(
     queue: Queue, fault: str
 ) -> None:
-    with Proxy(queue.url, creates(fault, 1, 2)) as proxy:
+    with HttpProxy(queue.url, creates(fault, 1, 2)) as proxy:
         shaky = Client(proxy.url, queue.key)
         with pytest.raises(ApiError) as caught:
             shaky.create("t.do", {"n": 1}, dedupe="active")
@@ -207,7 +208,7 @@ def test_an_active_one_is_not_asked_for_again_once_it_may_have_been_made(
 
 @pytest.mark.usefixtures("client")
 def test_an_active_one_is_asked_for_again_when_the_server_did_nothing(queue: Queue) -> None:
-    with Proxy(queue.url, creates("status:503", 1)) as proxy:
+    with HttpProxy(queue.url, creates("status:503", 1)) as proxy:
         made = Client(proxy.url, queue.key).create("t.do", {"n": 1}, dedupe="active")
         assert proxy.count("/tasks") == 2
     assert [each["id"] for each in queue.of_type("t.do")] == [made["id"]]
@@ -215,7 +216,7 @@ def test_an_active_one_is_asked_for_again_when_the_server_did_nothing(queue: Que
 
 @pytest.mark.usefixtures("client")
 def test_patience_has_an_end(queue: Queue) -> None:
-    with Proxy(queue.url, lambda *_: "page") as proxy:
+    with HttpProxy(queue.url, lambda _proxy, _call: "page") as proxy:
         with pytest.raises(ApiError) as caught:
             Client(proxy.url, queue.key, retries=2).create("t.do")
         assert (caught.value.status, proxy.count("/tasks")) == (502, 3)

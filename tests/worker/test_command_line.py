@@ -13,10 +13,11 @@ from pathlib import Path
 import click
 import pytest
 
+from tests.support.http_proxy import HttpProxy
 from tests.support.net import free_port
 from tests.support.pythons import too_old
 from tests.support.server import PROJECT
-from tests.worker.support import Proxy, Queue, Workers
+from tests.worker.support import Queue, Workers
 from worker import main
 
 ECHO = "@task('t.echo')\ndef echo(params):\n    return params\n"
@@ -277,9 +278,9 @@ def test_a_busy_worker_makes_one_round_trip_a_batch(queue: Queue, workers: Worke
     workers.write_handlers(ECHO)
     queue.register("t.echo")
     ids = queue.create_many("t.echo", 40)
-    with Proxy(queue.url) as proxy:
+    with HttpProxy(queue.url) as proxy:
         assert workers.run("--until-empty", "--batch", "20", url=proxy.url)[0] == 0
-        requests = [path for path, _ in proxy.seen]
+        requests = proxy.paths
     assert queue.statuses(ids) == ["completed"] * 40
     # One claim by itself; then each report claims what keeps the worker busy.
     trips = [path for path in requests if path.startswith("/api/tasks/")]

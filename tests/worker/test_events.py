@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import worker
-from tests.worker.support import Proxy, Queue, Workers
+from tests.support.http_proxy import HttpProxy, ProxiedCall
+from tests.worker.support import Queue, Workers
 from worker import EVENTS, ApiError, Client, Job, PermanentError, Worker, on
 
 sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -50,10 +51,10 @@ def test_every_event_is_told_in_its_order(queue: Queue) -> None:
             assert queue.server.call("POST", f"/tasks/{lost}/release", body)[0] == 200
         return "done"
 
-    def busy_once(proxy: Proxy, _method: str, path: str) -> str:
-        return "status:503" if path.endswith("/claim") and not proxy.faults else "pass"
+    def busy_once(proxy: HttpProxy, call: ProxiedCall) -> str:
+        return "status:503" if call.path.endswith("/claim") and not proxy.faults else "pass"
 
-    with Proxy(queue.url, busy_once) as proxy:
+    with HttpProxy(queue.url, busy_once) as proxy:
         client = Client(proxy.url, queue.key)
         options: dict[str, Any] = {"type_pattern": "t.%", "worker_id": "w1", "batch": 10}
         mine = Worker(client, {"t.do": handler}, until_empty=True, **options)

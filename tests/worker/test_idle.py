@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.worker.support import Proxy, Queue, Workers, finish, read_until
+from tests.support.http_proxy import HttpProxy
+from tests.worker.support import Queue, Workers, finish, read_until
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_polls_slow_down_and_begin_anew_after_work(queue: Queue, workers: Workers) -> None:
     workers.write_handlers("@task('t.one')\ndef f(params):\n    return 1\n")
     queue.register("t.one")
-    with Proxy(queue.url) as proxy:
+    with HttpProxy(queue.url) as proxy:
         options = ("--debug", "--poll-interval", "0.1", "--max-poll-interval", "0.5")
         worker = workers.start(*options, url=proxy.url)
 

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from tests.support.http_proxy import HttpProxy
 from tests.support.net import wait_until
-from tests.worker.support import SECONDS, Proxy, Queue, Workers, finish
+from tests.worker.support import SECONDS, Queue, Workers, finish
 from worker import Client, Job, Link
 
 sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -22,7 +23,7 @@ def test_extend_makes_the_lease_end_later(queue: Queue, workers: Workers) -> Non
     )
     queue.register("t.extend", timeout=20)
     task_id = queue.create("t.extend")
-    with Proxy(queue.url) as proxy:
+    with HttpProxy(queue.url) as proxy:
         worker = workers.start("--until-empty", url=proxy.url)
         wait_until(lambda: queue.lease_of(task_id) > 4000, SECONDS, "the lease to be longer")
         workers.make_file("open")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.http_proxy import HttpProxy, ProxiedCall
 from tests.support.net import wait_until
-from tests.worker.support import SECONDS, Proxy, Queue, Workers, finish
+from tests.worker.support import SECONDS, Queue, Workers, finish
 
 HOLD = """
 @task('t.hold')
@@ -27,7 +28,7 @@ def test_leases_of_running_and_queued_tasks_are_kept_alive(queue: Queue, workers
     workers.write_handlers(HOLD)
     queue.register("t.hold", timeout=4)
     ids = queue.create_many("t.hold", 3)
-    with Proxy(queue.url) as proxy:
+    with HttpProxy(queue.url) as proxy:
         worker = workers.start("--until-empty", "--batch", "3", url=proxy.url)
         started(workers)
         # Longer than a lease lasts: all three are renewed together, after a third of it.
@@ -47,7 +48,7 @@ def test_a_lost_lease_tells_the_handler_and_is_not_settled(queue: Queue, workers
     workers.write_handlers(HOLD)
     queue.register("t.hold", timeout=6)
     running, queued = queue.create_many("t.hold", 2)
-    with Proxy(queue.url) as proxy:
+    with HttpProxy(queue.url) as proxy:
         options = ("--max-runs", "2", "--batch", "2", "--worker-id", "loser")
         worker = workers.start(*options, url=proxy.url)
         started(workers)
@@ -73,10 +74,10 @@ def test_a_rival_that_took_over_keeps_its_tasks(queue: Queue, workers: Workers) 
     ids = queue.create_many("t.hold", 2)
     gate = workers.folder / "open"
 
-    def no_heartbeats(_proxy: Proxy, _method: str, path: str) -> str:
-        return "page" if path.endswith("/heartbeat") and not gate.exists() else "pass"
+    def no_heartbeats(_proxy: HttpProxy, call: ProxiedCall) -> str:
+        return "page" if call.path.endswith("/heartbeat") and not gate.exists() else "pass"
 
-    with Proxy(queue.url, no_heartbeats) as proxy:
+    with HttpProxy(queue.url, no_heartbeats) as proxy:
         worker = workers.start("--until-empty", "--batch", "2", url=proxy.url)
         started(workers)
         taken: set[int] = set()
@@ -116,7 +117,7 @@ def test_lease_and_heartbeats_are_as_long_as_asked_for(queue: Queue, workers: Wo
     workers.write_handlers(HOLD)
     queue.register("t.hold", timeout=6)
     task_id = queue.create("t.hold")
-    with Proxy(queue.url) as proxy:
+    with HttpProxy(queue.url) as proxy:
         options = ("--lease", "3000", "--heartbeat-interval", "0.2", "--until-empty")
         worker = workers.start(*options, url=proxy.url)
         # By itself it would ask for the first time after a minute.

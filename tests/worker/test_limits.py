@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.http_proxy import HttpProxy, ProxiedCall
 from tests.support.server import PROJECT
-from tests.worker.support import Proxy, Queue, Workers, finish
+from tests.worker.support import Queue, Workers, finish
 
 HANG = """
 @task('t.hang')
@@ -200,12 +201,12 @@ def test_max_time_ends_a_worker_whose_server_is_silent(queue: Queue, workers: Wo
     queue.register("t.hang")
     queue.create("t.hang")
 
-    def fault(_proxy: Proxy, _method: str, path: str) -> str:
-        if not path.endswith(("/health", "/claim")):
+    def fault(_proxy: HttpProxy, call: ProxiedCall) -> str:
+        if not call.path.endswith(("/health", "/claim")):
             time.sleep(20)
         return "pass"
 
-    with Proxy(queue.url, fault) as proxy:
+    with HttpProxy(queue.url, fault) as proxy:
         began = time.monotonic()
         code, output = workers.run("--max-time", "6", url=proxy.url)
         seconds = time.monotonic() - began

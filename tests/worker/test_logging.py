@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
+from tests.support.http_proxy import HttpProxy, ProxiedCall
 from tests.support.server import PROJECT
-from tests.worker.support import Proxy, Queue, Workers
+from tests.worker.support import Queue, Workers
 
 MIXED = "@task('t.mixed')\ndef f(params):\n    return 1 / params['number']\n"
 
@@ -114,11 +115,11 @@ def test_no_line_can_be_forged(queue: Queue, workers: Workers, options: tuple[st
     queue.create("t.evil")
     warning = json.dumps({"success": True, "data": {"tasks": []}, "warnings": ["a\nforged\x1b"]})
 
-    def fault(proxy: Proxy, _method: str, path: str) -> str:
-        empty = path.endswith("/claim") and not proxy.faults
+    def fault(proxy: HttpProxy, call: ProxiedCall) -> str:
+        empty = call.path.endswith("/claim") and not proxy.faults
         return f"json:{warning}" if empty else "pass"
 
-    with Proxy(queue.url, fault) as proxy:
+    with HttpProxy(queue.url, fault) as proxy:
         idle = ("--max-runs", "1", "--poll-interval", "0.1")
         code, output = workers.run(*idle, "--debug", *options, url=proxy.url)
     assert code == 0

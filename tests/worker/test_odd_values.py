@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 import worker
-from tests.worker.support import Proxy, Queue, Workers
+from tests.support.http_proxy import HttpProxy, ProxiedCall
+from tests.worker.support import Queue, Workers
 from worker import Client, Job, Link, PermanentError, RetryLater, Worker, run_handler, task
 
 sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -279,10 +280,11 @@ class TestOfServers:
         queue.register("t.do", max_attempts=1)
         ids = queue.create_many("t.do", 3)
 
-        def fault(proxy: Proxy, _method: str, path: str) -> str:
-            return f"json:{answer(data)}" if path.endswith(call) and not proxy.faults else "pass"
+        def fault(proxy: HttpProxy, proxied: ProxiedCall) -> str:
+            odd = proxied.path.endswith(call) and not proxy.faults
+            return f"json:{answer(data)}" if odd else "pass"
 
-        with Proxy(queue.url, fault) as proxy:
+        with HttpProxy(queue.url, fault) as proxy:
             options = ("--until-empty", "--poll-interval", "0.1", "--batch", "2")
             code, output = workers.run(*options, url=proxy.url)
         assert code == 0, output
@@ -297,10 +299,10 @@ class TestOfServers:
         workers.write_handlers("@task('t.do')\ndef f(params):\n    return 1\n")
         queue.register("t.do")
 
-        def fault(_proxy: Proxy, _method: str, path: str) -> str:
-            return "pass" if path.endswith("/health") else f"json:{answer([])}"
+        def fault(_proxy: HttpProxy, call: ProxiedCall) -> str:
+            return "pass" if call.path.endswith("/health") else f"json:{answer([])}"
 
-        with Proxy(queue.url, fault) as proxy:
+        with HttpProxy(queue.url, fault) as proxy:
             options = ("--max-errors", "2", "--poll-interval", "0.1")
             code, output = workers.run(*options, url=proxy.url)
             assert workers.run("--register", url=proxy.url)[0] in (1, 2)
@@ -319,11 +321,11 @@ class TestOfServers:
         queue.register("t.slow", timeout=3)
         task_id = queue.create("t.slow")
 
-        def fault(proxy: Proxy, _method: str, path: str) -> str:
-            odd = path.endswith("/tasks/heartbeat") and not proxy.faults
+        def fault(proxy: HttpProxy, call: ProxiedCall) -> str:
+            odd = call.path.endswith("/tasks/heartbeat") and not proxy.faults
             return f"json:{answer(data)}" if odd else "pass"
 
-        with Proxy(queue.url, fault) as proxy:
+        with HttpProxy(queue.url, fault) as proxy:
             code, output = workers.run("--until-empty", url=proxy.url)
             assert len(proxy.faults) == 1
         assert (code, "the keeper thread met an error" in output) == (0, False), output
@@ -332,7 +334,10 @@ class TestOfServers:
     @sqlite
     def test_json_that_is_too_deep_is_no_answer(self, queue: Queue) -> None:
         deep = "json:" + "[" * 10**5 + "]" * 10**5
-        with Proxy(queue.url, lambda *_: deep) as proxy, pytest.raises(worker.ApiError) as caught:
+        with (
+            HttpProxy(queue.url, lambda _proxy, _call: deep) as proxy,
+            pytest.raises(worker.ApiError) as caught,
+        ):
             Client(proxy.url, queue.key, retries=0).get(1)
         assert caught.value.code == "not_json"
 

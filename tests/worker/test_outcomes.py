@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.worker.support import Proxy, Queue, Workers
+from tests.support.http_proxy import HttpProxy
+from tests.worker.support import Queue, Workers
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -118,7 +119,7 @@ def test_many_large_results_go_in_several_reports(queue: Queue, workers: Workers
     workers.write_handlers("@task('t.large')\ndef f(params):\n    return 'x' * 300_000\n")
     queue.register("t.large")
     ids = queue.create_many("t.large", 8)
-    with Proxy(queue.url) as proxy:
+    with HttpProxy(queue.url) as proxy:
         assert workers.run("--until-empty", url=proxy.url)[0] == 0
         assert proxy.count("/settle") > 2
     assert queue.statuses(ids) == ["completed"] * 8
@@ -129,7 +130,7 @@ def test_max_runs_is_exact(queue: Queue, workers: Workers) -> None:
     workers.write_handlers("@task('t.one')\ndef f(params):\n    return 1\n")
     queue.register("t.one")
     ids = queue.create_many("t.one", 12)
-    with Proxy(queue.url) as proxy:
+    with HttpProxy(queue.url) as proxy:
         code, output = workers.run("--max-runs", "7", "--batch", "5", url=proxy.url)
         claims = proxy.bodies("/claim") + [
             body["claim"] for body in proxy.bodies("/settle") if "claim" in body

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.http_proxy import HttpProxy, ProxiedCall
 from tests.support.net import wait_until
-from tests.worker.support import SECONDS, Proxy, Queue, Workers, finish
+from tests.worker.support import SECONDS, Queue, Workers, finish
 
 HOLD = """
 __version__ = '1.2.3'
@@ -59,7 +60,7 @@ def test_leaving_takes_nothing_from_another_process_of_the_same_name(
     options = ("--worker-id", "twin", "--batch", "1", "--max-runs", "1")
     first = workers.start(*options)
     workers.wait_for_file("began-0")
-    with Proxy(queue.url) as proxy:
+    with HttpProxy(queue.url) as proxy:
         second = workers.start(*options, url=proxy.url)
         workers.wait_for_file("began-1")
         wait_until(lambda: proxy.count("/workers/register"), SECONDS, "the announcement")
@@ -76,14 +77,14 @@ def test_a_run_that_finds_nothing_is_not_announced(queue: Queue, workers: Worker
     workers.write_handlers(HOLD)
     queue.register("t.hold")
 
-    def slow_claim(_proxy: Proxy, _method: str, path: str) -> str:
-        if path.endswith("/claim"):
+    def slow_claim(_proxy: HttpProxy, call: ProxiedCall) -> str:
+        if call.path.endswith("/claim"):
             time.sleep(0.5)  # enough for an announcement, if there were one
         return "pass"
 
-    with Proxy(queue.url, slow_claim) as proxy:
+    with HttpProxy(queue.url, slow_claim) as proxy:
         assert workers.run("--until-empty", url=proxy.url)[0] == 0
-        assert [path for path, _ in proxy.seen] == ["/api/health", "/api/tasks/claim"]
+        assert proxy.paths == ["/api/health", "/api/tasks/claim"]
 
 
 def test_a_server_without_such_a_list_is_no_trouble(queue: Queue, workers: Workers) -> None:
@@ -92,10 +93,10 @@ def test_a_server_without_such_a_list_is_no_trouble(queue: Queue, workers: Worke
     queue.create_many("t.hold", 1)
     workers.make_file("open-0")
 
-    def no_list(_proxy: Proxy, _method: str, path: str) -> str:
-        return "status:404" if "/workers/" in path else "pass"
+    def no_list(_proxy: HttpProxy, call: ProxiedCall) -> str:
+        return "status:404" if "/workers/" in call.path else "pass"
 
-    with Proxy(queue.url, no_list) as proxy:
+    with HttpProxy(queue.url, no_list) as proxy:
         worker = workers.start("--poll-interval", "0.1", url=proxy.url)
         wait_until(lambda: proxy.count("/workers/register"), SECONDS, "the announcement")
         worker.terminate()

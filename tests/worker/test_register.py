@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.worker.support import Proxy, Queue, Workers
+from tests.support.http_proxy import HttpProxy
+from tests.worker.support import Queue, Workers
 
 SOURCE = """
 TASK_TYPES = [
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 def test_only_what_has_changed_is_sent(queue: Queue, workers: Workers) -> None:
-    with Proxy(queue.url) as proxy:
+    with HttpProxy(queue.url) as proxy:
         workers.write_handlers(SOURCE % "{}")
         assert workers.run("--register", "--until-empty", url=proxy.url)[0] == 0
         assert [body["name"] for body in proxy.bodies("/register")] == ["t.one", "t.two"]

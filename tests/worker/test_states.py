@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.support import disk
+from tests.support.http_proxy import HttpProxy, ProxiedCall
 from tests.support.net import wait_until
-from tests.worker.support import SECONDS, Proxy, Queue, Workers, finish, read_until
+from tests.worker.support import SECONDS, Queue, Workers, finish, read_until
 from worker import ApiError, Client, StatusFile, Worker
 
 sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -56,11 +57,11 @@ def test_from_idle_to_stopped(queue: Queue) -> None:
     ids = queue.create_many("t.gate", 3)
     answer_health, end_task = threading.Event(), threading.Event()
 
-    def slow_health(_proxy: Proxy, _method: str, path: str) -> str:
-        assert not path.endswith("/health") or answer_health.wait(SECONDS)
+    def slow_health(_proxy: HttpProxy, call: ProxiedCall) -> str:
+        assert not call.path.endswith("/health") or answer_health.wait(SECONDS)
         return "pass"
 
-    with Proxy(queue.url, slow_health) as proxy:
+    with HttpProxy(queue.url, slow_health) as proxy:
         worker = Worker(Client(proxy.url, queue.key), gated(end_task), concurrency=2, batch=3)
         assert (worker.state, worker.is_running, worker.active_jobs) == ("idle", False, 0)
         worker.start()

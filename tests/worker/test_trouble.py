@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.worker.support import Fault, Proxy, Queue, Workers
+from tests.support.http_proxy import Fault, HttpProxy, ProxiedCall
+from tests.worker.support import Queue, Workers
 
 COUNTED = """
 @task('t.count')
@@ -20,16 +21,13 @@ pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 def on_settles(fault: str, *numbers: int) -> Fault:
     """This fault for the settles with these numbers, counted from 1."""
-    return lambda proxy, _method, path: (
-        fault
-        if path.endswith("/settle")
-        and sum(seen.endswith("/settle") for seen, _ in proxy.seen) + 1 in numbers
-        else "pass"
+    return lambda proxy, call: (
+        fault if call.path.endswith("/settle") and proxy.count("/settle") + 1 in numbers else "pass"
     )
 
 
 def after_health(fault: str) -> Fault:
-    return lambda _proxy, _method, path: "pass" if path.endswith("/health") else fault
+    return lambda _proxy, call: "pass" if call.path.endswith("/health") else fault
 
 
 def runs(workers: Workers) -> list[int]:
@@ -50,7 +48,7 @@ def test_reports_survive_trouble(
     workers.write_handlers(COUNTED)
     queue.register("t.count", timeout=5)
     ids = queue.create_many("t.count", 10)
-    with Proxy(queue.url, on_settles(fault, *settles)) as proxy:
+    with HttpProxy(queue.url, on_settles(fault, *settles)) as proxy:
         code, output = workers.run("--max-runs", "10", "--batch", "4", *QUICK, url=proxy.url)
         assert proxy.faults == [fault] * len(settles)
     assert code == 0
@@ -64,7 +62,7 @@ def test_reports_survive_trouble(
 def test_so_many_failures_in_a_row_end_with_1(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(COUNTED)
     queue.register("t.count")
-    with Proxy(queue.url, after_health("page")) as proxy:
+    with HttpProxy(queue.url, after_health("page")) as proxy:
         code, output = workers.run("--max-errors", "4", *QUICK, url=proxy.url)
         assert proxy.count("/claim") == 4
     assert code == 1
@@ -77,7 +75,7 @@ def test_a_success_in_between_starts_the_count_again(queue: Queue, workers: Work
     workers.write_handlers(COUNTED)
     queue.register("t.count")
     ids = queue.create_many("t.count", 6)
-    with Proxy(queue.url, on_settles("page", 1, 3, 5)) as proxy:
+    with HttpProxy(queue.url, on_settles("page", 1, 3, 5)) as proxy:
         options = ("--max-runs", "6", "--batch", "2", "--max-errors", "2")
         code, _ = workers.run(*options, *QUICK, url=proxy.url)
         assert len(proxy.faults) == 3
@@ -90,7 +88,7 @@ def test_a_key_withdrawn_in_the_middle_ends_with_3(queue: Queue, workers: Worker
     workers.write_handlers(COUNTED)
     queue.register("t.count")
     queue.create_many("t.count", 3)
-    with Proxy(queue.url, on_settles("status:401", *range(1, 100))) as proxy:
+    with HttpProxy(queue.url, on_settles("status:401", *range(1, 100))) as proxy:
         code, output = workers.run(*QUICK, url=proxy.url)
     assert code == 3
     assert "ERROR not now" in output
@@ -102,7 +100,7 @@ def test_one_broken_connection_is_no_trouble(queue: Queue, workers: Workers, fau
     queue.register("t.count")
     ids = queue.create_many("t.count", 2)
     # An hour's pause would come after anything that counts as trouble.
-    with Proxy(queue.url, on_settles(fault, 1)) as proxy:
+    with HttpProxy(queue.url, on_settles(fault, 1)) as proxy:
         options = ("--max-runs", "2", "--batch", "2", "--poll-interval", "3600")
         assert workers.run(*options, url=proxy.url)[0] == 0
         assert proxy.faults == [fault]
@@ -114,7 +112,7 @@ def test_an_answer_in_trouble_may_say_how_long_to_wait(queue: Queue, workers: Wo
     workers.write_handlers(COUNTED)
     queue.register("t.count")
     task_id = queue.create("t.count", {"number": 1})
-    with Proxy(queue.url, on_settles("status:503", 1)) as proxy:
+    with HttpProxy(queue.url, on_settles("status:503", 1)) as proxy:
         options = ("--max-runs", "1", "--poll-interval", "3600")
         code, output = workers.run(*options, url=proxy.url)
     assert code == 0
@@ -126,7 +124,7 @@ def test_reports_that_are_refused_for_ever_are_dropped(queue: Queue, workers: Wo
     workers.write_handlers(COUNTED)
     queue.register("t.count")
     ids = queue.create_many("t.count", 2)
-    with Proxy(queue.url, on_settles("status:400", *range(1, 100))) as proxy:
+    with HttpProxy(queue.url, on_settles("status:400", *range(1, 100))) as proxy:
         code, output = workers.run("--until-empty", url=proxy.url)
         # With a claim, both, then each alone with its result and with the refusal of it.
         assert len(proxy.faults) == 6
@@ -145,11 +143,11 @@ def test_tasks_of_a_lost_answer_are_handed_out_again(
     queue.register("t.count", timeout=3000, max_attempts=1)
     ids = queue.create_many("t.count", 6)
 
-    def fault(proxy: Proxy, _method: str, path: str) -> str:
-        claims = path.endswith(("/claim", "/settle"))
+    def fault(proxy: HttpProxy, call: ProxiedCall) -> str:
+        claims = call.path.endswith(("/claim", "/settle"))
         return "drop" if claims and len(proxy.faults) < drops else "pass"
 
-    with Proxy(queue.url, fault) as proxy:
+    with HttpProxy(queue.url, fault) as proxy:
         options = ("--until-empty", "--batch", "4", *QUICK)
         code, output = workers.run(*options, url=proxy.url)
         assert proxy.faults == ["drop"] * drops

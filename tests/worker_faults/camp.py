@@ -12,11 +12,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.http_proxy import HttpProxy, ProxiedCall
 from tests.support.net import wait_until
 from tests.support.server import PROJECT
 from tests.worker_faults.journal import Journal
 from tests.worker_faults.states import RUNNING, STATES, STOPPING, Sight, under_way
-from tests.worker_faults.wire import Call, Wire
 
 SECONDS = 60
 LOOK_EVERY = 0.005  # seconds
@@ -50,7 +50,7 @@ class Death:
 class Camp:
     """Workers in a folder with a handlers.py, every second one with processes for its handlers."""
 
-    def __init__(self, folder: Path, wire: Wire, key: str, journal: Journal) -> None:
+    def __init__(self, folder: Path, wire: HttpProxy, key: str, journal: Journal) -> None:
         self.hands: list[Hand] = []
         self.deaths: list[Death] = []
         self._folder, self._wire, self._key, self._journal = folder, wire, key, journal
@@ -147,7 +147,7 @@ class Camp:
             for run in self._sight(death.hand, death.since, death.until).unreported()
         }
 
-    def _pace(self, call: Call, way: str) -> None:
+    def _pace(self, call: ProxiedCall, way: str) -> None:
         """Holds up a call that is in the state that is wanted, until its worker was killed."""
         if self._wanted in under_way(call, way):
             self._go_on.wait(SECONDS)
@@ -162,6 +162,6 @@ class Camp:
         return Sight(calls, notes, since, until)
 
     def _environment(self, name: str) -> dict[str, str]:
-        own = {"TASKMANAGER_API_URL": self._wire.url(name), "TASKMANAGER_API_KEY": self._key}
+        own = {"TASKMANAGER_API_URL": self._wire.url_of(name), "TASKMANAGER_API_KEY": self._key}
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("TASKMANAGER_")}
         return {**inherited, **own}

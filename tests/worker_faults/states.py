@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tests.support.http_proxy import NEVER, ON_THE_WAY_BACK, ON_THE_WAY_THERE, ProxiedCall
 from tests.worker_faults.journal import Note
-from tests.worker_faults.wire import NEVER, ON_THE_WAY_BACK, ON_THE_WAY_THERE, Call
 
 STARTING, IDLE, STOPPING = "starting", "idle", "stopping"
 HOLDING, FINISHED = "queued tasks held", "finished but unreported"
@@ -24,7 +24,7 @@ Run = tuple[int, int]
 """Task and attempt, of one worker."""
 
 
-def under_way(call: Call, way: str) -> set[str]:
+def under_way(call: ProxiedCall, way: str) -> set[str]:
     """The states of a worker with this call on this way."""
     claiming = {f"{CLAIMING}, {way}"} if call.claims else set()
     return claiming | ({f"{REPORTING}, {way}"} if call.outcomes else set())
@@ -37,7 +37,7 @@ class Sight:
     """
 
     def __init__(
-        self, calls: Sequence[Call], notes: Sequence[Note], since: float, until: float
+        self, calls: Sequence[ProxiedCall], notes: Sequence[Note], since: float, until: float
     ) -> None:
         self._calls, self._since, self._until = calls, since, until
         self._begun = {(note.id, note.attempt): note.at for note in notes if note.event == "begun"}
@@ -75,13 +75,13 @@ class Sight:
 
     def _came_empty(self) -> bool:
         last = [call for call in self._calls if call.claims][-1]
-        return last.answered_at < self._since and not last.tasks and not self._unsettled
+        return last.responded_at < self._since and not last.tasks and not self._unsettled
 
     def _find_unsettled(self) -> set[Run]:
         given = {
             (task["id"], task["attempts"])
             for call in self._calls
-            if call.answered_at < self._since
+            if call.responded_at < self._since
             for task in call.tasks
         }
         sent = {(each["id"], each["attempt"]) for call in self._calls for each in call.outcomes}

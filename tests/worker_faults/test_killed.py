@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.http_proxy import HttpProxy
 from tests.support.net import until, wait_until
 from tests.worker.support import Queue
 from tests.worker_faults.camp import Camp
 from tests.worker_faults.journal import NOTE, Journal, Note
 from tests.worker_faults.ledger import Hold, holds
 from tests.worker_faults.states import IDLE, STARTING
-from tests.worker_faults.wire import Wire
 
 HANDLERS = (
     NOTE
@@ -47,13 +47,13 @@ pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
-def wire(queue: Queue) -> Iterator[Wire]:
-    with Wire(queue.url) as wire:
+def wire(queue: Queue) -> Iterator[HttpProxy]:
+    with HttpProxy(queue.url) as wire:
         yield wire
 
 
 @pytest.fixture
-def camp(queue: Queue, wire: Wire, journal: Journal, tmp_path: Path) -> Iterator[Camp]:
+def camp(queue: Queue, wire: HttpProxy, journal: Journal, tmp_path: Path) -> Iterator[Camp]:
     (tmp_path / "handlers.py").write_text(HANDLERS, "utf-8")
     queue.register("fire.work", timeout=LEASE, max_attempts=100)
     camp = Camp(tmp_path, wire, queue.key, journal)
@@ -61,7 +61,7 @@ def camp(queue: Queue, wire: Wire, journal: Journal, tmp_path: Path) -> Iterator
     camp.end()
 
 
-def test_killed_in_each_state(queue: Queue, camp: Camp, wire: Wire, journal: Journal) -> None:
+def test_killed_in_each_state(queue: Queue, camp: Camp, wire: HttpProxy, journal: Journal) -> None:
     created: list[int] = []
     for _ in until(lambda: min(camp.hits().values()) >= HITS, FIRE_SECONDS, "a kill in each state"):
         camp.forget_ended()
@@ -111,7 +111,7 @@ def feed(queue: Queue, count: int) -> list[int]:
     return [task["id"] for task in answer["data"]["tasks"]]
 
 
-def completed(wire: Wire) -> set[int]:
+def completed(wire: HttpProxy) -> set[int]:
     """Tasks that the server has said are completed, whether or not the worker lived to hear it."""
     settled = [each for call in wire.calls() for each in call.settled]
     return {each["id"] for each in settled if each.get("status") == "completed"}
@@ -145,7 +145,7 @@ def check_each_task(queue: Queue, books: dict[int, list[Hold]], notes: list[Note
     assert set(begun) <= set(known)
 
 
-def check_reports(books: dict[int, list[Hold]], wire: Wire, notes: list[Note]) -> None:
+def check_reports(books: dict[int, list[Hold]], wire: HttpProxy, notes: list[Note]) -> None:
     """What was acknowledged is as it was reported, and never begun again."""
     last_begun: dict[int, float] = {note.id: note.at for note in notes if note.event == "begun"}
     acknowledged = 0

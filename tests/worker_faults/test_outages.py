@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.http_proxy import HttpProxy, ProxiedCall
 from tests.support.net import wait_until
 from tests.support.server import Server
 from tests.worker.support import SECONDS, Queue, Workers
 from tests.worker_faults.journal import NOTE, Journal
 from tests.worker_faults.ledger import holds
-from tests.worker_faults.wire import Call, Wire
 
 HANDLERS = (
     NOTE
@@ -125,16 +125,16 @@ def test_every_call_goes_wrong_for_a_while(
     queue: Queue, workers: Workers, journal: Journal, fault: str
 ) -> None:
     ids = fill(queue, workers, 24, lease=4)
-    with Wire(queue.url) as wire:
+    with HttpProxy(queue.url) as wire:
 
-        def trouble(call: Call) -> str:
-            faulty = len(journal.ids("ended")) >= 6 and len(wire.faults()) < 3
+        def trouble(_proxy: HttpProxy, call: ProxiedCall) -> str:
+            faulty = len(journal.ids("ended")) >= 6 and len(wire.faults) < 3
             return fault if faulty else "pass"
 
         wire.fault = trouble
         options = (*QUICK, "--api-timeout", "1", "--max-runs", "24")
-        code, output = workers.run(*options, url=wire.url())
-        assert wire.faults() == [fault] * 3
+        code, output = workers.run(*options, url=wire.url)
+        assert wire.faults == [fault] * 3
     assert code == 0, output
     check_books(queue, journal, ids)
 
@@ -144,11 +144,11 @@ def test_reports_whose_answers_are_lost_are_not_taken_twice(
     queue: Queue, workers: Workers, journal: Journal, fault: str
 ) -> None:
     ids = fill(queue, workers, 12)
-    with Wire(queue.url) as wire:
+    with HttpProxy(queue.url) as wire:
         # Every second report, without the claims that come with it: those would be lost too.
-        reports: list[Call] = []
+        reports: list[ProxiedCall] = []
 
-        def trouble(call: Call) -> str:
+        def trouble(_proxy: HttpProxy, call: ProxiedCall) -> str:
             if not call.outcomes or call.claims:
                 return "pass"
             reports.append(call)
@@ -157,11 +157,11 @@ def test_reports_whose_answers_are_lost_are_not_taken_twice(
         wire.fault = trouble
         options = ("--batch", "1", "--max-runs", "1", "--api-timeout", "1")
         for _ in ids:
-            code, output = workers.run(*options, "--poll-interval", "0.1", url=wire.url())
+            code, output = workers.run(*options, "--poll-interval", "0.1", url=wire.url)
             assert code == 0, output
-            if len(wire.faults()) >= 3:
+            if len(wire.faults) >= 3:
                 break
-        assert wire.faults() == [fault] * 3
+        assert wire.faults == [fault] * 3
         repeated = [call.settled for call in reports]
         assert repeated[0] == repeated[1] != []
     done = [task_id for task_id in ids if queue.task(task_id)["status"] == "completed"]
@@ -196,21 +196,21 @@ def test_thirty_seconds_of_all_kinds_of_trouble(
 ) -> None:
     """Ten seconds stopped, ten of 502 pages, ten of answers that never come."""
     ids = fill(queue, workers, 60, lease=8)
-    with Wire(queue.url) as wire:
+    with HttpProxy(queue.url) as wire:
         options = (*QUICK, "--api-timeout", "2", "--until-empty")
-        worker = workers.start(*options, url=wire.url())
+        worker = workers.start(*options, url=wire.url)
         wait_until(lambda: len(journal.ids("ended")) >= 10, SECONDS, "some tasks to be done")
         began = time.monotonic()
         queue.server.stop()
         wait_until(lambda: time.monotonic() > began + 10, SECONDS, "ten seconds")
-        wire.fault = lambda _call: "page"
+        wire.fault = lambda _proxy, _call: "page"
         queue.server.start()
         wait_until(lambda: time.monotonic() > began + 20, SECONDS, "ten seconds")
-        wire.fault = lambda _call: "hang"
+        wire.fault = lambda _proxy, _call: "hang"
         wait_until(lambda: time.monotonic() > began + 30, SECONDS, "ten seconds")
-        wire.fault = lambda _call: "pass"
+        wire.fault = lambda _proxy, _call: "pass"
         code, output = wait_for_end(worker)
-        assert {"page", "hang"} <= set(wire.faults())
+        assert {"page", "hang"} <= set(wire.faults)
     assert code == 0, output
     assert "something that is not TaskManager's JSON" in output
     assert "no answer in time" in output

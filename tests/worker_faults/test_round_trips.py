@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.http_proxy import HttpProxy
 from tests.worker.support import Queue, Workers
-from tests.worker_faults.wire import Wire
 
 HANDLERS = """
 import time
@@ -39,8 +39,8 @@ def test_a_thousand_quick_tasks_take_few_calls(
     queue: Queue, workers: Workers, options: tuple[str, ...]
 ) -> None:
     ids = fill(queue, workers, TASKS)
-    with Wire(queue.url) as wire:
-        code, output = workers.run("--until-empty", *options, url=wire.url())
+    with HttpProxy(queue.url) as wire:
+        code, output = workers.run("--until-empty", *options, url=wire.url)
         calls = [call.path for call in wire.calls()]
         done = [each["id"] for call in wire.calls() for each in call.settled]
     assert code == 0, output
@@ -52,7 +52,7 @@ def test_a_thousand_quick_tasks_take_few_calls(
 def test_nothing_to_do_takes_two_calls(queue: Queue, workers: Workers) -> None:
     fill(queue, workers, 1)
     assert workers.run("--until-empty")[0] == 0
-    with Wire(queue.url) as wire:
-        assert workers.run("--until-empty", url=wire.url()) == (0, "")
+    with HttpProxy(queue.url) as wire:
+        assert workers.run("--until-empty", url=wire.url) == (0, "")
         calls = [call.path for call in wire.calls()]
     assert calls == ["/api/health", "/api/tasks/claim"]

@@ -14,7 +14,7 @@ QUIET_SECONDS = 0.3
 """A database that says nothing for so long has done all that it was sent."""
 
 
-class Proxy:
+class TcpProxy:
     """Passes connections on to a port of this host, until it is told to cut or to hold them."""
 
     def __init__(self, target_port: int) -> None:
@@ -34,7 +34,7 @@ class Proxy:
         self._arm(marker, is_forwarded=False)
 
     def cut_after(self, marker: str) -> None:
-        """Cut the wire when the database has done the next call that holds this text: its answer
+        """Cut the wire when the database has done the next call that holds this text: its response
         never comes back.
         """
         self._arm(marker, is_forwarded=True)
@@ -53,8 +53,18 @@ class Proxy:
         """Deliver what was held up, and go on."""
         self._flows.set()
 
+    def through(self, url: str) -> str:
+        """The database's address, by way of this proxy."""
+        return url.replace(f":{self._target_port}/", f":{self.port}/")
+
     def close(self) -> None:
         self._listener.close()
+
+    def __enter__(self) -> TcpProxy:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _arm(self, marker: str, is_forwarded: bool) -> None:
         self.cuts = 0
