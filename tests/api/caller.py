@@ -11,8 +11,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote
 
 from flask import Flask
-from flask.testing import FlaskClient
-from werkzeug.datastructures import Headers
+from werkzeug.test import Client
 
 from app.api.dispatch import handle
 from app.api.http import Request
@@ -20,7 +19,9 @@ from app.api.routes import speaks_spooled
 from app.db.connection import Connection
 from app.db.tables import Base
 from app.queue.wrong_keys import PREFIX as WRONG_KEYS
+from app.server import wsgi
 from app.site import Site
+from tests.support.http_client import Response
 
 API_KEY = "the-key-of-the-tests"
 TABLES = sorted(Base.metadata.tables)
@@ -51,41 +52,8 @@ STATUS_OF_CODE = {
 """Every code of the contract, with the one status that it comes with."""
 
 
-class Reply:
-    """``json`` is the whole answer; it is empty for HEAD, which has no body."""
-
-    def __init__(self, status: int, json: dict[str, Any], headers: Headers) -> None:
-        self.status = status
-        self.json = json
-        self.headers = headers
-
-    def __repr__(self) -> str:
-        return f"<{self.status} {self.json}>"
-
-    @property
-    def data(self) -> Any:
-        return self.json["data"]
-
-    @property
-    def code(self) -> str | None:
-        return self.json.get("code")
-
-    @property
-    def error(self) -> str:
-        return str(self.json["error"])
-
-    @property
-    def warnings(self) -> list[str]:
-        return list(self.json.get("warnings", []))
-
-    @property
-    def paths(self) -> list[str]:
-        """What the details point at."""
-        return [each["path"] for each in self.json.get("details", [])]
-
-
 class Way(Protocol):
-    """How a request gets to its answer. ``path`` is below ``/api``, as written in an address."""
+    """How a request gets to its response. ``path`` is below ``/api``, as written in an address."""
 
     def __call__(
         self,
@@ -94,11 +62,11 @@ class Way(Protocol):
         query: Mapping[str, str],
         headers: Mapping[str, str],
         body: bytes,
-    ) -> tuple[int, bytes, Headers]: ...
+    ) -> Response: ...
 
 
 class Plain:
-    """The plain function from a request to an answer."""
+    """The plain function from a request to a response."""
 
     def __init__(self, site: Site, context: Callable[[], AbstractContextManager[Any]]) -> None:
         self._site = site
@@ -111,21 +79,21 @@ class Plain:
         query: Mapping[str, str],
         headers: Mapping[str, str],
         body: bytes,
-    ) -> tuple[int, bytes, Headers]:
+    ) -> Response:
         low = {name.lower(): value for name, value in headers.items()}
         request = Request(method, unquote(path), query, low, body)
         with self._context():
-            reply = handle(request, self._site)
-        # Whoever sends the answer leaves out the body for HEAD, as app.server.wsgi.send does.
-        sent = b"" if method == "HEAD" else reply.body()
-        return reply.status, sent, Headers(list(reply.headers.items()))
+            response = handle(request, self._site)
+        # Whoever sends the response leaves out the body for HEAD, as app.server.wsgi.send does.
+        sent = b"" if method == "HEAD" else response.body()
+        return Response(response.status, response.headers.items(), sent)
 
 
-class Flasks:
-    """The Flask application around it."""
+class OverWsgi:
+    """A WSGI application around it."""
 
-    def __init__(self, client: FlaskClient) -> None:
-        self._client = client
+    def __init__(self, application: Any) -> None:
+        self._client = Client(application)
 
     def __call__(
         self,
@@ -134,17 +102,29 @@ class Flasks:
         query: Mapping[str, str],
         headers: Mapping[str, str],
         body: bytes,
-    ) -> tuple[int, bytes, Headers]:
-        reply = self._client.open(
+    ) -> Response:
+        received = self._client.open(
             "/api" + path, method=method, query_string=dict(query), headers=headers, data=body
         )
-        return reply.status_code, reply.get_data(), reply.headers
+        return Response(received.status_code, received.headers.items(), received.get_data())
+
+
+def as_served(site: Site, flask_app: Flask) -> Callable[..., Any]:
+    """What a server runs: the short way, and Flask for what that does not take."""
+
+    def application(environ: dict[str, Any], start_response: Any) -> Any:
+        if wsgi.belongs_here(environ):
+            return wsgi.respond(environ, start_response, site)
+        return flask_app(environ, start_response)
+
+    return application
 
 
 def way_of(name: str, site: Site, flask_app: Flask) -> Way:
+    """``plain``, ``flask``, or ``served``: the first two put together, as on a server."""
     if name == "plain":
         return Plain(site, flask_app.app_context)
-    return Flasks(flask_app.test_client())
+    return OverWsgi(flask_app if name == "flask" else as_served(site, flask_app))
 
 
 class Api:
@@ -162,56 +142,55 @@ class Api:
         headers: Mapping[str, str] | None = None,
         raw: bytes | None = None,
         query: Mapping[str, str] | None = None,
-    ) -> Reply:
+    ) -> Response:
         """One call. ``body`` is sent as JSON, ``raw`` as it is. Without ``headers`` the key is
-        sent; with them nothing but them. Fails when the answer has not the contract's form.
+        sent; with them nothing but them. Fails when the response is not as the contract says.
         """
         sent = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
         own = {"X-API-Key": API_KEY} if headers is None else headers
-        status, received, got = self._way(method, path, query or {}, own, sent)
-        reply = Reply(status, json.loads(received) if received else {}, got)
-        assert not received or received.endswith(b"}\n"), received
+        response = self._way(method, path, query or {}, own, sent)
+        assert not response.raw or response.raw.endswith(b"}\n"), response
         if speaks_spooled(path):
-            check_spooled_form(method, reply)
+            check_spooled_form(method, response)
         else:
-            check_form(method, reply)
-        return reply
+            check_form(method, response)
+        return response
 
     def send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
-    ) -> tuple[int, bytes, Headers]:
+    ) -> Response:
         """One call as it is, whatever comes back."""
         return self._way(method, path, {}, headers, body)
 
-    def post(self, path: str, body: Any = None) -> Reply:
+    def post(self, path: str, body: Any = None) -> Response:
         return self.call("POST", path, body)
 
-    def get(self, path: str, **query: str) -> Reply:
+    def get(self, path: str, **query: str) -> Response:
         return self.call("GET", path, query=query)
 
     def register(self, name: str, param_schema: Any = True, **options: Any) -> Any:
-        """Register a type: the answer's data."""
+        """Register a type: the response's data."""
         version = options.pop("version", "1")
         body = {"name": name, "version": version, "param_schema": param_schema, **options}
-        reply = self.post("/task-types/register", body)
-        assert reply.status in (200, 201), reply
-        return reply.data
+        response = self.post("/task-types/register", body)
+        assert response.status in (200, 201), response
+        return response.data
 
     def create(self, type: str, params: Any = None, **options: Any) -> Any:
-        """Create a task: the answer's data. Without ``params`` it equals no other."""
+        """Create a task: the response's data. Without ``params`` it equals no other."""
         if params is None:
             options.setdefault("dedupe", False)
-        reply = self.post("/tasks", {"type": type, "params": params or {}, **options})
-        assert reply.status in (200, 201), reply
-        return reply.data
+        response = self.post("/tasks", {"type": type, "params": params or {}, **options})
+        assert response.status in (200, 201), response
+        return response.data
 
     def claim(self, worker_id: str = "w1", **options: Any) -> Any:
         """Claim: the task, or None when there is none; with ``limit`` the list."""
-        reply = self.post("/tasks/claim", {"worker_id": worker_id, **options})
-        if reply.code == "no_tasks":
+        response = self.post("/tasks/claim", {"worker_id": worker_id, **options})
+        if response.code == "no_tasks":
             return None
-        assert reply.status == 200, reply
-        return reply.data["tasks"] if "limit" in options else reply.data
+        assert response.status == 200, response
+        return response.data["tasks"] if "limit" in options else response.data
 
     def claimed(self, type: str = "job", worker_id: str = "w1", **options: Any) -> Any:
         """A new task of a new or known type, claimed: the claim's data."""
@@ -274,60 +253,60 @@ class Api:
 
 
 def seconds_between(earlier: str, later: str) -> float:
-    """The time from one ISO time of an answer to another."""
+    """The time from one ISO time of a response to another."""
     for each in (earlier, later):
         assert TIME.fullmatch(each), each
     span = datetime.fromisoformat(later[:-1]) - datetime.fromisoformat(earlier[:-1])
     return span.total_seconds()
 
 
-def check_spooled_form(method: str, reply: Reply) -> None:
+def check_spooled_form(method: str, response: Response) -> None:
     """The rules of Spooled's dialect: no envelope, and errors of its own shape."""
-    assert reply.headers["Cache-Control"] == "no-store", reply
-    assert reply.headers["X-Content-Type-Options"] == "nosniff", reply
-    assert ("Retry-After" in reply.headers) == (reply.status in (429, 500, 503)), reply
-    if reply.status < 400 or method == "HEAD":
-        assert "error" not in reply.json, reply
+    assert response.headers["Cache-Control"] == "no-store", response
+    assert response.headers["X-Content-Type-Options"] == "nosniff", response
+    assert ("Retry-After" in response.headers) == (response.status in (429, 500, 503)), response
+    if response.status < 400 or method == "HEAD":
+        assert "error" not in response.json, response
         return
-    assert reply.headers["Content-Type"].startswith("application/json"), reply
-    assert {"code", "message"} <= set(reply.json) <= {"code", "message", "details", "warnings"}, (
-        reply
-    )
-    assert reply.json["message"], reply
-    assert reply.json["code"] == reply.json["code"].upper(), reply
+    assert response.headers["Content-Type"].startswith("application/json"), response
+    assert (
+        {"code", "message"} <= set(response.json) <= {"code", "message", "details", "warnings"}
+    ), response
+    assert response.json["message"], response
+    assert response.json["code"] == response.json["code"].upper(), response
 
 
-def check_form(method: str, reply: Reply) -> None:
-    """The rules that every answer obeys, whatever was asked."""
-    assert reply.headers["Content-Type"].startswith("application/json"), reply
-    assert reply.headers["Cache-Control"] == "no-store", reply
-    assert reply.headers["X-Content-Type-Options"] == "nosniff", reply
+def check_form(method: str, response: Response) -> None:
+    """The rules that every response obeys, whatever was asked."""
+    assert response.headers["Content-Type"].startswith("application/json"), response
+    assert response.headers["Cache-Control"] == "no-store", response
+    assert response.headers["X-Content-Type-Options"] == "nosniff", response
     if method == "HEAD":
-        assert not reply.json, reply
+        assert not response.json, response
         return
-    assert isinstance(reply.json["timestamp"], int), reply
-    assert isinstance(reply.json["message"], str), reply
-    if reply.status < 400:
-        check_success(reply)
+    assert isinstance(response.json["timestamp"], int), response
+    assert isinstance(response.json["message"], str), response
+    if response.status < 400:
+        check_success(response)
     else:
-        check_failure(reply)
+        check_failure(response)
 
 
-def check_success(reply: Reply) -> None:
-    assert reply.status in (200, 201), reply
-    assert reply.json["success"] is True, reply
-    assert "data" in reply.json, reply
-    assert not {"error", "code", "details"} & set(reply.json), reply
+def check_success(response: Response) -> None:
+    assert response.status in (200, 201), response
+    assert response.json["success"] is True, response
+    assert "data" in response.json, response
+    assert not {"error", "code", "details"} & set(response.json), response
 
 
-def check_failure(reply: Reply) -> None:
-    assert reply.json["success"] is False, reply
-    assert reply.error, reply
-    assert reply.error == reply.json["message"], reply
-    assert STATUS_OF_CODE[str(reply.code)] == reply.status, reply
-    assert "data" not in reply.json, reply
-    for each in reply.json.get("details", []):
-        assert set(each) == {"path", "message"}, reply
-        assert each["path"], reply
-        assert each["message"], reply
-    assert ("Retry-After" in reply.headers) == (reply.status in (429, 500, 503)), reply
+def check_failure(response: Response) -> None:
+    assert response.json["success"] is False, response
+    assert response.error, response
+    assert response.error == response.json["message"], response
+    assert STATUS_OF_CODE[str(response.code)] == response.status, response
+    assert "data" not in response.json, response
+    for each in response.json.get("details", []):
+        assert set(each) == {"path", "message"}, response
+        assert each["path"], response
+        assert each["message"], response
+    assert ("Retry-After" in response.headers) == (response.status in (429, 500, 503)), response

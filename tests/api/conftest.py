@@ -1,4 +1,4 @@
-"""The API of a real database, called through the plain function and through Flask."""
+"""The API of a real database."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ def site_of(url: str) -> Site:
     return Site(config.from_values({"DATABASE_URL": url, "API_KEY": API_KEY}))
 
 
-@pytest.fixture(params=["plain", "flask"])
+@pytest.fixture
 def way(request: pytest.FixtureRequest) -> str:
-    """How a request gets to its answer."""
-    return str(request.param)
+    """How a request gets to its response: the plain function, unless a test asks for another way
+    by `@pytest.mark.parametrize("way", [...], indirect=True)`.
+
+    The other ways are shells around it, as tests/server/test_shells.py proves for each route.
+    """
+    return str(getattr(request, "param", "plain"))
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ from app.api.http import Request
 from tests.api.addresses import NATIVE, address_of
 from tests.api.caller import API_KEY, Api
 
+both_ways = pytest.mark.parametrize("way", ["plain", "flask"], indirect=True)
+
 
 def basic(text: str) -> str:
     return f"Basic {b64encode(text.encode()).decode()}"
@@ -57,11 +59,13 @@ BAD: list[dict[str, str]] = [
 CLOSED = [route for route in NATIVE if not route.is_open]
 
 
+@both_ways
 @pytest.mark.parametrize("headers", GOOD, ids=range(len(GOOD)))
 def test_the_right_key(api: Api, headers: dict[str, str]) -> None:
     assert api.call("GET", "/task-types", headers=headers).status == 200
 
 
+@both_ways
 @pytest.mark.parametrize("headers", BAD, ids=range(len(BAD)))
 def test_no_key_or_a_wrong_one(api: Api, headers: dict[str, str]) -> None:
     body = {"name": "job", "version": "1", "param_schema": {}}
@@ -73,12 +77,14 @@ def test_no_key_or_a_wrong_one(api: Api, headers: dict[str, str]) -> None:
     assert API_KEY not in str(reply.json)
 
 
+@both_ways
 def test_what_to_send_is_told(api: Api) -> None:
     reply = api.call("GET", "/tasks", headers={})
     assert "Authorization: Bearer" in reply.error
     assert "X-API-Key" in reply.error
 
 
+@both_ways
 @pytest.mark.parametrize("route", CLOSED, ids=lambda route: f"{route.method} {route.pattern}")
 def test_every_closed_address(api: Api, route: object) -> None:
     method, path = address_of(route)
@@ -90,6 +96,7 @@ def test_only_health_is_open() -> None:
     assert [address_of(route) for route in NATIVE if route.is_open] == [("GET", "/health")]
 
 
+@both_ways
 def test_the_key_goes_before_everything_else(api: Api) -> None:
     """A stranger does not learn what is wrong with a body, or which tasks there are."""
     api.register("job")
@@ -112,6 +119,7 @@ def test_the_key_goes_before_everything_else(api: Api) -> None:
             assert reply.json.get("code", "").lower() == "unauthorized"
 
 
+@both_ways
 def test_the_body_is_not_even_read_before_the_key(api: Api) -> None:
     def read() -> bytes:
         raise AssertionError("nobody with a wrong key has a body read")
@@ -121,6 +129,7 @@ def test_the_body_is_not_even_read_before_the_key(api: Api) -> None:
         assert handle(request, api.site).status == status
 
 
+@both_ways
 @pytest.mark.parametrize(
     ("mode", "asks"), [(None, True), ("navigate", True), ("cors", False), ("same-origin", False)]
 )
@@ -134,12 +143,14 @@ def test_who_is_asked_for_a_password(api: Api, mode: str | None, asks: bool) -> 
     assert "Bearer" in told
 
 
+@both_ways
 def test_a_server_that_lets_everybody_in(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api.site.settings, "require_auth", False)
     assert api.call("GET", "/task-types", headers={}).status == 200
     assert api.call("GET", "/task-types", headers={"X-API-Key": "wrong"}).status == 200
 
 
+@both_ways
 @pytest.mark.parametrize("headers", [{}, {"X-API-Key": ""}, {"X-API-Key": "any-key-at-all"}])
 def test_a_server_without_a_key(
     api: Api, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]

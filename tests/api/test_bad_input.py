@@ -16,7 +16,8 @@ from app.api.endpoints import claim, leases, settle, task_actions, task_types, t
 from app.api.fields import Fields
 from tests.api import bad_values as bad
 from tests.api.addresses import NATIVE, address_of, template
-from tests.api.caller import Api, Reply
+from tests.api.caller import Api
+from tests.support.http_client import Response
 
 SECONDS = 10 * 366 * 86400
 MAX_ID = 2**63 - 1
@@ -263,7 +264,9 @@ def short(value: Any) -> str:
     return repr(text[:80])
 
 
-def send(api: Api, route: str, task_id: int, body: Any = None, raw: bytes | None = None) -> Reply:
+def send(
+    api: Api, route: str, task_id: int, body: Any = None, raw: bytes | None = None
+) -> Response:
     method, path = address_of(ROUTE_OF[route], id=str(task_id), name="job", worker="w1")
     return api.call(method, path, body, raw=raw)
 

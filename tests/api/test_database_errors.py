@@ -17,11 +17,6 @@ NAMED_LATER = (4151,)
 UNHEARD_OF = (1999, 3999, 4999, 9999)
 
 
-@pytest.fixture(params=["plain"])
-def way(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def api(mariadb_app: Flask, way: str) -> Api:
     site: Site = mariadb_app.extensions["taskmanager"]

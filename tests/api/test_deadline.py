@@ -16,7 +16,8 @@ from app.config import from_values
 from app.db import MAX_IDLE_CONNECTIONS, orm
 from app.server.flask_app import create_app
 from app.site import Site
-from tests.api.caller import API_KEY, Api, Reply, way_of
+from tests.api.caller import API_KEY, Api, way_of
+from tests.support.http_client import Response
 from tests.support.mariadb import MariaDB
 from tests.support.tcp_proxy import TcpProxy
 
@@ -84,7 +85,7 @@ def prepare(api: Api) -> int:
     return int(task["id"])
 
 
-def send(api: Api, name: str, task_id: int) -> tuple[Reply, float]:
+def send(api: Api, name: str, task_id: int) -> tuple[Response, float]:
     path, body = CALLS[name]
     if name == "settle":
         body = {"worker_id": "w1", **body, "outcomes": [{"id": task_id, "attempt": 1}]}

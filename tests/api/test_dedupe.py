@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.api.caller import Api, Reply
+from tests.api.caller import Api
+from tests.support.http_client import Response
 
 
-def create(api: Api, params: Any = None, **options: Any) -> Reply:
+def create(api: Api, params: Any = None, **options: Any) -> Response:
     return api.post("/tasks", {"type": "job", "params": params or {"n": 1}, **options})
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.api.caller import Api, Reply
+from tests.api.caller import Api
+from tests.support.http_client import Response
 
 
 @pytest.fixture(params=["POST", "DELETE"])
@@ -12,7 +13,7 @@ def method(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def delete(api: Api, method: str, task_id: int) -> Reply:
+def delete(api: Api, method: str, task_id: int) -> Response:
     return api.call(method, f"/tasks/{task_id}{'/delete' if method == 'POST' else ''}")
 
 

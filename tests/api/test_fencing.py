@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.caller import Api, Reply
+from tests.api.caller import Api
+from tests.support.http_client import Response
 
 CALLS: dict[str, dict[str, Any]] = {
     "complete": {"result": {"done": True}},
@@ -37,7 +38,7 @@ def call(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def send(api: Api, call: str, task_id: int, **holder: Any) -> Reply | dict[str, Any]:
+def send(api: Api, call: str, task_id: int, **holder: Any) -> Response | dict[str, Any]:
     body = {**CALLS[call], **holder}
     if call.startswith("settle"):
         reply = api.post("/tasks/settle", {"outcomes": [{"id": task_id, **body}]})
@@ -46,13 +47,13 @@ def send(api: Api, call: str, task_id: int, **holder: Any) -> Reply | dict[str, 
     return api.post(f"/tasks/{task_id}/{call.partition('-')[0]}", body)
 
 
-def code_of(answer: Reply | dict[str, Any]) -> str | None:
+def code_of(answer: Response | dict[str, Any]) -> str | None:
     """The code of a refusal; None where it went well."""
-    return answer.code if isinstance(answer, Reply) else answer.get("code")
+    return answer.code if isinstance(answer, Response) else answer.get("code")
 
 
-def error_of(answer: Reply | dict[str, Any]) -> str:
-    return answer.error if isinstance(answer, Reply) else str(answer["error"])
+def error_of(answer: Response | dict[str, Any]) -> str:
+    return answer.error if isinstance(answer, Response) else str(answer["error"])
 
 
 def refused(api: Api, call: str, task_id: int, **holder: Any) -> str | None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.caller import Api, Reply
+from tests.api.caller import Api
+from tests.support.http_client import Response
 
 WAYS_TO_SETTLE = ("complete", "fail", "settle")
 
@@ -16,7 +17,7 @@ def call(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def settle(api: Api, call: str, task_id: int, claim: Any, **holder: Any) -> Reply:
+def settle(api: Api, call: str, task_id: int, claim: Any, **holder: Any) -> Response:
     if call == "settle":
         outcome = {"id": task_id, "attempt": 1}
         return api.post("/tasks/settle", {"outcomes": [outcome], "claim": claim, **holder})

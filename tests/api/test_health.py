@@ -13,6 +13,8 @@ from app.version import VERSION
 from tests.api.caller import API_KEY, Api, way_of
 from tests.support.net import free_port
 
+pytestmark = pytest.mark.parametrize("way", ["plain", "flask"], indirect=True)
+
 FIELDS = {"status", "database", "version"}
 
 

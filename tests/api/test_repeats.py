@@ -12,7 +12,8 @@ from app.db.connection import Connection
 from app.db.errors import ConnectionLost
 from app.queue import last_seen, repeated_claims
 from app.queue.change_id import claim_id_of
-from tests.api.caller import Api, Reply
+from tests.api.caller import Api
+from tests.support.http_client import Response
 from tests.support.mariadb import MariaDB
 from tests.support.net import wait_until
 
@@ -31,10 +32,10 @@ SETTLES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def at_once(send: Callable[[], Reply]) -> list[Reply]:
+def at_once(send: Callable[[], Response]) -> list[Response]:
     """The replies to calls that begin together."""
     barrier = threading.Barrier(TIMES)
-    replies: list[Reply] = []
+    replies: list[Response] = []
 
     def run() -> None:
         barrier.wait()
@@ -55,12 +56,6 @@ def moving(data: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(params=["sqlite", "mariadb"])
 def engine(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(params=["plain"])
-def way(request: pytest.FixtureRequest) -> str:
-    """Threads share the plain function; Flask is a shell around it."""
     return str(request.param)
 
 
@@ -186,11 +181,11 @@ def test_a_settle_that_runs_again_because_its_answer_was_lost(
     assert len(api.history(task["id"])) == 3
 
 
-def take(api: Api, **options: Any) -> Reply:
+def take(api: Api, **options: Any) -> Response:
     return api.post("/tasks/claim", {"worker_id": "w1", "limit": 3, "claim_key": "k1", **options})
 
 
-def ids(reply: Reply) -> list[int]:
+def ids(reply: Response) -> list[int]:
     return [task["id"] for task in reply.data["tasks"]]
 
 
@@ -250,7 +245,7 @@ def test_both_are_the_first_that_is_heard_of_their_worker(
     leave in it what the repeat wrote.
     """
     sql = api.site.db.dialect
-    first: list[Reply] = []
+    first: list[Response] = []
     late = threading.Thread(target=lambda: first.append(take(api)))
 
     def repeat(connection: Connection) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.caller import Api, Reply
+from tests.api.caller import Api
+from tests.support.http_client import Response
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 ADDRESS = {
@@ -32,12 +33,12 @@ ORDER = {
 }
 
 
-def register(api: Api, param_schema: Any) -> Reply:
+def register(api: Api, param_schema: Any) -> Response:
     body = {"name": "job", "version": "1", "param_schema": param_schema}
     return api.post("/task-types/register", body)
 
 
-def create(api: Api, params: Any) -> Reply:
+def create(api: Api, params: Any) -> Response:
     return api.post("/tasks", {"type": "job", "params": params})
 
 
@@ -348,7 +349,7 @@ def test_a_runaway_pattern_is_given_up(api: Api, name: str) -> None:
 
 
 # These use up all the time that a call has for checking, and no database.
-once = pytest.mark.parametrize(("engine", "way"), [("sqlite", "plain")], indirect=True)
+once = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 @once

@@ -208,6 +208,6 @@ def test_unknown_fields_in_many_objects_are_bounded_too(api: Api) -> None:
 
 def test_answers_end_with_a_line_break(api: Api) -> None:
     for method, path in (("GET", "/health"), ("GET", "/task-types"), ("GET", "/nothing")):
-        body = api.send(method, path, {"X-API-Key": "x" * 20})[1]
+        body = api.send(method, path, {"X-API-Key": "x" * 20}).raw
         assert body.endswith(b"}\n")
         assert body.count(b"\n") == 1

@@ -34,10 +34,6 @@ def rows(api: Api) -> dict[str, str]:
     return {row["name"]: row["value"] for row in found}
 
 
-ONE_WAY = pytest.mark.parametrize("way", ["plain"], indirect=True)
-
-
-@ONE_WAY
 def test_the_eleventh_within_a_minute_is_429(
     api: Api, clock: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -49,26 +45,22 @@ def test_the_eleventh_within_a_minute_is_429(
     assert capsys.readouterr().err.count("192.0.2.1") == 1
 
 
-@ONE_WAY
 def test_a_second_is_one_second(api: Api, clock: list[float]) -> None:
     clock[0] = NOON + 59.5
     codes(api, 11)
     assert "wait 1 second," in call(api, "wrong").payload["error"]
 
 
-@ONE_WAY
 def test_the_right_key_always_passes(api: Api, clock: list[float]) -> None:
     codes(api, 12)
     assert call(api, API_KEY).status == 200
 
 
-@ONE_WAY
 def test_other_addresses_are_not_slowed_down(api: Api, clock: list[float]) -> None:
     codes(api, 12)
     assert codes(api, 1, "198.51.100.7") == ["unauthorized"]
 
 
-@ONE_WAY
 def test_a_network_of_version_6_counts_as_one_address(api: Api, clock: list[float]) -> None:
     told = [codes(api, 1, f"2001:db8:0:1::{n:x}")[0] for n in range(12)]
     assert told == ["unauthorized"] * 10 + ["rate_limited"] * 2
@@ -76,13 +68,11 @@ def test_a_network_of_version_6_counts_as_one_address(api: Api, clock: list[floa
     assert codes(api, 1, "::ffff:192.0.2.9") == ["unauthorized"]
 
 
-@ONE_WAY
 def test_a_missing_key_is_no_wrong_one(api: Api, clock: list[float]) -> None:
     assert {call(api, "").payload["code"] for _ in range(15)} == {"unauthorized"}
     assert rows(api) == {}
 
 
-@ONE_WAY
 def test_the_next_minute_begins_at_nothing(api: Api, clock: list[float]) -> None:
     codes(api, 12)
     clock[0] += 60
@@ -90,7 +80,6 @@ def test_the_next_minute_begins_at_nothing(api: Api, clock: list[float]) -> None
     assert list(rows(api).values()) == ["1"]
 
 
-@ONE_WAY
 def test_a_clock_that_was_ahead_leaves_nothing(api: Api, clock: list[float]) -> None:
     clock[0] += 6000
     codes(api, 1)
@@ -100,7 +89,6 @@ def test_a_clock_that_was_ahead_leaves_nothing(api: Api, clock: list[float]) -> 
     assert api.sql("SELECT value FROM settings WHERE name = 'schema_version'")
 
 
-@ONE_WAY
 def test_nothing_is_written_once_over_the_limit(api: Api, clock: list[float]) -> None:
     codes(api, 11)
     before = rows(api)
@@ -110,7 +98,6 @@ def test_nothing_is_written_once_over_the_limit(api: Api, clock: list[float]) ->
     assert "192.0.2.1" not in str(before)
 
 
-@ONE_WAY
 def test_many_addresses_make_a_bounded_number_of_rows(
     api: Api, clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,7 +107,6 @@ def test_many_addresses_make_a_bounded_number_of_rows(
     assert len(rows(api)) <= 4
 
 
-@ONE_WAY
 def test_without_a_database_nothing_is_counted(
     api: Api, clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,7 +118,7 @@ def test_without_a_database_nothing_is_counted(
         assert set(codes(api, 15)) == {"unauthorized"}
 
 
-@pytest.mark.parametrize("way", ["flask"], indirect=True)
+@pytest.mark.parametrize("way", ["flask", "served"], indirect=True)
 def test_the_address_is_the_servers_word_alone(api: Api, clock: list[float]) -> None:
     """Headers that name another are the caller's own invention."""
     told = []
