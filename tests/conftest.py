@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +11,13 @@ import pytest
 
 from app.site import Site
 from tests.support.database import empty, mariadb_with_tables
+from tests.support.file_order import in_turns
 from tests.support.given import given_server
 from tests.support.mariadb import DatabaseServer, MariaDB
 from tests.support.queue import site_at
 from tests.support.server import Server
+
+TESTS = Path(__file__).parent
 
 
 def pytest_configure() -> None:
@@ -22,6 +26,14 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One of several processes: the files that take longest are begun first."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        names = {item: item.path.relative_to(TESTS).as_posix() for item in items}
+        places = in_turns(names.values())
+        items.sort(key=lambda item: places[names[item]])
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])

@@ -271,7 +271,7 @@ class Conformance:
         assert code == 0, output
         assert re.search(r"trying again in 1 second$", output, re.MULTILINE), output
 
-    def test_a_web_page_in_place_of_answers_ends_with_1(
+    def test_a_web_page_in_place_of_responses_ends_with_1(
         self, queue: Queue, worker: Programs
     ) -> None:
         with HttpProxy(queue.url, lambda _proxy, _call: "page") as proxy:

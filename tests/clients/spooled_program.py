@@ -126,8 +126,8 @@ def by_hand(client: SpooledClient) -> None:
     registered = client.workers.register(named)
     tell("registered", registered.model_dump())
     client.workers.heartbeat(registered.id, {"current_jobs": 0, "status": "healthy"})
-    wish = {"queue_name": "scene.by_hand", "worker_id": registered.id, "limit": 5}
-    (job,) = client.jobs.claim(wish).jobs
+    options = {"queue_name": "scene.by_hand", "worker_id": registered.id, "limit": 5}
+    (job,) = client.jobs.claim(options).jobs
     hold = {"worker_id": registered.id, "lease_id": job.lease_id}
     client.jobs.heartbeat(job.id, {**hold, "lease_duration_secs": 600})
     tell("holding", job.id)

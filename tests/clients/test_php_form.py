@@ -146,7 +146,7 @@ def test_one_form_makes_one_task(queue: Queue, visitor: Visitor) -> None:
     assert len(tasks(queue)) == 2
 
 
-def test_an_answer_that_got_lost_makes_no_second_task(queue: Queue, tmp_path: Path) -> None:
+def test_a_response_that_got_lost_makes_no_second_task(queue: Queue, tmp_path: Path) -> None:
     def first_create(proxy: HttpProxy, call: ProxiedCall) -> str:
         return "drop" if call.path.endswith("/tasks") and not proxy.faults else "pass"
 

@@ -1,7 +1,7 @@
 """A chaos run: `python -m tests.faults --engine galera --minutes 10`; `--help` lists the engines.
 
-Prints its table, and ends with 1 when something was lost, doubled, wrongly refused, or answered
-outside the contract.
+Prints its table, and ends with 1 when something was lost, doubled, wrongly refused, or outside
+the contract.
 """
 
 from __future__ import annotations

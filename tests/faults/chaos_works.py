@@ -1,7 +1,7 @@
 """What the clients of a chaos run do: they create tasks and work them off, insist where a call may
 be repeated, and note in their journals what was acknowledged to them.
 
-A call that was not answered, or with 503, is sent again to any server with the same `dedupe_key`,
+A call without a response, or with a 503, is sent again to any server with the same `dedupe_key`,
 `claim_key` or attempt, so that the server can know it for a repeat.
 """
 
@@ -68,7 +68,7 @@ def _check_seconds(work: Work, kind: str, seconds: float) -> None:
 def insist(
     work: Work, kind: str, path: str, body: dict[str, Any], repeat: dict[str, Any] | None = None
 ) -> FinalResponse:
-    """The same call until it is answered by something else than 503; ``repeat`` is what a repeat
+    """The same call until its response is something else than a 503; ``repeat`` is what a repeat
     says beside it. Raises TimeoutError when that takes longer than any fault.
     """
     deadline = time.monotonic() + INSIST_SECONDS
@@ -78,7 +78,7 @@ def insist(
             return FinalResponse(response, tries)
         if time.monotonic() > deadline:
             raise TimeoutError(
-                f"{path} was not answered for {INSIST_SECONDS} s, {tries} times; last: {response}"
+                f"{path} had no response for {INSIST_SECONDS} s, {tries} times; last: {response}"
             )
         time.sleep(PAUSE_SECONDS)
         body = {**body, **(repeat or {})}
@@ -233,7 +233,7 @@ class Consumer:
         return self._send(task, kind, fields, self._claim_options() if wants_more else None)
 
     def _keep(self, task: Task) -> None:
-        """Work for longer than the lease, with signs of life."""
+        """Work for longer than the lease, with heartbeats."""
         body = {"worker_id": self.worker_id, "attempt": task["attempts"], "lease": self.lease}
         for _ in range(4):
             time.sleep(self.lease / 3)

@@ -54,7 +54,7 @@ class Journal:
 
 
 class Work:
-    """What every work has: a client, a journal, its own name, and a wish to stop."""
+    """What every work has: a client, a journal, its own name, and a sign to stop."""
 
     def __init__(self, arguments: dict[str, Any]) -> None:
         self.client = Client(arguments["ports"], arguments["api_key"])

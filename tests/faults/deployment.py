@@ -41,7 +41,7 @@ class Deployment:
         return []
 
     def tell_of_locks(self) -> str:
-        """Who works on what in the database now, for a client that waits in vain."""
+        """Who works on what in the database now, for a client that waits too long."""
         return ""
 
 

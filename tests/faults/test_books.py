@@ -191,7 +191,7 @@ DONE = {"success": True, "message": "done", "data": {}, "timestamp": 1}
         (409, JSON, {**BUSY, "code": "lease_lost", "error": "x"}, "no error text"),
     ],
 )
-def test_answers_outside_the_contract(
+def test_responses_outside_the_contract(
     status: int, headers: dict[str, str], response: dict[str, Any], words: str
 ) -> None:
     found = complaint("claim", status, headers, json.dumps(response).encode())

@@ -1,7 +1,7 @@
 """Three Galera nodes that all take writes: what was acknowledged stays, and is done once.
 
 A node undoes a transaction whose rows a rival on another node has changed first, and its COMMIT may
-response as if nothing had happened. Clients here go from node to node, so that rivals meet all the
+report success all the same. Clients here go from node to node, so that rivals meet all the
 time and a settle comes to another node than its claim.
 """
 

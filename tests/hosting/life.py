@@ -88,7 +88,7 @@ def take_two_megabytes(hosted: Hosted) -> None:
     assert (refused.status, refused.json["code"]) == (413, "too_large")
 
 
-def answer_head(hosted: Hosted) -> None:
+def respond_to_head(hosted: Hosted) -> None:
     for path in ("/health", "/tasks"):
         response = hosted.api("HEAD", path)
         assert (response.status, response.raw) == (200, b"")

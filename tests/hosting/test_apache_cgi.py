@@ -50,8 +50,8 @@ def test_bodies_of_megabytes_arrive_or_are_refused(on_sqlite: Hosted) -> None:
     life.take_two_megabytes(on_sqlite)
 
 
-def test_head_is_answered_without_a_body(on_sqlite: Hosted) -> None:
-    life.answer_head(on_sqlite)
+def test_head_is_without_a_body(on_sqlite: Hosted) -> None:
+    life.respond_to_head(on_sqlite)
 
 
 def test_a_body_in_chunks_is_asked_for_its_length(on_sqlite: Hosted) -> None:

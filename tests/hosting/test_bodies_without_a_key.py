@@ -102,7 +102,7 @@ def test_a_body_that_comes_late_is_refused_whole_too(hosted: Hosted) -> None:
         assert refused(connection)["code"] == "unauthorized"
 
 
-def test_an_answer_to_a_call_that_reads_no_body_is_whole(hosted: Hosted) -> None:
+def test_a_response_to_a_call_that_reads_no_body_is_whole(hosted: Hosted) -> None:
     key = {"X-API-Key": API_KEY}
     for path in ("/api/tasks?limit=1", "/api/health", "/nothing"):
         response = hosted.apache.request("GET", f"/queue{path}", MEGABYTE, key)
@@ -146,7 +146,7 @@ def test_four_bodies_that_never_come_do_not_block_the_only_process(one_process: 
 
 
 def test_a_body_that_trickles_does_not_either(one_process: Server) -> None:
-    """A byte now and then is a sign of life, and no reason to wait on."""
+    """A byte now and then is no reason to wait for more."""
     with stalled(one_process.port, PATH) as connection:
         ended = time.monotonic() + SECONDS
         while time.monotonic() < ended:

@@ -23,6 +23,14 @@ from tests.support.site import INTERPRETER, RELEASE, Site
 
 SQLITE = {"DATABASE_URL": "sqlite:///data/queue.sqlite3"}
 
+# In the place of deploy.py.
+INSTALLER = """
+ADMIN_PASSWORD = "in the file"
+print("Content-Type: text/plain")
+print()
+print("it runs")
+"""
+
 # Front controllers as other installers and panels write them.
 PATH_INFO_STYLE = """\
 RewriteEngine On
@@ -101,7 +109,7 @@ def _give_away(folder: Path) -> None:
     subprocess.run(["chmod", "-R", "a-w,a+rX", str(folder)], check=True)
 
 
-def test_without_a_release_the_answer_is_503_and_the_reason_is_logged(hosted: Hosted) -> None:
+def test_without_a_release_the_response_is_503_and_the_reason_is_logged(hosted: Hosted) -> None:
     current = hosted.site.home / "current"
     for name in ("", "1.0.0-nowhere", "../../../etc"):
         current.write_text(name, "utf-8")
@@ -161,7 +169,7 @@ def test_what_goes_wrong_is_in_the_sites_own_log(hosted: Hosted) -> None:
     assert "RETRY_DELAY" not in response.raw.decode()
 
 
-def test_a_log_that_cannot_be_written_costs_no_answer(hosted: Hosted) -> None:
+def test_a_log_that_cannot_be_written_costs_no_response(hosted: Hosted) -> None:
     shutil.rmtree(hosted.site.home / "logs")
     (hosted.site.home / "config.py").write_text("RETRY_DELAY = 'soon'\n", "utf-8")
     assert hosted.api("GET", "/health").status == 500
@@ -169,9 +177,7 @@ def test_a_log_that_cannot_be_written_costs_no_answer(hosted: Hosted) -> None:
 
 def test_the_installer_runs_while_it_is_there_and_never_shows_its_text(hosted: Hosted) -> None:
     program = hosted.site.web_folder / "deploy.py"
-    secret = "ADMIN_PASSWORD = 'in the file'"
-    lines = [f"#!{INTERPRETER}", secret, "print('Content-Type: text/plain\\n\\nit runs')", ""]
-    program.write_text("\n".join(lines), "utf-8")
+    program.write_text(f"#!{INTERPRETER}\n{INSTALLER}", "utf-8")
     program.chmod(0o755)
     address = f"{hosted.site.base}/deploy.py"
     assert hosted.apache.request("GET", address).raw == b"it runs\n"
@@ -191,7 +197,7 @@ def test_the_installer_runs_while_it_is_there_and_never_shows_its_text(hosted: H
     [PATH_INFO_STYLE, AUTHORIZATION_ON_THE_ROUTE, FALLBACK],
     ids=["path-info", "authorization-on-the-route", "fallback"],
 )
-def test_other_front_controllers_lead_to_the_same_answers(hosted: Hosted, rules: str) -> None:
+def test_other_front_controllers_lead_to_the_same_responses(hosted: Hosted, rules: str) -> None:
     base = hosted.site.base
     (hosted.site.web_folder / ".htaccess").write_text(rules.replace("{base}", base), "utf-8")
     bearer = f"Bearer {API_KEY}"

@@ -85,7 +85,7 @@ def site() -> Iterator[Site]:
 
 
 def health(site: Site, program: str, text: str) -> str:
-    """What a server that takes the file ``passenger_wsgi.py`` with this text answers."""
+    """The response of a server that takes the file ``passenger_wsgi.py`` with this text."""
     path = site.web_folder / "passenger_wsgi.py"
     before = path.read_bytes()
     path.write_text(text, "utf-8")

@@ -70,8 +70,8 @@ def test_bodies_of_megabytes_arrive_or_are_refused(on_sqlite: Hosted) -> None:
     life.take_two_megabytes(on_sqlite)
 
 
-def test_head_is_answered_without_a_body(on_sqlite: Hosted) -> None:
-    life.answer_head(on_sqlite)
+def test_head_is_without_a_body(on_sqlite: Hosted) -> None:
+    life.respond_to_head(on_sqlite)
 
 
 def test_a_body_in_chunks_is_read(on_sqlite: Hosted) -> None:
@@ -131,7 +131,7 @@ def test_the_restart_file_brings_the_release_that_current_names(on_sqlite: Hoste
     wait_until(lambda: version() == before, 30, "the old release")
 
 
-def test_without_a_release_the_answer_is_503_until_there_is_one(on_sqlite: Hosted) -> None:
+def test_without_a_release_the_response_is_503_until_there_is_one(on_sqlite: Hosted) -> None:
     site = on_sqlite.site
     current = site.home / "current"
     current.rename(site.home / "elsewhere")

@@ -34,10 +34,13 @@ from tests.support.site import INTERPRETER, Site
 OLD, NEW, NEWER = "7.0.0", "7.1.0", "8.0.0"
 CLIENTS = 3
 SWITCHES = 20
-PATIENCE = 120
+WAIT_SECONDS = 120
 
 # Breaks a release wherever it runs, and one only where a web server runs it.
-BROKEN_SETTLE = "\ndef settle(site, outcomes):\n    raise RuntimeError('does not settle')\n"
+BROKEN_SETTLE = """
+def settle(site, outcomes):
+    raise RuntimeError("does not settle")
+"""
 BROKEN_ON_APACHE = """
 import os
 if "Apache" in os.environ.get("SERVER_SOFTWARE", ""):
@@ -104,13 +107,13 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         for client in self._clients:
-            client.result(PATIENCE)
+            client.result(WAIT_SECONDS)
         self._pool.shutdown()
 
-    def wait_for_answers(self, count: int) -> None:
-        """Until every client has had about so many answers more."""
+    def wait_for_responses(self, count: int) -> None:
+        """Until every client has had about so many responses more."""
         aim = len(self.responses) + count * CLIENTS
-        wait_until(lambda: len(self.responses) >= aim or self._failed(), PATIENCE, "responses")
+        wait_until(lambda: len(self.responses) >= aim or self._failed(), WAIT_SECONDS, "responses")
 
     def _failed(self) -> bool:
         return any(client.done() for client in self._clients)
@@ -177,21 +180,21 @@ def _upgrade(hosted: Hosted, name: str, event: str = "pass") -> tuple[int, str]:
         text=True,
         env={"PATH": "/usr/bin:/bin"},
         cwd="/",
-        timeout=PATIENCE,
+        timeout=WAIT_SECONDS,
         check=False,
     )
     assert not done.stderr, done.stderr
     return done.returncode, done.stdout.strip()
 
 
-def test_every_answer_is_of_one_release(hosted: Hosted, archives: dict[str, Path]) -> None:
+def test_every_response_is_of_one_release(hosted: Hosted, archives: dict[str, Path]) -> None:
     names = [marked.install(hosted.site, archives[version]) for version in (OLD, NEW)]
     _switch(hosted, names[0])
     with Load(hosted) as load:
         for name in itertools.islice(itertools.cycle(names[::-1]), SWITCHES):
-            load.wait_for_answers(2)
+            load.wait_for_responses(2)
             _switch(hosted, name)
-        load.wait_for_answers(2)
+        load.wait_for_responses(2)
     assert {_of(response) for response in load.responses if response.status != 503} == {OLD, NEW}
     _assert_books_balance(hosted, load)
 
@@ -200,9 +203,9 @@ def test_an_upgrade_of_a_site_in_use(hosted: Hosted, archives: dict[str, Path]) 
     old, new = [marked.install(hosted.site, archives[version]) for version in (OLD, NEW)]
     _switch(hosted, old)
     with Load(hosted) as load:
-        load.wait_for_answers(2)
+        load.wait_for_responses(2)
         exit_code, said = _upgrade(hosted, new)
-        load.wait_for_answers(2)
+        load.wait_for_responses(2)
     assert (exit_code, said) == (0, f"{old} {new} {SCHEMA_VERSION} {SCHEMA_VERSION}")
     assert {_of(response) for response in load.responses if response.status != 503} == {OLD, NEW}
     assert _of(load.responses[-1]) == NEW
@@ -219,12 +222,12 @@ def test_a_release_that_does_not_work_never_serves(
     broken = marked.install(hosted.site, archives["broken"])
     _switch(hosted, old)
     with Load(hosted) as load:
-        load.wait_for_answers(2)
+        load.wait_for_responses(2)
         exit_code, said = _upgrade(hosted, broken)
-        load.wait_for_answers(2)
+        load.wait_for_responses(2)
     assert exit_code == 1
     assert said.startswith(f"{broken} was not put into service: /tasks/")
-    assert said.endswith("/complete answers 500")
+    assert said.endswith("/complete responds with 500")
     assert {_of(response) for response in load.responses} == {OLD}
     assert releases.read_current(hosted.site.home) == old
     _assert_books_balance(hosted, load)
@@ -238,9 +241,9 @@ def test_a_release_whose_self_test_fails_on_the_site_is_taken_back(
     broken = marked.install(hosted.site, archives["broken on Apache"])
     _switch(hosted, old)
     with Load(hosted) as load:
-        load.wait_for_answers(2)
+        load.wait_for_responses(2)
         exit_code, said = _upgrade(hosted, broken)
-        load.wait_for_answers(2)
+        load.wait_for_responses(2)
     assert (exit_code, said) == (
         1,
         f"{broken} does not work: its health is answered with 503 (TaskManager is being "
@@ -296,11 +299,11 @@ def test_an_upgrade_changes_the_tables_of_a_site_in_use(
     old, newer = [marked.install(hosted.site, archives[version]) for version in (OLD, NEWER)]
     _switch(hosted, old)
     with Load(hosted) as load:
-        load.wait_for_answers(2)
+        load.wait_for_responses(2)
         exit_code, said = _upgrade(hosted, newer)
-        load.wait_for_answers(2)
+        load.wait_for_responses(2)
         _switch(hosted, old)
-        load.wait_for_answers(5)
+        load.wait_for_responses(5)
     assert (exit_code, said) == (0, f"{old} {newer} {SCHEMA_VERSION} {SCHEMA_VERSION + 1}")
     assert {_of(response) for response in load.responses if response.status != 503} == {OLD, NEWER}
     assert _of(load.responses[-1]) == OLD

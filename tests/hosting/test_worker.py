@@ -11,6 +11,12 @@ from tests.hosting.conftest import Host
 from tests.support.server import API_KEY
 from tests.worker.support import Workers, finish
 
+HANDLERS = """
+@task("slashes.do")
+def wait(params):
+    time.sleep(2)
+"""
+
 
 @pytest.mark.parametrize("server", ["cgi", "passenger"])
 def test_a_worker_whose_name_has_slashes(
@@ -24,7 +30,7 @@ def test_a_worker_whose_name_has_slashes(
     assert hosted.api("POST", "/tasks", task).status == 201
     workers = Workers(tmp_path, hosted.apache.url, API_KEY)
     try:
-        workers.write_handlers("@task('slashes.do')\ndef f(params):\n    time.sleep(2)\n")
+        workers.write_handlers(HANDLERS)
         name = f"mail team/{server}/1 é"
         # It is in the list when it has begun to work, and leaves it at its end.
         code, output = finish(workers.start("--until-empty", "--worker-id", name))

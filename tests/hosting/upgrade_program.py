@@ -42,13 +42,13 @@ def self_test(call):
     for path, body in steps:
         status, response = call("POST", path, body)
         if status not in (200, 201):
-            raise RuntimeError(f"{path} answers {status}")
+            raise RuntimeError(f"{path} responds with {status}")
     task = response["data"]
     end = {"worker_id": "upgrade", "attempt": task["attempts"]}
     for path, body in ((f"/tasks/{task['id']}/complete", end), (f"/tasks/{task['id']}/delete", {})):
         status, response = call("POST", path, body)
         if status != 200:
-            raise RuntimeError(f"{path} answers {status}")
+            raise RuntimeError(f"{path} responds with {status}")
 
 
 try:

@@ -9,6 +9,23 @@ from urllib.parse import urlencode
 from tests.support.programs import KEY, CgiResponse, environment, run_cgi
 from tests.support.server import PROJECT
 
+# Says at the program's end whether the variable is still there.
+LOOK_AT_THE_END = """
+import os, runpy, sys
+
+end = os._exit
+
+
+def look(code):
+    sys.stderr.write("taken" if "HTTP_PROXY" in os.environ else "gone")
+    sys.stderr.flush()
+    end(code)
+
+
+os._exit = look
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
 
 def test_a_task_from_registration_to_result(database_url: str) -> None:
     kind = {"name": "cgi.task", "version": "1", "param_schema": {"required": ["n"]}}
@@ -27,7 +44,7 @@ def test_a_task_from_registration_to_result(database_url: str) -> None:
     assert shown.log == ""
 
 
-def test_answers_carry_the_headers_of_the_contract(database_url: str) -> None:
+def test_responses_carry_the_headers_of_the_contract(database_url: str) -> None:
     response = run_cgi(database_url, "GET", "/api/health")
     assert response.headers["content-type"] == "application/json; charset=utf-8"
     assert response.headers["cache-control"] == "no-store"
@@ -72,19 +89,9 @@ def test_wrong_keys_are_counted_over_processes(database_url: str) -> None:
 
 
 def test_a_header_named_proxy_is_not_taken_for_a_setting(database_url: str) -> None:
-    program = (
-        "import os, runpy, sys\n"
-        "end = os._exit\n"
-        "def look(code):\n"
-        "    sys.stderr.write('HTTP_PROXY' in os.environ and 'taken' or 'gone')\n"
-        "    sys.stderr.flush()\n"
-        "    end(code)\n"
-        "os._exit = look\n"
-        "runpy.run_path(sys.argv[1], run_name='__main__')\n"
-    )
     env = environment(database_url, REQUEST_METHOD="GET", PATH_INFO="/api/health")
     done = subprocess.run(
-        [sys.executable, "-c", program, str(PROJECT / "passenger_wsgi.py")],
+        [sys.executable, "-c", LOOK_AT_THE_END, str(PROJECT / "passenger_wsgi.py")],
         capture_output=True,
         env={**env, "HTTP_PROXY": "http://proxy.example:3128"},
         timeout=60,
@@ -118,7 +125,7 @@ def test_a_body_in_chunks_is_asked_for_its_length(database_url: str) -> None:
     assert (response.status, response.json["code"]) == (411, "length_required")
 
 
-def test_head_answers_without_a_body(database_url: str) -> None:
+def test_head_is_without_a_body(database_url: str) -> None:
     response = run_cgi(database_url, "HEAD", "/api/health")
     assert (response.status, response.raw) == (200, b"")
 

@@ -93,9 +93,9 @@ class Node(MariaDB):
             return line[1] if len(line) > 1 else ""
         return ""
 
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         if not self.is_running():
-            return super()._answers()  # which says what it printed
+            return super()._is_ready()  # which says what it printed
         return self.status("local_state_comment") == "Synced" and self.status("ready") == "ON"
 
 

@@ -124,7 +124,7 @@ class MariaDB(DatabaseServer, Startable):
 
     def wait_until_ready(self) -> None:
         """Until it takes every call. Raises RuntimeError with the log when it has ended."""
-        wait_until(self._answers, START_SECONDS, f"the database's start; see {self._log}")
+        wait_until(self._is_ready, START_SECONDS, f"the database's start; see {self._log}")
 
     def stop(self) -> None:
         """End the server in good order."""
@@ -192,7 +192,7 @@ class MariaDB(DatabaseServer, Startable):
     def _login(self) -> list[str]:
         return ["--no-defaults", f"--socket={self.socket}", "--user=root"]
 
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         if not self.is_running():
             raise RuntimeError(f"the database ended at its start:\n{self.log()}")
         with contextlib.suppress(RuntimeError):

@@ -37,7 +37,7 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str) -> No
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {seconds:g} s in vain: {what}")
+            raise TimeoutError(f"waited {seconds:g} s for {what}")
         time.sleep(0.05)
 
 
@@ -49,5 +49,5 @@ def until(condition: Callable[[], object], seconds: float, what: str) -> Iterato
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"tried for {seconds:g} s in vain: {what}")
+            raise TimeoutError(f"tried for {seconds:g} s: {what}")
         yield

@@ -1,4 +1,4 @@
-"""A worker of the kind that templates show: it reads ``task`` of a claim's answer, and settles
+"""A worker of the kind that templates show: it reads ``task`` of a claim's response, and settles
 without saying who it is.
 """
 
