@@ -229,8 +229,8 @@ class TestNames:
         assert list(json.loads(example)) == list(status)
 
     def test_every_state(self) -> None:
-        source = inspect.getsource(worker.Worker)
-        comment = re.search(r'self\.state = "idle"  # (.*)', source)
+        source = inspect.getsource(worker.State)
+        comment = re.search(r'self\.name = "idle"  # (.*)', source)
         assert comment
         assert [quoted(row[0])[0] for row in rows(section("States"))] == [
             "idle",
@@ -243,7 +243,7 @@ def emitted() -> list[tuple[str, set[str]]]:
     calls = [
         node
         for node in ast.walk(ast.parse((PROJECT / "worker.py").read_text("utf-8")))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "self._emit"
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("events.emit")
     ]
     found = [
         (str(ast.literal_eval(call.args[0])), {str(each.arg) for each in call.keywords})

@@ -185,9 +185,9 @@ def test_errors_are_cut_and_made_printable(job: Job) -> None:
 def test_progress_keeps_the_latest_within_its_range(job: Job) -> None:
     job.progress(10)
     job.progress(250, "nearly \udcff")
-    assert job._link.take_news() == {"progress": 100.0, "message": "nearly \\udcff"}
+    assert job._link.take_updates() == {"progress": 100.0, "message": "nearly \\udcff"}
     job.progress(-1)
-    assert job._link.take_news() == {"progress": 0.0, "message": ""}
+    assert job._link.take_updates() == {"progress": 0.0, "message": ""}
 
 
 def test_plain_json_keeps_plain_values() -> None:

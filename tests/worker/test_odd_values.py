@@ -86,13 +86,13 @@ class TestOfHandlers:
     def test_progress_that_is_no_number(self, job: Job, percent: Any) -> None:
         with pytest.raises(ValueError, match="progress is a number from 0 to 100, not "):
             job.progress(percent)
-        assert job._link.take_news() == {}
+        assert job._link.take_updates() == {}
 
     def test_progress_that_is_one(self, job: Job) -> None:
         job.progress(Decimal("12.5"), "x" * 10**6)
-        news = job._link.take_news()
-        assert (news["progress"], type(news["progress"])) == (12.5, float)
-        assert len(news["message"]) == worker.MESSAGE_LIMIT
+        updates = job._link.take_updates()
+        assert (updates["progress"], type(updates["progress"])) == (12.5, float)
+        assert len(updates["message"]) == worker.MESSAGE_LIMIT
 
     @pytest.mark.parametrize("seconds", [NAN, INFINITY, "long", None, 0, -1])
     def test_a_lease_that_is_none(self, job: Job, seconds: Any) -> None:
@@ -102,7 +102,7 @@ class TestOfHandlers:
     def test_a_lease_is_one_that_the_server_takes(self, job: Job) -> None:
         for seconds, taken in ((1e-9, 0.1), (1e30, 10 * 366 * 86400.0), (Decimal("60"), 60.0)):
             job.extend(seconds)  # type: ignore[arg-type]
-            assert job._link.take_news() == {"lease": taken}
+            assert job._link.take_updates() == {"lease": taken}
 
     def test_levels_by_number_and_name(self, job: Job, caplog: pytest.LogCaptureFixture) -> None:
         job.log("one", "warning")
@@ -328,7 +328,7 @@ class TestOfServers:
         with HttpProxy(queue.url, fault) as proxy:
             code, output = workers.run("--until-empty", url=proxy.url)
             assert len(proxy.faults) == 1
-        assert (code, "the keeper thread met an error" in output) == (0, False), output
+        assert (code, "the background thread met an error" in output) == (0, False), output
         assert queue.task(task_id)["result"] is False
 
     @sqlite
