@@ -466,22 +466,13 @@ class Worker(Options):
             raise ValueError(f"max_memory is too small: {size} MiB are in use before any task")
         if self.processes and self.source is None:
             _check_sendable(self.all_handlers)
-        claim_options = _claim_options(self)
-        self.error: Exception | None = None
         self._thread: threading.Thread | None = None
         self._state = State(self.worker_id)
-        self._monitor = StatusFile(self.status_file, self.status)
+        monitor = StatusFile(self.status_file, self.status)
         self._shutdown = Shutdown(self.shutdown_timeout)
         self._events = Events(self.worker_id, self._shutdown)
-        self._held = HeldClaims(self._state.counters, self._events, self._monitor)
-        common = (self, self._held, self._shutdown, self._events, self._state.run_times)
-        self._executor = Executor(*common)
-        self._exchange = Exchange(*common, self._executor, claim_options)
-        self._presence = Presence(self, self._held, claim_options)
-        renewer = LeaseRenewer(self, self._held)
-        self._background = BackgroundThread(
-            renewer.renew_due, self._monitor.write_if_due, self._presence.register_once
-        )
+        self._slots = SlotPool(self)
+        self._loop = MainLoop(self, self._state, monitor, self._shutdown, self._events, self._slots)
 
     def run(self) -> Counters:
         """Works until it is stopped or until a limit says so.
@@ -492,18 +483,7 @@ class Worker(Options):
         """
         if self._state.began:
             raise RuntimeError(RUN_ALREADY)
-        try:
-            self._open()
-            while not self._is_done():
-                self._turn()
-            self._close("stopped")
-        except BaseException as error:
-            LastReport(self, self._held, self._shutdown).send(self._executor)
-            if isinstance(error, Exception):
-                self.error = error
-                self._events.emit("error", error=error)
-            self._close("error")
-            raise
+        self._loop.run()
         if self._events.exit is not None:
             raise self._events.exit
         return self.counters
@@ -528,7 +508,7 @@ class Worker(Options):
         is released. May be called by any thread and by a signal handler.
         """
         self._shutdown.request(reason)
-        self._executor.wake()
+        self._slots.wake()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Waits for the end of a started worker; whether it has ended. Raises what `run` does."""
@@ -548,6 +528,11 @@ class Worker(Options):
     def state(self) -> str:
         """One of idle, starting, running, stopping, stopped, error."""
         return self._state.name
+
+    @property
+    def error(self) -> Exception | None:
+        """What ended it, in the state `error`."""
+        return self._state.error
 
     @property
     def counters(self) -> Counters:
@@ -577,73 +562,11 @@ class Worker(Options):
     @property
     def active_jobs(self) -> int:
         """How many handlers run now."""
-        return len(self._executor.running())
+        return len(self._slots.running())
 
     def status(self) -> dict[str, Any]:
         """State, counters and rates, as they are in the status file. Times in seconds."""
         return self._state.as_dict(self.active_jobs)
-
-    def _open(self) -> None:
-        self._state.began = time.time()
-        if self.max_time:
-            self._shutdown.limit_time(self.started_at or time.monotonic(), self.max_time)
-        self._set_state("starting")
-        self._exchange.check_health()
-        self._executor.open()
-        self._background.start()
-        self._set_state("running")
-        self._events.emit("started", task_types=self._exchange.claim_options.get("task_types"))
-
-    def _turn(self) -> None:
-        """One turn of the main thread: start, collect, report and claim."""
-        now = time.monotonic()
-        self._check_limits(now)
-        self._executor.start_queued(now)
-        self._executor.end_overdue(now)
-        if self._exchange.is_due(now):
-            self._exchange.make(now)
-            self._executor.collect(0)
-        else:
-            self._executor.collect(self._exchange.idle_time(now, TICK) or TICK)
-
-    def _check_limits(self, now: float) -> None:
-        shutdown = self._shutdown
-        if self.max_time and shutdown.is_overdue(now):
-            shutdown.request("max_time")
-        too_much = self.max_memory and not self.processes and memory_in_use() > self.max_memory
-        if too_much and not shutdown.reason:
-            log.info("stopping: %d MiB of memory are in use", memory_in_use() >> 20)
-            shutdown.wind_down("max_memory")
-        if shutdown.requested and self.state == "running":
-            self._set_state("stopping")
-            self._exchange.hurry(now)
-            for claim in self._executor.running():
-                claim.raise_flag(STOPPING)
-        if shutdown.reason:
-            self._executor.release_queued()
-        if shutdown.requested and shutdown.is_overdue(now):
-            self._executor.give_up_running()
-
-    def _is_done(self) -> bool:
-        if len(self._held):
-            return False
-        if self.until_empty and self._exchange.came_empty:
-            self._shutdown.wind_down("empty")
-        return bool(self.stop_reason)
-
-    def _close(self, state: str) -> None:
-        self._executor.close()
-        self._background.end()
-        self._presence.deregister(self._shutdown.time_for_call(END_RESERVE))
-        self._set_state(state)
-        # Cron mails what is written: a run that found nothing says nothing.
-        quiet = self.until_empty and not self.counters.claimed and state == "stopped"
-        log.log(logging.DEBUG if quiet else logging.INFO, "summary: %s", self._state.summary())
-        self._events.emit("stopped", reason=self.stop_reason or state)
-
-    def _set_state(self, name: str) -> None:
-        self._state.name = name
-        self._monitor.write()
 
 
 @dataclass
@@ -1291,6 +1214,118 @@ def _unexpected(name: str, value: object) -> ApiError:
     return ApiError(200, "not_json", message)
 
 
+# --- Inside the worker: its main thread ----------------------------------------------------------
+
+
+@dataclass(eq=False)
+class MainLoop:
+    """What a worker's main thread does: it claims, starts handlers and reports, until the end."""
+
+    options: Options
+    state: State
+    monitor: StatusFile
+    shutdown: Shutdown
+    events: Events
+    slots: SlotPool
+
+    def __post_init__(self) -> None:
+        options, shutdown, events = self.options, self.shutdown, self.events
+        claim_options = _claim_options(options)
+        self._held = held = HeldClaims(self.state.counters, events, self.monitor)
+        self._executor = executor = Executor(
+            options, held, shutdown, events, self.state.run_times, self.slots
+        )
+        self._exchange = Exchange(options, claim_options, held, shutdown, events, executor)
+        self._presence = Presence(options, held, claim_options)
+        self._background = BackgroundThread(
+            LeaseRenewer(options, held).renew_due,
+            self.monitor.write_if_due,
+            self._presence.register_once,
+        )
+
+    def run(self) -> None:
+        """Works until the end. Raises what ends the worker, after a last report."""
+        try:
+            self._open()
+            while not self._is_done():
+                self._turn()
+            self._close("stopped")
+        except BaseException as error:
+            LastReport(self.options, self._held, self.shutdown, self._executor).send()
+            if isinstance(error, Exception):
+                self.state.error = error
+                self.events.emit("error", error=error)
+            self._close("error")
+            raise
+
+    def _open(self) -> None:
+        options = self.options
+        self.state.began = time.time()
+        if options.max_time:
+            self.shutdown.limit_time(options.started_at or time.monotonic(), options.max_time)
+        self._set_state("starting")
+        self._exchange.check_health()
+        self.slots.open()
+        self._background.start()
+        self._set_state("running")
+        self.events.emit("started", task_types=self._exchange.claim_options.get("task_types"))
+
+    def _turn(self) -> None:
+        now = time.monotonic()
+        self._check_limits(now)
+        self._check_shutdown(now)
+        self._executor.start_queued(now)
+        self._executor.end_overdue(now)
+        if self._exchange.is_due(now):
+            self._exchange.make(now)
+            self._executor.collect(0)
+        else:
+            self._executor.collect(self._exchange.idle_time(now, TICK) or TICK)
+
+    def _check_limits(self, now: float) -> None:
+        options, shutdown = self.options, self.shutdown
+        if options.max_time and shutdown.is_overdue(now):
+            shutdown.request("max_time")
+        limit = 0 if options.processes or shutdown.reason else options.max_memory
+        if limit and memory_in_use() > limit:
+            log.info("stopping: %d MiB of memory are in use", memory_in_use() >> 20)
+            shutdown.wind_down("max_memory")
+
+    def _check_shutdown(self, now: float) -> None:
+        shutdown = self.shutdown
+        if shutdown.requested and self.state.name == "running":
+            self._set_state("stopping")
+            self._exchange.hurry(now)
+            for claim in self.slots.running():
+                claim.raise_flag(STOPPING)
+        if shutdown.reason:
+            self._executor.release_queued()
+        if shutdown.requested and shutdown.is_overdue(now):
+            self._executor.give_up_running()
+
+    def _is_done(self) -> bool:
+        if len(self._held):
+            return False
+        if self.options.until_empty and self._exchange.came_empty:
+            self.shutdown.wind_down("empty")
+        return bool(self.shutdown.reason)
+
+    def _close(self, state: str) -> None:
+        self.slots.close()
+        self._background.end()
+        self._presence.deregister(self.shutdown.time_for_call(END_RESERVE))
+        self._set_state(state)
+        # Cron mails what is written: a run that found nothing says nothing.
+        found_nothing = self.options.until_empty and not self.state.counters.claimed
+        level = logging.DEBUG if found_nothing and state == "stopped" else logging.INFO
+        log.log(level, "summary: %s", self.state.summary())
+        self.events.emit("stopped", reason=self.shutdown.reason or state)
+
+    def _set_state(self, name: str) -> None:
+        self.state.name = name
+        self.monitor.write()
+
+
 # --- Inside the worker: its state, and telling others --------------------------------------------
 
 
@@ -1303,6 +1338,7 @@ class State:
         self.counters = Counters()
         self.run_times = RunTimes()
         self.began = 0.0  # by time.time(); 0: not yet
+        self.error: Exception | None = None
 
     def as_dict(self, active: int) -> dict[str, Any]:
         """What Worker.status returns, with so many handlers that run now."""
@@ -1600,25 +1636,21 @@ class HeldClaims:
 # --- Inside the worker: round trips to the server ------------------------------------------------
 
 
+@dataclass(eq=False)
 class Exchange:
     """Round trips: finished tasks are reported, and new ones claimed with the same call."""
 
-    def __init__(
-        self,
-        options: Options,
-        held: HeldClaims,
-        shutdown: Shutdown,
-        events: Events,
-        run_times: RunTimes,
-        executor: Executor,
-        claim_options: dict[str, Any],
-    ) -> None:
-        self.claim_options = claim_options
-        self._options, self._held, self._shutdown = options, held, shutdown
-        self._events, self._executor = events, executor
-        self._batching = Batching(options, held, shutdown, run_times, executor)
-        self._polling = Polling(options)
-        self._backoff = Backoff(options.poll_interval, options.max_errors)
+    options: Options
+    claim_options: dict[str, Any]
+    held: HeldClaims
+    shutdown: Shutdown
+    events: Events
+    executor: Executor
+
+    def __post_init__(self) -> None:
+        self._batching = Batching(self.options, self.held, self.shutdown, self.executor)
+        self._polling = Polling(self.options)
+        self._backoff = Backoff(self.options.poll_interval, self.options.max_errors)
         self._again_at = 0.0  # no call before
         self._max_reports = MAX_PER_CALL
         self._report_alone = False  # without a claim in the same call
@@ -1640,9 +1672,9 @@ class Exchange:
 
     def check_health(self) -> None:
         """Raises ApiError when the server is not ready."""
-        client = self._options.client
+        client = self.options.client
         try:
-            client.call("GET", "/health", timeout=self._shutdown.time_for_call(client.timeout))
+            client.call("GET", "/health", timeout=self.shutdown.time_for_call(client.timeout))
         except ApiError as error:
             hint = "is the address right (it ends in /api), and does the server run?"
             message = f"the server is not ready: {error} - {hint}"
@@ -1654,21 +1686,21 @@ class Exchange:
             return False
         if self._batching.capacity() and now >= self._polling.idle_until:
             return True
-        finished = self._held.finished()
+        finished = self.held.finished()
         if not finished:
             return False
-        if len(finished) >= min(len(self._held), MAX_PER_CALL):
+        if len(finished) >= min(len(self.held), MAX_PER_CALL):
             return True
         return min(claim.finished_at for claim in finished) + REPORT_WITHIN <= now
 
     def make(self, now: float) -> None:
         """Makes one round trip. Raises ApiError when the worker cannot go on."""
-        finished = self._held.finished()[: self._max_reports]
+        finished = self.held.finished()[: self._max_reports]
         claim = None if finished and self._report_alone else self._next_claim()
         try:
             self._send(finished, claim)
         except ApiError as error:
-            self._events.emit("error", error=error)
+            self.events.emit("error", error=error)
             if error.temporary:
                 self._unanswered = claim
                 self._wait_after(error, now)
@@ -1693,45 +1725,45 @@ class Exchange:
         return {"limit": limit, "claim_key": secrets.token_hex(8), **self.claim_options}
 
     def _send(self, finished: list[Claim], claim: dict[str, Any] | None) -> None:
-        sent_at, client = time.monotonic(), self._options.client
+        sent_at, client = time.monotonic(), self.options.client
         body = self._body(finished, claim)
         again = self._body(finished, {**claim, "again": True} if claim else None)
         path = "/tasks/settle" if finished else "/tasks/claim"
-        timeout = self._shutdown.time_for_exchange(client.timeout)
+        timeout = self.shutdown.time_for_exchange(client.timeout)
         response = client.call("POST", path, body, timeout, again)
         entries = _entries(response, "settled") if finished else []
         tasks = _claimed_tasks(response) if claim else []
         if finished:
-            self._held.settled(finished, entries)
+            self.held.settled(finished, entries)
         if claim:
             self._unanswered = None
             self._log_warnings(response.get("warnings"))
             self._take_claimed(tasks, sent_at)
 
     def _body(self, finished: list[Claim], claim: dict[str, Any] | None) -> dict[str, Any]:
-        body: dict[str, Any] = {"worker_id": self._options.worker_id}
+        body: dict[str, Any] = {"worker_id": self.options.worker_id}
         if not finished:
             return {**body, **(claim or {})}
         body["outcomes"] = [each.report for each in finished]
         return {**body, "claim": claim} if claim else body
 
     def _take_claimed(self, tasks: list[dict[str, Any]], sent_at: float) -> None:
-        options = self._options
+        options = self.options
         claims = [Claim(task, options.worker_id, options.client) for task in tasks]
         for claim in claims:
             claim.renewed(claim.task["lease"], sent_at, options.heartbeat_interval)
-            self._held.add(claim)
-            self._executor.enqueue(claim)
-        self._polling.note(len(claims), is_last=options.until_empty and not len(self._held))
+            self.held.add(claim)
+            self.executor.enqueue(claim)
+        self._polling.note(len(claims), is_last=options.until_empty and not len(self.held))
         for claim in claims:
-            self._events.emit("job:claimed", claim)
+            self.events.emit("job:claimed", claim)
 
     def _wait_after(self, error: ApiError, now: float) -> None:
-        if self._shutdown.is_overdue(now):
+        if self.shutdown.is_overdue(now):
             raise error
         wait = self._backoff.after(error)
         log.warning("%s; trying again in %s", error, counted(wait, "second"))
-        self._again_at = time.monotonic() + (min(wait, 1.0) if self._shutdown.requested else wait)
+        self._again_at = time.monotonic() + (min(wait, 1.0) if self.shutdown.requested else wait)
 
     def _isolate_refused(self, finished: list[Claim], had_claim: bool, error: ApiError) -> None:
         """Finds what the server refused, so that one bad outcome does not hold up the others."""
@@ -1742,7 +1774,7 @@ class Exchange:
             self._max_reports = len(finished) // 2
         elif claim.refused:
             log.error("task %d: the server takes no report of it: %s", claim.id, error)
-            self._held.lose(claim)
+            self.held.lose(claim)
         else:
             reason = f"the server refused this task's outcome (HTTP {error.status}): {error}"
             log.error("task %d %s: Failed: %s", claim.id, claim.type, reason, extra=claim.extra)
@@ -1755,39 +1787,34 @@ class Exchange:
                 log.warning("the server says: %s", warning)
 
 
+@dataclass(eq=False)
 class Batching:
     """How many tasks a worker claims at once."""
 
-    def __init__(
-        self,
-        options: Options,
-        held: HeldClaims,
-        shutdown: Shutdown,
-        run_times: RunTimes,
-        executor: Executor,
-    ) -> None:
-        self._options, self._held, self._shutdown = options, held, shutdown
-        self._run_times, self._executor = run_times, executor
+    options: Options
+    held: HeldClaims
+    shutdown: Shutdown
+    executor: Executor
 
     def capacity(self) -> int:
         """How many tasks to claim now: none while there is enough to do."""
-        if self._shutdown.reason:
+        if self.shutdown.reason:
             return 0
-        concurrency, unfinished = self._options.concurrency, self._held.unfinished()
-        wanted = self._options.batch or self._own_size()
+        concurrency, unfinished = self.options.concurrency, self.held.unfinished()
+        wanted = self.options.batch or self._own_size()
         if unfinished >= concurrency and unfinished > wanted // 3:
             return 0
         missing = max(wanted, concurrency) - unfinished
-        return max(0, min(missing, self._executor.runs_left(wanted), MAX_PER_CALL))
+        return max(0, min(missing, self.executor.runs_left(wanted), MAX_PER_CALL))
 
     def _own_size(self) -> int:
         """As many tasks as take a moment, so that no other worker waits for those that this one
         has only put aside.
         """
-        concurrency = self._options.concurrency
-        if not self._run_times.longest:
+        concurrency = self.options.concurrency
+        if not self.executor.run_times.longest:
             return concurrency
-        in_time = math.ceil(BATCH_TIME * concurrency / max(self._run_times.mean, 0.001))
+        in_time = math.ceil(BATCH_TIME * concurrency / max(self.executor.run_times.mean, 0.001))
         return max(concurrency, min(in_time, MAX_PER_CALL))
 
 
@@ -1836,22 +1863,25 @@ class Backoff:
         return max(self._pause, error.retry_after)
 
 
+@dataclass(eq=False)
 class LastReport:
     """After an error: what is finished is reported, and the rest given back."""
 
-    def __init__(self, options: Options, held: HeldClaims, shutdown: Shutdown) -> None:
-        self._options, self._held, self._shutdown = options, held, shutdown
+    options: Options
+    held: HeldClaims
+    shutdown: Shutdown
+    executor: Executor
 
-    def send(self, executor: Executor) -> None:
+    def send(self) -> None:
         """Tries once, within a few seconds, and never raises an Exception."""
-        shutdown = self._shutdown
+        shutdown = self.shutdown
         shutdown.requested = True
         is_late = shutdown.is_overdue(time.monotonic())
         seconds = shutdown.time_for_call(END_RESERVE if is_late else LAST_REPORT_TIME)
         until = time.monotonic() + seconds
         try:
-            executor.collect(0)
-            held = self._held.not_lost()
+            self.executor.collect(0)
+            held = self.held.not_lost()
             for claim in held:
                 claim.raise_flag(CANCELLED)
                 claim.finish({"release": True})
@@ -1864,10 +1894,10 @@ class LastReport:
         """Reports, in halves where the server does not take all of them."""
         left = until - time.monotonic()
         outcomes = [claim.report for claim in claims]
-        body = {"worker_id": self._options.worker_id, "outcomes": outcomes}
+        body = {"worker_id": self.options.worker_id, "outcomes": outcomes}
         try:
-            response = self._options.client.call("POST", "/tasks/settle", body, max(left, TICK))
-            self._held.settled(claims, _entries(response, "settled"))
+            response = self.options.client.call("POST", "/tasks/settle", body, max(left, TICK))
+            self.held.settled(claims, _entries(response, "settled"))
         except Exception as error:
             refused = not isinstance(error, ApiError) or error.status in (400, 413)
             if not refused or len(claims) == 1 or left <= 0:
@@ -1923,16 +1953,17 @@ class BackgroundThread(threading.Thread):
         self._ended.set()
 
 
+@dataclass(eq=False)
 class LeaseRenewer:
     """Renews the leases of all tasks that a worker holds, and sends pending updates with them."""
 
-    def __init__(self, options: Options, held: HeldClaims) -> None:
-        self._options, self._held = options, held
+    options: Options
+    held: HeldClaims
 
     def renew_due(self) -> None:
         """Renews leases if one is due, together with those that will be soon."""
         now = time.monotonic()
-        held = self._held.not_lost()
+        held = self.held.not_lost()
         if not any(claim.is_due(now) for claim in held):
             return
         held.sort(key=lambda claim: claim.renew_at)
@@ -1944,9 +1975,9 @@ class LeaseRenewer:
         sent_at = time.monotonic()
         updates = [claim.take_updates() for claim in claims]
         tasks = [{"id": c.id, "attempt": c.attempt, **u} for c, u in zip(claims, updates)]
-        body = {"worker_id": self._options.worker_id, "tasks": tasks}
+        body = {"worker_id": self.options.worker_id, "tasks": tasks}
         try:
-            call = self._options.client.call
+            call = self.options.client.call
             entries = _renewed_leases(call("POST", "/tasks/heartbeat", body, HEARTBEAT_TIMEOUT))
         except ApiError as error:
             log.warning("%s not renewed: %s", counted(len(claims), "lease"), error)
@@ -1961,43 +1992,45 @@ class LeaseRenewer:
                 # Of one that is finished the report decides: it may just have been taken.
                 claim.lose()
             else:
-                claim.renewed(entry["lease"], sent_at, self._options.heartbeat_interval)
+                claim.renewed(entry["lease"], sent_at, self.options.heartbeat_interval)
                 if entry.get("cancel_requested"):
                     claim.raise_flag(CANCELLED)
 
 
+@dataclass(eq=False)
 class Presence:
     """A worker's entry in the server's list of workers."""
 
-    def __init__(self, options: Options, held: HeldClaims, claim_options: dict[str, Any]) -> None:
-        self._options, self._held, self._claim_options = options, held, claim_options
-        self._registered = False
+    options: Options
+    held: HeldClaims
+    claim_options: dict[str, Any]
+    registered: bool = False
 
     def register_once(self) -> None:
         """Registers the worker. One that finds nothing and ends is not worth an entry."""
-        options = self._options
-        if self._registered or not (len(self._held) or not options.until_empty):
+        options = self.options
+        if self.registered or not (len(self.held) or not options.until_empty):
             return
-        self._registered = True
+        self.registered = True
         body: dict[str, Any] = {"worker_id": options.worker_id, "host": socket.gethostname()}
         if options.version:
             body["version"] = options.version
         body.update(concurrency=options.concurrency, metadata=dict(options.metadata))
-        if "task_types" in self._claim_options:
-            body["task_types"] = self._claim_options["task_types"]
+        if "task_types" in self.claim_options:
+            body["task_types"] = self.claim_options["task_types"]
         self._call("/workers/register", body, HEARTBEAT_TIMEOUT)
 
     def deregister(self, timeout: float) -> None:
         """Ends the entry, if there is one."""
-        if self._registered:
+        if self.registered:
             # What was held has been released by name: another process may have the same worker_id.
             # Slashes stay as they are: Apache takes no address with a %2F in it.
-            path = f"/workers/{quote(self._options.worker_id)}/deregister"
+            path = f"/workers/{quote(self.options.worker_id)}/deregister"
             self._call(path, {"release": False}, timeout)
 
     def _call(self, path: str, body: Mapping[str, Any], timeout: float) -> None:
         try:
-            self._options.client.call("POST", path, body, timeout)
+            self.options.client.call("POST", path, body, timeout)
         except ApiError as error:
             log.debug("the list of workers: %s", error)
 
@@ -2053,24 +2086,151 @@ class Shutdown:
         return self.time_for_call(timeout)
 
 
+@dataclass(eq=False)
 class Executor:
     """Starts the handlers of claimed tasks, `concurrency` at a time, and takes their outcomes."""
 
-    def __init__(
-        self,
-        options: Options,
-        held: HeldClaims,
-        shutdown: Shutdown,
-        events: Events,
-        run_times: RunTimes,
-    ) -> None:
-        self._options, self._held, self._shutdown = options, held, shutdown
-        self._events, self._run_times = events, run_times
-        self._ended: Ended = queue.SimpleQueue()
-        self._slots: list[Slot] = []
+    options: Options
+    held: HeldClaims
+    shutdown: Shutdown
+    events: Events
+    run_times: RunTimes
+    slots: SlotPool
+
+    def __post_init__(self) -> None:
         self._queue: deque[Claim] = deque()  # claimed and not started
         self._runs = 0
         self._never_begun = 0  # tasks in a row whose process did not begin them
+
+    def runs_left(self, wanted: int) -> int:
+        """How many more tasks --max-runs allows; `wanted` where it is not set."""
+        max_runs = self.options.max_runs
+        return max_runs - self._runs - len(self._queue) if max_runs else wanted
+
+    def enqueue(self, claim: Claim) -> None:
+        """Takes a claim. One without a handler goes first: another worker may be waiting for it."""
+        if claim.type in self.options.all_handlers:
+            self._queue.append(claim)
+        else:
+            self._queue.appendleft(claim)
+
+    def release_queued(self) -> None:
+        """Gives back what has not been started."""
+        while self._queue:
+            claim = self._queue.popleft()
+            if claim.lost:
+                self.held.lose(claim)
+            else:
+                claim.finish({"release": True})
+
+    def start_queued(self, now: float) -> None:
+        """Starts as many queued tasks as there are idle slots."""
+        handlers = self.options.all_handlers
+        idle = self.slots.idle()
+        waiting: list[Claim] = []
+        while self._queue and (idle or self._queue[0].type not in handlers):
+            claim = self._queue.popleft()
+            if claim.lost:
+                self.held.lose(claim)
+            elif claim.type not in handlers:
+                log.warning("task %d: no handler for %s, left to others", claim.id, claim.type)
+                claim.finish({"release": True, "delay": NO_HANDLER_DELAY})
+            elif claim.expires_at < now:
+                waiting.append(claim)  # the next renewal tells whether it is still held
+            elif not self._ends_in_time(claim, now):
+                claim.finish({"release": True})
+                self.shutdown.request("max_time")
+                break
+            else:
+                self._start(claim, idle.pop(), now)
+        self._queue.extendleft(reversed(waiting))
+
+    def _ends_in_time(self, claim: Claim, now: float) -> bool:
+        """False if tasks of its type are known to take longer than what is left of --max-time."""
+        longest = self.run_times.longest.get(claim.type, 0.0)
+        return not self.options.max_time or now + longest <= self.shutdown.deadline
+
+    def _start(self, claim: Claim, slot: Slot, now: float) -> None:
+        self._runs += 1
+        if self._runs == self.options.max_runs:
+            self.shutdown.wind_down("max_runs")
+        claim.started_at = now
+        slot.start(claim)
+        self.events.emit("job:started", claim)
+
+    def end_overdue(self, now: float) -> None:
+        """Fails tasks that run longer than their timeout."""
+        for slot, claim in self.slots.busy():
+            if claim.outcome or not claim.is_begun:
+                continue
+            own = getattr(self.options.all_handlers[claim.type], "task_timeout", None)
+            limit = self.options.task_timeout if own is None else own
+            if limit and now > claim.started_at + limit:
+                within = counted(limit, "second")
+                claim.finish(failure(f"timed out: not finished within {within}"))
+                self._abandon(slot, claim)
+
+    def give_up_running(self) -> None:
+        """Gives back what still runs when the worker has to end."""
+        max_time = self.options.max_time
+        for slot, claim in self.slots.busy():
+            ran = time.monotonic() - claim.started_at
+            if max_time and claim.is_begun and ran >= max_time / 2:
+                # Released, it would be begun again and again and never count as tried.
+                claim.finish(failure(f"not finished within --max-time: stopped after {ran:.0f} s"))
+            else:
+                claim.finish({"release": True})
+            self._abandon(slot, claim)
+
+    def collect(self, seconds: float) -> None:
+        """Waits for the first handler that ends, and takes the outcomes of all that have."""
+        for claim, outcome in self.slots.ended(seconds):
+            if not claim.outcome:  # else its time was up before
+                self._take(claim, outcome)
+
+    def _take(self, claim: Claim, outcome: dict[str, Any]) -> None:
+        ends = outcome.pop("ends", None)
+        if self._too_many_never_begun(claim, outcome.pop("never_begun", None)):
+            ends = FATAL
+        claim.finish(judged(outcome, claim, self.options.fail_on_false))
+        self._tally(claim)
+        if ends:
+            log.error("task %d %s ends this worker: %s", claim.id, claim.type, ends)
+            self.shutdown.by_fatal_error = self.shutdown.by_fatal_error or ends == FATAL
+            self.shutdown.request(ends)
+        if claim.lost:
+            self.held.lose(claim)
+
+    def _too_many_never_begun(self, claim: Claim, reason: str | None) -> bool:
+        self._never_begun = self._never_begun + 1 if reason else 0
+        if reason:
+            log.error("task %d: its process did not begin it (%s)", claim.id, reason)
+        return bool(reason) and self._never_begun >= self.options.max_errors
+
+    def _tally(self, claim: Claim) -> None:
+        if claim.is_begun:
+            self.run_times.add(claim)
+        error = (claim.outcome or {}).get("error")
+        if error is not None:
+            text = "task %d %s: Failed: %.200s"
+            log.warning(text, claim.id, claim.type, error, extra=claim.extra)
+
+    def _abandon(self, slot: Slot, claim: Claim) -> None:
+        claim.raise_flag(CANCELLED)
+        self.slots.replace(slot)
+        self._tally(claim)
+
+
+# --- Inside the worker: threads and processes for handlers ---------------------------------------
+
+
+class SlotPool:
+    """The slots of a worker, `concurrency` of them."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._slots: list[Slot] = []
+        self._ended: Ended = queue.SimpleQueue()
 
     def open(self) -> None:
         """Makes the slots."""
@@ -2081,149 +2241,41 @@ class Executor:
         for slot in self._slots:
             slot.end()
 
-    def wake(self) -> None:
-        """Ends a wait in `collect`. May be called by any thread and by a signal handler."""
-        self._ended.put(None)
+    def idle(self) -> list[Slot]:
+        """Those that run no handler."""
+        return [slot for slot in self._slots if slot.claim is None]
+
+    def busy(self) -> list[tuple[Slot, Claim]]:
+        """Those that run a handler, and for which claim."""
+        return [(slot, slot.claim) for slot in self._slots if slot.claim]
 
     def running(self) -> list[Claim]:
         """The claims whose handlers run now."""
-        return [slot.claim for slot in self._slots if slot.claim]
+        return [claim for _, claim in self.busy()]
 
-    def runs_left(self, wanted: int) -> int:
-        """How many more tasks --max-runs allows; `wanted` where it is not set."""
-        max_runs = self._options.max_runs
-        return max_runs - self._runs - len(self._queue) if max_runs else wanted
+    def replace(self, slot: Slot) -> None:
+        """Gives up a slot whose handler does not end."""
+        slot.end()
+        self._slots[self._slots.index(slot)] = self._new_slot()
 
-    def enqueue(self, claim: Claim) -> None:
-        """Takes a claim. One without a handler goes first: another worker may be waiting for it."""
-        if claim.type in self._options.all_handlers:
-            self._queue.append(claim)
-        else:
-            self._queue.appendleft(claim)
-
-    def release_queued(self) -> None:
-        """Gives back what has not been started."""
-        while self._queue:
-            claim = self._queue.popleft()
-            if claim.lost:
-                self._held.lose(claim)
-            else:
-                claim.finish({"release": True})
-
-    def start_queued(self, now: float) -> None:
-        """Starts as many queued tasks as there are idle slots."""
-        handlers = self._options.all_handlers
-        idle = [slot for slot in self._slots if slot.claim is None]
-        waiting: list[Claim] = []
-        while self._queue and (idle or self._queue[0].type not in handlers):
-            claim = self._queue.popleft()
-            if claim.lost:
-                self._held.lose(claim)
-            elif claim.type not in handlers:
-                log.warning("task %d: no handler for %s, left to others", claim.id, claim.type)
-                claim.finish({"release": True, "delay": NO_HANDLER_DELAY})
-            elif claim.expires_at < now:
-                waiting.append(claim)  # the next renewal tells whether it is still held
-            elif not self._ends_in_time(claim, now):
-                claim.finish({"release": True})
-                self._shutdown.request("max_time")
-                break
-            else:
-                self._start(claim, idle.pop(), now)
-        self._queue.extendleft(reversed(waiting))
-
-    def _ends_in_time(self, claim: Claim, now: float) -> bool:
-        """False if tasks of its type are known to take longer than what is left of --max-time."""
-        longest = self._run_times.longest.get(claim.type, 0.0)
-        return not self._options.max_time or now + longest <= self._shutdown.deadline
-
-    def _start(self, claim: Claim, slot: Slot, now: float) -> None:
-        self._runs += 1
-        if self._runs == self._options.max_runs:
-            self._shutdown.wind_down("max_runs")
-        claim.started_at = now
-        slot.start(claim)
-        self._events.emit("job:started", claim)
-
-    def end_overdue(self, now: float) -> None:
-        """Fails tasks that run longer than their timeout."""
-        for slot in self._slots:
-            claim = slot.claim
-            if claim is None or claim.outcome or not claim.is_begun:
-                continue
-            own = getattr(self._options.all_handlers[claim.type], "task_timeout", None)
-            limit = self._options.task_timeout if own is None else own
-            if limit and now > claim.started_at + limit:
-                within = counted(limit, "second")
-                claim.finish(failure(f"timed out: not finished within {within}"))
-                self._abandon(slot, claim)
-
-    def give_up_running(self) -> None:
-        """Gives back what still runs when the worker has to end."""
-        max_time = self._options.max_time
-        for slot in self._slots:
-            claim = slot.claim
-            if claim is None:
-                continue
-            ran = time.monotonic() - claim.started_at
-            if max_time and claim.is_begun and ran >= max_time / 2:
-                # Released, it would be begun again and again and never count as tried.
-                claim.finish(failure(f"not finished within --max-time: stopped after {ran:.0f} s"))
-            else:
-                claim.finish({"release": True})
-            self._abandon(slot, claim)
-
-    def collect(self, seconds: float) -> None:
-        """Waits for the first task that ends, and takes all that have."""
+    def ended(self, seconds: float) -> Iterator[tuple[Claim, dict[str, Any]]]:
+        """Waits for the first handler that ends: claim and outcome of it and of all that have."""
         with suppress(queue.Empty):
             ended = self._ended.get(timeout=seconds) if seconds else self._ended.get_nowait()
             while True:
                 if ended is not None:
-                    self._take(*ended)
+                    slot, claim, outcome = ended
+                    slot.claim = None
+                    yield claim, outcome
                 ended = self._ended.get_nowait()
 
-    def _take(self, slot: Slot, claim: Claim, outcome: dict[str, Any]) -> None:
-        slot.claim = None
-        if claim.outcome:
-            return  # its time was up before
-        ends = outcome.pop("ends", None)
-        if self._too_many_never_begun(claim, outcome.pop("never_begun", None)):
-            ends = FATAL
-        claim.finish(judged(outcome, claim, self._options.fail_on_false))
-        self._tally(claim)
-        if ends:
-            log.error("task %d %s ends this worker: %s", claim.id, claim.type, ends)
-            self._shutdown.by_fatal_error = self._shutdown.by_fatal_error or ends == FATAL
-            self._shutdown.request(ends)
-        if claim.lost:
-            self._held.lose(claim)
-
-    def _too_many_never_begun(self, claim: Claim, reason: str | None) -> bool:
-        self._never_begun = self._never_begun + 1 if reason else 0
-        if reason:
-            log.error("task %d: its process did not begin it (%s)", claim.id, reason)
-        return bool(reason) and self._never_begun >= self._options.max_errors
-
-    def _tally(self, claim: Claim) -> None:
-        if claim.is_begun:
-            self._run_times.add(claim)
-        error = (claim.outcome or {}).get("error")
-        if error is not None:
-            text = "task %d %s: Failed: %.200s"
-            log.warning(text, claim.id, claim.type, error, extra=claim.extra)
-
-    def _abandon(self, slot: Slot, claim: Claim) -> None:
-        claim.raise_flag(CANCELLED)
-        slot.end()
-        self._slots[self._slots.index(slot)] = self._new_slot()
-        self._tally(claim)
+    def wake(self) -> None:
+        """Ends a wait in `ended`. May be called by any thread and by a signal handler."""
+        self._ended.put(None)
 
     def _new_slot(self) -> Slot:
         kind = ProcessSlot if self._options.processes else Slot
         return kind(self._options, self._ended)
-
-
-# --- Inside the worker: threads and processes for handlers ---------------------------------------
 
 
 class Slot:
