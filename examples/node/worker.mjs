@@ -36,13 +36,13 @@ import { parseArgs } from "node:util";
 
 const FAILURES_IN_A_ROW = 5; // then the worker gives up
 const LONGEST_PAUSE = 60; // seconds
-const LONGEST_BEAT = 60; // seconds between two heartbeats, however long the lease
+const LONGEST_HEARTBEAT_INTERVAL = 60; // seconds between two heartbeats, however long the lease
 const CALL_TIMEOUT = 30; // seconds
 
 // --- Handlers: add yours here --------------------------------------------------------------------
 //
-// A handler takes the task's params and the job, and returns the result or a promise of it. An
-// error lets the task be tried again later; a PermanentError fails it for good. The lease is
+// A handler takes the task's params and the job, and returns the result or a promise of it. After
+// an error the task is tried again later; a PermanentError fails it for good. The lease is
 // extended while a handler awaits: one that computes for long should `await job.breathe()` now and
 // then.
 
@@ -77,7 +77,7 @@ const handlers = {
 
 // --- The API -------------------------------------------------------------------------------------
 
-/** No answer, or none of TaskManager's: the same call may succeed later. */
+/** There was no answer from TaskManager: the same call may succeed later. */
 class Trouble extends Error {}
 
 /** TaskManager understood the call and said no. */
@@ -143,13 +143,13 @@ class Job {
     this.lost = false;
     this.identity = { worker_id: workerId, attempt: task.attempts };
     this.api = api;
-    this.beatEvery = Math.min(task.lease / 3, LONGEST_BEAT); // seconds
-    this.beatenAt = performance.now();
+    this.heartbeatInterval = Math.min(task.lease / 3, LONGEST_HEARTBEAT_INTERVAL); // seconds
+    this.heartbeatAt = performance.now();
   }
 
   /** Notes how far the task is, 0 to 100; the timer sends the latest note within a second. */
   progress(percent, message = "") {
-    this.news = { progress: percent, message };
+    this.update = { progress: percent, message };
   }
 
   /** Lets timers run, so that a handler that computes without a pause keeps its lease. */
@@ -159,28 +159,28 @@ class Job {
 
   /** Runs the action with the lease kept alive; the last heartbeat is over when it returns. */
   async kept(action) {
-    const timer = setInterval(() => this.tick(), 1000 * Math.min(1, this.beatEvery));
+    const timer = setInterval(() => this.tick(), 1000 * Math.min(1, this.heartbeatInterval));
     try {
       return await action();
     } finally {
       clearInterval(timer);
-      await this.beating;
+      await this.sending;
     }
   }
 
   tick() {
-    const isDue = performance.now() - this.beatenAt >= 1000 * this.beatEvery;
-    if (this.beating || this.lost || !(this.news || isDue)) return;
-    this.beatenAt = performance.now();
-    this.beating = this.beat().finally(() => (this.beating = undefined));
+    const isDue = performance.now() - this.heartbeatAt >= 1000 * this.heartbeatInterval;
+    if (this.sending || this.lost || !(this.update || isDue)) return;
+    this.heartbeatAt = performance.now();
+    this.sending = this.sendHeartbeat().finally(() => (this.sending = undefined));
   }
 
-  async beat() {
-    const news = this.news;
-    this.news = undefined;
+  async sendHeartbeat() {
+    const update = this.update;
+    this.update = undefined;
     try {
-      const path = `/tasks/${this.id}/${news ? "progress" : "heartbeat"}`;
-      const answer = await this.api.call("POST", path, { ...this.identity, ...news });
+      const path = `/tasks/${this.id}/${update ? "progress" : "heartbeat"}`;
+      const answer = await this.api.call("POST", path, { ...this.identity, ...update });
       this.cancelled ||= answer.cancel_requested;
     } catch (error) {
       this.lost = error instanceof Refused;
@@ -197,16 +197,16 @@ class Worker {
   constructor(options) {
     this.options = options;
     this.api = new Api(options.apiUrl, options.apiKey);
-    this.wishes = { task_types: options.taskTypes, type_pattern: options.typePattern };
+    this.claimOptions = { task_types: options.taskTypes, type_pattern: options.typePattern };
     this.failures = 0;
     this.claimed = this.completed = this.failed = this.lost = 0;
     this.stopping = new AbortController();
   }
 
-  /** Works until there is a reason to end. Throws Trouble after five failures, and Refused. */
+  /** Works until it is to end. Throws Trouble after five failures, and Refused. */
   async run() {
     await this.insist("GET", "/health");
-    log(`worker ${this.options.workerId} waits for ${JSON.stringify(this.wishes)}`);
+    log(`worker ${this.options.workerId} waits for ${JSON.stringify(this.claimOptions)}`);
     let task = await this.claim();
     while (this.goesOn() && (task || !this.options.untilEmpty)) {
       if (task) {
@@ -226,7 +226,7 @@ class Worker {
 
   /** The next task, or undefined when there is none or the worker is to end. */
   async claim() {
-    const body = { worker_id: this.options.workerId, ...this.wishes };
+    const body = { worker_id: this.options.workerId, ...this.claimOptions };
     while (this.goesOn()) {
       try {
         return await this.attempt("POST", "/tasks/claim", body);
@@ -252,7 +252,7 @@ class Worker {
   }
 
   async settle(job, ending, report) {
-    const claim = this.goesOn() ? { claim: this.wishes } : {};
+    const claim = this.goesOn() ? { claim: this.claimOptions } : {};
     let answer;
     try {
       // Sent again after trouble: settling the same attempt twice changes nothing more.
@@ -272,7 +272,7 @@ class Worker {
       this.lost += 1;
       return this.claim();
     }
-    // A result too large, say: another attempt would end the same way.
+    // For example a result that is too large: another attempt would end the same way.
     const report = { error: `result refused: ${error.message}`, retry: false };
     return this.settle(job, "fail", report);
   }

@@ -13,7 +13,7 @@
 
 declare(strict_types=1);
 
-/** No answer, or none of TaskManager's: the same call may succeed later. */
+/** There was no answer from TaskManager: the same call may succeed later. */
 final class TaskManagerTrouble extends RuntimeException
 {
 }
@@ -69,7 +69,7 @@ final class TaskManagerClient
         return [preg_replace('#^(\w+://)[^/?\#]*@#', '$1', $url), rawurldecode($password)];
     }
 
-    /** Whether the server answers that it is well. Throws TaskManagerTrouble. */
+    /** Whether the server answers that it is healthy. Throws TaskManagerTrouble. */
     public function isHealthy(): bool
     {
         [$status, $text] = $this->exchange('GET', '/health', null);
@@ -102,7 +102,7 @@ final class TaskManagerClient
 
     /**
      * One call; gives the answer's `data`. Throws TaskManagerTrouble, TaskManagerRefusal, and
-     * JsonException when the body holds what JSON has not, such as text that is not UTF-8.
+     * JsonException when the body holds what JSON cannot, such as text that is not UTF-8.
      */
     public function call(string $method, string $path, ?array $body = null): array
     {

@@ -39,7 +39,7 @@ class WorkerClient
         $this->debug = $debug;
     }
 
-    /** Whether the server can be reached and is well. */
+    /** Whether the server can be reached and is healthy. */
     public function checkHealth(): bool
     {
         try {

@@ -39,7 +39,7 @@ function main(): void
         error_log("TaskManager: {$trouble->getMessage()}");
         showForm(503, ['The queue does not answer just now. Please try again in a minute.']);
     } catch (TaskManagerRefusal $refusal) {
-        // A wrong key, say: nothing that a visitor could do anything about.
+        // For example a wrong key: nothing that a visitor could do anything about.
         error_log("TaskManager: {$refusal->getMessage()}");
         showForm(500, ['The queue is not set up rightly. Its owner finds the reason in the log.']);
     }
@@ -72,7 +72,7 @@ function params(): array
     return ['text' => is_string($_POST['text'] ?? null) ? $_POST['text'] : ''];
 }
 
-/** The same form sent twice makes one task: its key is made anew with each page. */
+/** The same form sent twice makes one task: each page gets a key of its own. */
 function createOnce(array $params): array
 {
     $once = is_string($_POST['once'] ?? null) ? $_POST['once'] : '';
@@ -87,7 +87,7 @@ function createOnce(array $params): array
     }
 }
 
-/** Shows a task to whom it belongs: ids can be guessed. */
+/** Shows a task only to its own visitor: ids can be guessed. */
 function showTask(int $id): void
 {
     if (!isset($_SESSION['tasks'][$id])) {

@@ -37,17 +37,17 @@ require __DIR__ . '/TaskManagerClient.php';
 
 const FAILURES_IN_A_ROW = 5; // then the worker gives up
 const LONGEST_PAUSE = 60.0; // seconds
-const LONGEST_BEAT = 60.0; // seconds between two heartbeats, however long the lease
+const LONGEST_HEARTBEAT_INTERVAL = 60.0; // seconds between two heartbeats, however long the lease
 const PROGRESS_EVERY = 1.0; // seconds between two progress reports
 
 // --- Handlers: add yours here --------------------------------------------------------------------
 //
-// A handler takes the task's params and the job, and returns the result. Any exception lets the
-// task be tried again later; a PermanentError fails it for good. PHP does one thing at a time, so
-// one that runs for long calls $job->heartbeat() or $job->progress() now and then: that extends the
-// lease, and may be done as often as you like.
+// A handler takes the task's params and the job, and returns the result. After any exception
+// the task is tried again later; a PermanentError fails it for good. PHP does one thing at a time,
+// so one that runs for long calls $job->heartbeat() or $job->progress() now and then: that extends
+// the lease, and may be done as often as you like.
 //
-// A function processTask(array $task) anywhere in this file will do as well, as guides have it: it
+// A function processTask(array $task) anywhere in this file works too, as guides write it: it
 // gets what has no handler below, and the worker then claims all types that its options allow. What
 // it returns with 'success' => false counts as a failure, with its 'message' as the error.
 
@@ -118,9 +118,9 @@ final class Job
     /** @var TaskManagerClient */
     private $client;
     /** @var float seconds */
-    private $beatEvery;
+    private $heartbeatInterval;
     /** @var float */
-    private $beatenAt;
+    private $heartbeatAt;
     /** @var float */
     private $reportedAt = 0.0;
     /** @var bool */
@@ -136,14 +136,14 @@ final class Job
         $this->attempt = $task['attempts'];
         $this->identity = ['worker_id' => $workerId, 'attempt' => $task['attempts']];
         $this->client = $client;
-        $this->beatEvery = min($task['lease'] / 3, LONGEST_BEAT);
-        $this->beatenAt = microtime(true);
+        $this->heartbeatInterval = min($task['lease'] / 3, LONGEST_HEARTBEAT_INTERVAL);
+        $this->heartbeatAt = microtime(true);
     }
 
     /** Extends the lease when a third of it has passed; otherwise does nothing. */
     public function heartbeat(): void
     {
-        if (microtime(true) - $this->beatenAt >= $this->beatEvery) {
+        if (microtime(true) - $this->heartbeatAt >= $this->heartbeatInterval) {
             $this->send('heartbeat', []);
         }
     }
@@ -163,20 +163,20 @@ final class Job
         return $this->isCancelled || $this->isLost;
     }
 
-    /** Whether the task is no longer this worker's, who must not settle it. */
+    /** Whether this worker no longer holds the task, and must not settle it. */
     public function isLost(): bool
     {
         return $this->isLost;
     }
 
-    private function send(string $what, array $news): void
+    private function send(string $what, array $update): void
     {
         if ($this->isLost) {
             return;
         }
-        $this->beatenAt = microtime(true);
+        $this->heartbeatAt = microtime(true);
         try {
-            $body = $this->identity + $news;
+            $body = $this->identity + $update;
             $answer = $this->client->call('POST', "/tasks/{$this->id}/$what", $body);
             $this->isCancelled = $this->isCancelled || $answer['cancel_requested'];
         } catch (TaskManagerRefusal $refusal) {
@@ -200,7 +200,7 @@ final class Worker
     /** @var TaskManagerClient */
     private $client;
     /** @var array which tasks to claim */
-    private $wishes;
+    private $claimOptions;
     /** @var int in a row */
     private $failures = 0;
     /** @var array<string, int> */
@@ -214,7 +214,8 @@ final class Worker
         $this->handlers = $handlers;
         $this->client = new TaskManagerClient($options['api-url'], $options['api-key']);
         $pattern = $options['type-pattern'];
-        $this->wishes = ($options['task-types'] ? ['task_types' => $options['task-types']] : [])
+        $types = $options['task-types'];
+        $this->claimOptions = ($types ? ['task_types' => $types] : [])
             + ($pattern === '' ? [] : ['type_pattern' => $pattern]);
     }
 
@@ -222,7 +223,8 @@ final class Worker
     public function run(): void
     {
         $this->insist('GET', '/health');
-        logLine("worker {$this->options['worker-id']} waits for " . json_encode($this->wishes));
+        $claims = json_encode($this->claimOptions);
+        logLine("worker {$this->options['worker-id']} waits for $claims");
         $task = $this->claim();
         while ($this->goesOn() && ($task || !$this->options['until-empty'])) {
             if ($task) {
@@ -257,7 +259,7 @@ final class Worker
     /** The next task, or null when there is none or the worker is to end. */
     private function claim(): ?array
     {
-        $body = ['worker_id' => $this->options['worker-id']] + $this->wishes;
+        $body = ['worker_id' => $this->options['worker-id']] + $this->claimOptions;
         while ($this->goesOn()) {
             try {
                 return $this->attempt('POST', '/tasks/claim', $body);
@@ -311,7 +313,7 @@ final class Worker
     {
         $body = $job->identity + $report;
         if ($this->goesOn()) {
-            $body['claim'] = $this->wishes;
+            $body['claim'] = $this->claimOptions;
         }
         try {
             // Sent again after trouble: settling the same attempt twice changes nothing more.
@@ -333,7 +335,7 @@ final class Worker
             $this->counts['lost']++;
             return $this->claim();
         }
-        // A result too large, say: another attempt would end the same way.
+        // For example a result that is too large: another attempt would end the same way.
         $report = ['error' => "result refused: {$refusal->getMessage()}", 'retry' => false];
         return $this->settle($job, 'fail', $report);
     }

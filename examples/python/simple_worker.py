@@ -40,14 +40,14 @@ Json = dict[str, Any]
 
 FAILURES_IN_A_ROW = 5  # then the worker gives up
 LONGEST_PAUSE = 60.0  # seconds
-LONGEST_BEAT = 60.0  # seconds between two heartbeats, however long the lease
+LONGEST_HEARTBEAT_INTERVAL = 60.0  # seconds between two heartbeats, however long the lease
 CALL_TIMEOUT = 30.0  # seconds
 
 
 # --- Handlers: add yours here --------------------------------------------------------------------
 #
-# A handler takes the task's params and the job, and returns the result. Any exception lets the
-# task be tried again later; a PermanentError fails it for good.
+# A handler takes the task's params and the job, and returns the result. After any exception
+# the task is tried again later; a PermanentError fails it for good.
 
 
 class PermanentError(Exception):
@@ -101,7 +101,7 @@ HANDLERS: dict[str, Callable[[Json, Job], Any]] = {
 
 
 class Trouble(Exception):
-    """No answer, or none of TaskManager's: the same call may succeed later."""
+    """There was no answer from TaskManager: the same call may succeed later."""
 
 
 class Refused(Exception):
@@ -122,7 +122,7 @@ class Api:
         self._session.headers["X-API-Key"] = key  # some hosts drop the header Authorization
 
     def call(self, method: str, path: str, body: Json | None = None) -> Json:
-        """The answer's `data`. Raises Trouble, Refused, and ValueError for what is no JSON."""
+        """The answer's `data`. Raises Trouble, Refused, and ValueError for what is not JSON."""
         data = None if body is None else to_json(body)
         try:
             response = self._session.request(
@@ -169,8 +169,8 @@ class Job:
         self.lost = False
         self.identity: Json = {"worker_id": worker_id, "attempt": self.attempt}
         self._api = api
-        self._beat_every = min(float(task["lease"]) / 3, LONGEST_BEAT)
-        self._news: Json | None = None
+        self._heartbeat_interval = min(float(task["lease"]) / 3, LONGEST_HEARTBEAT_INTERVAL)
+        self._update: Json | None = None
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._keep, daemon=True)
 
@@ -184,20 +184,20 @@ class Job:
 
     def progress(self, percent: float, message: str = "") -> None:
         """Notes how far the task is, 0 to 100; the thread sends the latest within a second."""
-        self._news = {"progress": percent, "message": message}
+        self._update = {"progress": percent, "message": message}
 
     def _keep(self) -> None:
-        beaten_at = time.monotonic()
-        while not self.lost and not self._done.wait(min(1.0, self._beat_every)):
-            if self._news or time.monotonic() - beaten_at >= self._beat_every:
-                beaten_at = time.monotonic()
+        sent_at = time.monotonic()
+        while not self.lost and not self._done.wait(min(1.0, self._heartbeat_interval)):
+            if self._update or time.monotonic() - sent_at >= self._heartbeat_interval:
+                sent_at = time.monotonic()
                 self._beat()
 
     def _beat(self) -> None:
-        news, self._news = self._news, None
-        path = f"/tasks/{self.id}/{'progress' if news else 'heartbeat'}"
+        update, self._update = self._update, None
+        path = f"/tasks/{self.id}/{'progress' if update else 'heartbeat'}"
         try:
-            answer = self._api.call("POST", path, {**self.identity, **(news or {})})
+            answer = self._api.call("POST", path, {**self.identity, **(update or {})})
             self.cancelled = self.cancelled or answer["cancel_requested"]
         except Refused as refusal:
             log.warning("task %d: lease lost: %s", self.id, refusal)
@@ -216,17 +216,17 @@ class Worker:
         self.options = options
         self.api = Api(options.api_url, options.api_key)
         self.heartbeat_api = Api(options.api_url, options.api_key)
-        self.wishes: Json = {"task_types": options.task_types}
+        self.claim_options: Json = {"task_types": options.task_types}
         if options.type_pattern:
-            self.wishes["type_pattern"] = options.type_pattern
+            self.claim_options["type_pattern"] = options.type_pattern
         self.failures = 0
         self.claimed = self.completed = self.failed = self.lost = 0
         self.stopping = False
 
     def run(self) -> None:
-        """Works until there is a reason to end. Raises Trouble after five failures, Refused."""
+        """Works until it is to end. Raises Trouble after five failures, Refused."""
         self.insist("GET", "/health")
-        log.info("worker %s waits for %s", self.options.worker_id, self.wishes)
+        log.info("worker %s waits for %s", self.options.worker_id, self.claim_options)
         task = self.claim()
         while self.goes_on() and (task or not self.options.until_empty):
             if task:
@@ -245,7 +245,7 @@ class Worker:
         """The next task, or None when there is none or the worker is to end."""
         while self.goes_on():
             try:
-                body = {"worker_id": self.options.worker_id, **self.wishes}
+                body = {"worker_id": self.options.worker_id, **self.claim_options}
                 return self.attempt("POST", "/tasks/claim", body)
             except Trouble as trouble:
                 self.ride_out(trouble)
@@ -269,7 +269,7 @@ class Worker:
     def settle(self, job: Job, ending: str, report: Json) -> Json | None:
         body = {**job.identity, **report}
         if self.goes_on():
-            body["claim"] = self.wishes
+            body["claim"] = self.claim_options
         try:
             # Sent again after trouble: settling the same attempt twice changes nothing more.
             answer = self.insist("POST", f"/tasks/{job.id}/{ending}", body)
@@ -286,7 +286,7 @@ class Worker:
             log.warning("task %d: not settled: %s", job.id, refusal)
             self.lost += 1
             return self.claim()
-        # A result too large, say: another attempt would end the same way.
+        # For example a result that is too large: another attempt would end the same way.
         return self.settle(job, "fail", {"error": f"result refused: {refusal}", "retry": False})
 
     def count(self, job: Job, ending: str, report: Json) -> None:

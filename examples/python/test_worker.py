@@ -1,4 +1,4 @@
-"""Adds tasks of the example types, for a worker to be tried with:
+"""Adds tasks of the example types, to try a worker with:
 
     TASKMANAGER_API_URL=https://example.com/api TASKMANAGER_API_KEY=… \\
         python test_worker.py --num-tasks=5
@@ -21,7 +21,7 @@ CALL_TIMEOUT = 30  # seconds
 
 
 def task(number: int, run: float) -> dict[str, Any]:
-    """One of the examples in turn; `run` makes each new, since equal tasks would be one."""
+    """One of the examples in turn; `run` makes each different, since equal tasks would be one."""
     examples: list[tuple[str, dict[str, Any]]] = [
         ("example.echo", {"message": f"message {number}", "timestamp": run}),
         ("example.uppercase", {"text": f"text {number} of {run:.3f}"}),

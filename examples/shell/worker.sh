@@ -30,7 +30,7 @@ set -u
 
 failures_in_a_row=5 # then the worker gives up
 longest_pause=60    # seconds
-longest_beat=60     # seconds between two heartbeats, however long the lease
+longest_interval=60     # seconds between two heartbeats, however long the lease
 call_timeout=30     # seconds
 
 # --- Handlers: add yours here --------------------------------------------------------------------
@@ -89,7 +89,7 @@ never_again() {
 progress() {
     jq -n --argjson identity "$identity" --argjson progress "$1" --arg message "$2" \
         '$identity + {$progress, $message}' >"$work/progress"
-    beat progress "$work/progress"
+    send_heartbeat progress "$work/progress"
 }
 
 is_cancelled() {
@@ -106,7 +106,7 @@ call() {
         --header "@$work/headers" --output "$answer" --write-out '%{http_code}'
     [ -z "$body" ] || set -- "$@" --data-binary "@$body"
     : >"$answer"
-    # Ctrl-C and service managers signal every process there is; the call shall end nevertheless.
+    # Ctrl-C and service managers signal every process there is; the call is to end all the same.
     if ! status=$(trap '' INT TERM && curl "$@" "$api_url$path" 2>"$answer.error"); then
         problem="no answer from $api_url: $(cat "$answer.error")"
         return 1
@@ -161,8 +161,8 @@ pause() {
 
 # --- A claimed task ------------------------------------------------------------------------------
 
-# beat heartbeat|progress BODY_FILE: extends the lease, and notes whether to stop.
-beat() {
+# send_heartbeat heartbeat|progress BODY_FILE: extends the lease, and notes whether to stop.
+send_heartbeat() {
     outcome=0
     # Its own answer's file: this runs beside the handler.
     call POST "/tasks/$task_id/$1" "$2" "$2.answer" || outcome=$?
@@ -181,10 +181,10 @@ keep_lease() {
         nap=''
         trap 'kill $nap 2>/dev/null; exit' USR1
         while [ ! -e "$work/lost" ]; do
-            sleep "$beat_every" >/dev/null 2>&1 &
+            sleep "$heartbeat_interval" >/dev/null 2>&1 &
             nap=$!
             wait "$nap"
-            beat heartbeat "$work/heartbeat"
+            send_heartbeat heartbeat "$work/heartbeat"
         done
     ) &
     keeper=$!
@@ -237,7 +237,7 @@ report_failure() {
 # run_worker: works until there is a reason to end. Ends as `insist` does.
 run_worker() {
     insist GET /health || return
-    log "worker $worker_id waits for $wishes"
+    log "worker $worker_id waits for $claim_options"
     claim || return
     while goes_on && { [ -n "$task" ] || [ -z "$until_empty" ]; }; do
         # No `||` after `work`: inside of it, `set -e` would mean nothing to a handler.
@@ -259,8 +259,8 @@ goes_on() {
 # claim: leaves the next task in `task`; nothing when there is none or the worker is to end.
 claim() {
     task=''
-    jq -n --arg worker_id "$worker_id" --argjson wishes "$wishes" '{$worker_id} + $wishes' \
-        >"$work/claim"
+    jq -n --arg worker_id "$worker_id" --argjson options "$claim_options" \
+        '{$worker_id} + $options' >"$work/claim"
     while goes_on; do
         call POST /tasks/claim "$work/claim"
         case $? in
@@ -298,12 +298,12 @@ read_task() {
     printf '%s' "$task" | jq -c .params >"$work/params"
     # One program started in place of four; no type's name has a line break.
     printf '%s' "$task" | jq -cr --arg worker_id "$worker_id" \
-        ".id, .type, ([.lease / 3, $longest_beat] | min), {\$worker_id, attempt: .attempts}" \
+        ".id, .type, ([.lease / 3, $longest_interval] | min), {\$worker_id, attempt: .attempts}" \
         >"$work/fields"
     {
         IFS= read -r task_id
         IFS= read -r type
-        IFS= read -r beat_every
+        IFS= read -r heartbeat_interval
         IFS= read -r identity
     } <"$work/fields"
 }
@@ -311,7 +311,7 @@ read_task() {
 # settle: reports the outcome, and claims the next task with the same call.
 settle() {
     if goes_on; then
-        jq --argjson claim "$wishes" '. + {$claim}' "$work/report" >"$work/settle"
+        jq --argjson claim "$claim_options" '. + {$claim}' "$work/report" >"$work/settle"
     else
         cp "$work/report" "$work/settle"
     fi
@@ -349,7 +349,7 @@ not_settled() {
         lost=$((lost + 1))
         claim
     else
-        # A result too large, say: another attempt would end the same way.
+        # For example a result that is too large: another attempt would end the same way.
         printf '%s' "result refused: $problem" >"$work/error"
         report_failure 100
         settle
@@ -424,7 +424,7 @@ check_options() {
     case $max_runs in
         '' | *[!0-9]*) usage "--max-runs must be a whole number, 0 or more" ;;
     esac
-    wishes=$(wishes) || usage "there is no handler for one of $task_types: add it"
+    claim_options=$(claim_options) || usage "there is no handler for one of $task_types: add it"
 }
 
 # take_password: without a key, the password in the address is the key; nothing there is logged.
@@ -441,8 +441,8 @@ take_password() {
     esac
 }
 
-# wishes: prints which tasks to claim; ends with 1 when a type has no handler.
-wishes() {
+# claim_options: prints which tasks to claim; ends with 1 when a type has no handler.
+claim_options() {
     jq -cen --arg types "$task_types" --arg all "$handled_types" --arg pattern "$type_pattern" '
         def names: split(",") | map(gsub("^ +| +$"; "")) | map(select(. != ""));
         ($all | names) as $all | ($types | names) as $types |
