@@ -10,6 +10,7 @@ import os
 import re
 
 from app.db import url as database_url
+from app.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,10 +32,6 @@ MIN_KEY_LENGTH = 8
 """Keys from before the longer ones were asked for still work."""
 
 MAKE_A_KEY = 'python3 -c "import secrets; print(secrets.token_urlsafe(32))" makes one'
-
-
-class ConfigError(Exception):
-    """A setting has a value that cannot be used. The message names it and says what would do."""
 
 
 class Settings:

@@ -17,5 +17,5 @@ class Site:
 
 
 def load() -> Site:
-    """The site that the config file and the environment describe. Raises config.ConfigError."""
+    """The site that the config file and the environment describe. Raises ConfigError."""
     return Site(config.load())

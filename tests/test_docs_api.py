@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from app import config
-from app.api import errors
+from app.api import error_responses
 from app.api.dispatch import handle
 from app.api.fields import MAX_SECONDS, Fields
-from app.api.http import Request
-from app.api.routes import ROUTES, Route
-from app.queue.errors import Invalid
+from app.api.request import Request
+from app.api.routes import ROUTES
+from app.errors import Invalid
 from app.server.flask_app import create_app
 from app.site import Site
 from tests.api.caller import API_KEY
@@ -29,8 +29,9 @@ from tests.test_docs_workers import quoted
 
 PAGE = PROJECT / "docs" / "api.md"
 TEXT = PAGE.read_text("utf-8")
+DEFAULTS = config.from_values({})
 STATUS_OF_CODE = {
-    **errors.STATUS_OF_CODE,
+    **error_responses.STATUS_OF_CODE,
     "internal": 500,
     "busy": 503,
     "database_unavailable": 503,
@@ -116,19 +117,7 @@ def names_by_link(section: Section) -> set[str]:
     return {name for each in SECTIONS if each.anchor in anchors for name in names(each)}
 
 
-def templates(route: Route) -> list[str]:
-    """A route as people write it; one whose address has a choice of words is several."""
-    choice = re.search(r"\(\?P<\w+>(\w+(?:\|\w+)+)\)", route.pattern)
-    patterns = [route.pattern]
-    if choice:
-        patterns = [route.pattern.replace(choice[0], word) for word in choice[1].split("|")]
-    return [
-        f"{route.method} " + re.sub(r"\(\?P<(\w+)>[^)]*\)", r"{\1}", pattern)
-        for pattern in patterns
-    ]
-
-
-ROUTE_OF = {template: route for route in ROUTES for template in templates(route)}
+ROUTE_OF = {f"{route.method} {route.template}": route for route in ROUTES}
 
 
 def fields_of(function: Callable[..., Any]) -> list[Fields]:
@@ -291,7 +280,9 @@ TYPES: dict[str, Callable[..., tuple[list[Any], list[Any]]]] = {
 def test_types_and_limits(section: Section) -> None:
     for row in rows(section):
         readers = [
-            each.readers[row.name] for each in fields_in(section) if row.name in each.readers
+            each.reader(row.name, DEFAULTS)
+            for each in fields_in(section)
+            if row.name in each.readers
         ]
         kinds = [(kind, re.fullmatch(kind, row.type)) for kind in TYPES]
         matches = [(kind, match) for kind, match in kinds if match]

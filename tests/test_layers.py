@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +16,20 @@ APP = PROJECT / "app"
 
 # What each layer may import of app/, besides itself.
 MAY_IMPORT = {
-    "db": {"hashes", "version"},
-    "queue": {"db", "config", "hashes", "site", "times", "json_text"},
-    "api": {"queue", "db", "config", "site", "times", "json_text", "version", "wording"},
+    "db": {"errors", "hashes", "version"},
+    "queue": {"db", "config", "error_log", "errors", "hashes", "json_text", "site", "times"},
+    "api": {
+        "queue",
+        "db",
+        "config",
+        "error_log",
+        "errors",
+        "json_text",
+        "site",
+        "times",
+        "version",
+        "wording",
+    },
 }
 MODELS = APP / "db" / "tables.py"
 WEB = {"flask", "werkzeug", "flask_sqlalchemy"}
@@ -67,6 +79,41 @@ def test_http_knows_no_sql() -> None:
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 text = node.value.upper()
                 assert not text.startswith(("SELECT ", "INSERT ", "UPDATE ")), path.name
+
+
+def _classes() -> list[tuple[Path, ast.ClassDef]]:
+    """The classes of the application, but for those of the installer."""
+    paths = [each for each in APP.rglob("*.py") if "install" not in each.parts]
+    trees = [(path, ast.parse(path.read_text("utf-8"))) for path in paths]
+    return [
+        (path, node) for path, tree in trees for node in tree.body if isinstance(node, ast.ClassDef)
+    ]
+
+
+def test_one_name_is_one_class() -> None:
+    places: dict[str, list[str]] = {}
+    for path, node in _classes():
+        if not node.name.startswith("_"):
+            places.setdefault(node.name, []).append(str(path.relative_to(APP)))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+WITHIN_SCHEMA = {"PatternError", "GaveUp", "_Enough"}
+"""How the modules of app/queue/schema talk among themselves; no call ends with one of these."""
+
+
+def test_errors_form_one_tree() -> None:
+    builtin = {name for name, each in vars(builtins).items() if isinstance(each, type)}
+    strays = {
+        node.name
+        for _, node in _classes()
+        if node.name != "TaskManagerError"
+        for base in node.bases
+        if isinstance(base, ast.Name)
+        and base.id in builtin
+        and issubclass(vars(builtins)[base.id], BaseException)
+    }
+    assert strays == WITHIN_SCHEMA
 
 
 @pytest.mark.parametrize("name", ["worker.py", "deploy.py"])

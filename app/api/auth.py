@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from _operator import _compare_digest as compare_digest  # hmac's, without loading OpenSSL
 
-from app.api.errors import ApiError
+from app.errors import ApiError
 from app.wording import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from app.api.http import Request
+    from app.api.request import Request
     from app.site import Site
 
 REALM = 'realm="TaskManager"'

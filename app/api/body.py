@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from app import json_text
-from app.api.errors import ApiError
+from app.errors import ApiError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from app.api.http import Request
+    from app.api.request import Request
 
 
 def read_object(request: Request, max_bytes: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.api.fields import Fields
-    from app.api.http import Request
+    from app.api.request import Request
     from app.site import Site
 
 
@@ -19,12 +19,10 @@ class Call:
     ``warnings`` is told to the caller without failing the call.
     """
 
-    def __init__(
-        self, request: Request, site: Site, arguments: Mapping[str, str], warnings: list[str]
-    ) -> None:
+    def __init__(self, request: Request, site: Site, warnings: list[str]) -> None:
         self.request = request
         self.site = site
-        self.arguments = arguments
+        self.arguments = request.target.arguments
         self.warnings = warnings
 
     def fields(self, known: Fields) -> dict[str, Any]:
@@ -33,7 +31,7 @@ class Call:
 
     def read(self, known: Fields, given: Mapping[str, Any], where: str = "") -> dict[str, Any]:
         """The known fields of an object inside the body; ``where`` begins their paths."""
-        values, warnings = known.read(given, where)
+        values, warnings = known.read(given, self.site.settings, where)
         self.warnings += warnings
         return values
 

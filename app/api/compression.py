@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from app.api.errors import ApiError
+from app.errors import ApiError
 
 GZIP = 31
 ZLIB = 15

@@ -4,11 +4,11 @@ without them. The key goes in a header, never in a cookie, so a page gets in onl
 
 from __future__ import annotations
 
-from app.api.http import Response
+from app.api.response import Response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from app.api.http import Request
+    from app.api.request import Request
     from app.config import Settings
 
 ALLOWED = {

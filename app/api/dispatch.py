@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from app.api import routes
 from app.api.auth import authenticate
 from app.api.call import Call
-from app.api.errors import error_response
+from app.api.error_responses import error_response
 from app.wording import at_most
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from app.api.http import Request, Response
+    from app.api.request import Request
+    from app.api.response import Response
     from app.site import Site
 
 MAX_WARNINGS = 50
@@ -37,12 +37,11 @@ def _handle(request: Request, site: Site) -> Response:
     warnings: list[str] = []
     site.db.start_call()
     try:
-        if not routes.is_open(request.path):
+        if not request.target.is_open:
             authenticate(request, site)
-        route, arguments = routes.find(request.method, request.path)
-        response = route.handler()(Call(request, site, arguments, warnings))
+        response = request.target.handler()(Call(request, site, warnings))
     except Exception as error:
-        response = refuse(error, request.path)
+        response = _refuse(error, request)
     finally:
         site.db.end_call()
     if warnings and response.payload is not None:
@@ -50,10 +49,10 @@ def _handle(request: Request, site: Site) -> Response:
     return response
 
 
-def refuse(error: Exception, path: str) -> Response:
-    """The response for any exception, in the dialect that is spoken at this path."""
-    if routes.speaks_spooled(path):
-        from app.api.spooled import refusal
+def _refuse(error: Exception, request: Request) -> Response:
+    """The response for any exception, in the dialect that is spoken at this address."""
+    if request.target.is_spooled:
+        from app.api.spooled.refusal import refusal
 
         return refusal(error)
     return error_response(error)

@@ -10,7 +10,7 @@ import json
 import re
 
 from app import json_text
-from app.queue.errors import Invalid
+from app.errors import Invalid
 from app.times import from_iso
 from app.wording import counted
 
@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, TypeVar
+
+    from app.config import Settings
 
     Reader = Callable[[Any], Any]
     T = TypeVar("T")
@@ -32,27 +34,45 @@ MAX_UNKNOWN = 20
 TIME_EXAMPLE = "2026-01-31T12:00:00Z"
 
 
+class BySetting:
+    """A reader that depends on the site: ``make`` makes it of the site's settings.
+
+    Fields are listed when a module is loaded, before there is a site.
+    """
+
+    def __init__(self, make: Callable[[Settings], Reader]) -> None:
+        self.make = make
+
+
 class Fields:
     """The fields a call knows: each name with its reader; ``required`` must be given."""
 
-    def __init__(self, required: Mapping[str, Reader], **optional: Reader) -> None:
+    def __init__(
+        self, required: Mapping[str, Reader | BySetting], **optional: Reader | BySetting
+    ) -> None:
         self.required = required
-        self.readers: dict[str, Reader] = {**required, **optional}
+        self.readers: dict[str, Reader | BySetting] = {**required, **optional}
 
-    def read(self, given: Mapping[str, Any], where: str = "") -> tuple[dict[str, Any], list[str]]:
+    def reader(self, name: str, settings: Settings) -> Reader:
+        known = self.readers[name]
+        return known.make(settings) if isinstance(known, BySetting) else known
+
+    def read(
+        self, given: Mapping[str, Any], settings: Settings, where: str = ""
+    ) -> tuple[dict[str, Any], list[str]]:
         """The values of the fields that were given, and a warning for each unknown one.
 
         ``where`` begins the paths in errors. Raises Invalid with all validation errors at once.
         """
         values, errors = {}, []
-        for name, reader in self.readers.items():
+        for name in self.readers:
             value = given.get(name)
             if value is None:
                 if name in self.required:
                     errors.append({"path": where + name, "message": "is required"})
                 continue
             try:
-                values[name] = reader(value)
+                values[name] = self.reader(name, settings)(value)
             except ValueError as error:
                 errors.append({"path": where + name, "message": str(error)})
             except Invalid as error:
@@ -149,6 +169,9 @@ def number(low: float, high: float = MAX_SECONDS) -> Reader:
         return float(value)
 
     return read
+
+
+priority = integer(-MAX_PRIORITY, MAX_PRIORITY)
 
 
 def boolean(value: Any) -> bool:

@@ -1,22 +1,22 @@
 """The table of routes: every address of the API, and the function behind it.
 
 The modules behind the table are imported when they are called for: under CGI each request
-pays for what it imports.
+pays for what it imports. Addresses are compared as plain text: each of those requests would have to
+compile regular expressions.
 """
 
 from __future__ import annotations
 
-import re
 from importlib import import_module
 
-from app.api.errors import ApiError
+from app.errors import ApiError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.api.call import Call
-    from app.api.http import Response
+    from app.api.response import Response
 
     Handler = Callable[[Call], Response]
 
@@ -25,24 +25,42 @@ WORKER_PATH = "worker"
 OPERATOR_PATH = "operator"
 """Through Flask-SQLAlchemy: needs an application context."""
 
+SPOOLED = "/v1/"
+"""Below this Spooled's dialect is spoken, except for the routes in WITH_VERSION."""
 
 WITH_VERSION = ("/health", "/tasks", "/task-types")
 """These are served behind ``/v1`` too: addresses in guides often end so."""
 
+MAX_ID_DIGITS = 18
+
+NOT_FOUND = "Route not found: there is nothing at this address"
+
 
 class Route:
-    """``target`` is ``module:function`` below ``app.api``."""
+    """``template`` is the path, with at most one parameter: ``{id}``, ``{name}`` or ``{worker}``.
+    ``target`` is ``module:function`` below ``app.api``.
+    """
 
     def __init__(
-        self, method: str, pattern: str, target: str, path: str = WORKER_PATH, open: bool = False
+        self, method: str, template: str, target: str, path: str = WORKER_PATH, open: bool = False
     ) -> None:
         self.method = method
-        self.pattern = pattern
-        version = "(?:/v1)?" if pattern.startswith(WITH_VERSION) else ""
-        self.expression = re.compile(version + pattern + r"\Z")
+        self.template = template
         self.target = target
         self.is_operator = path == OPERATOR_PATH
         self.is_open = open
+        self._before, _, rest = template.partition("{")
+        self._parameter, _, self._after = rest.partition("}")
+
+    def match(self, path: str) -> dict[str, str] | None:
+        """The arguments in the path; None if it is another route's."""
+        if not self._parameter:
+            return {} if path == self.template else None
+        if not (path.startswith(self._before) and path.endswith(self._after)):
+            return None
+        argument = path[len(self._before) : len(path) - len(self._after)]
+        fits = _is_id(argument) if self._parameter == "id" else _is_name(argument)
+        return {self._parameter: argument} if fits else None
 
     def handler(self) -> Handler:
         module, _, function = self.target.partition(":")
@@ -50,70 +68,101 @@ class Route:
         return handler
 
 
-ID = "(?P<id>[1-9][0-9]{0,17})"
-NAME = "(?P<name>.+)"
-WORKER = "(?P<worker>.+)"
+class Target:
+    """What a request is for: its ``route`` with the ``arguments`` in the path, or None; then
+    ``allowed`` are the methods that the address takes. ``is_open`` where it needs no key.
+    """
 
-SPOOLED = "/v1/"
-"""Below this Spooled's dialect is spoken, except for the routes in WITH_VERSION."""
+    __slots__ = ("allowed", "arguments", "is_open", "is_spooled", "method", "route")
 
-NOT_FOUND = "Route not found: there is nothing at this address"
+    def __init__(self, method: str, is_spooled: bool) -> None:
+        self.method = method
+        self.route: Route | None = None
+        self.arguments: dict[str, str] = {}
+        self.allowed: list[str] = []
+        self.is_open = False
+        self.is_spooled = is_spooled
+
+    def handler(self) -> Handler:
+        """The function that answers. Raises ApiError ``not_found``, or ``method_not_allowed`` with
+        the methods that would do.
+        """
+        if self.route is not None:
+            return self.route.handler()
+        if self.allowed:
+            raise ApiError(
+                "method_not_allowed",
+                f"{self.method} is not for this address: use {' or '.join(self.allowed)}",
+                headers={"Allow": ", ".join(self.allowed)},
+            )
+        raise ApiError("not_found", NOT_FOUND)
+
 
 ROUTES = [
     Route("GET", "/health", "endpoints.health:health", open=True),
     Route("POST", "/tasks/claim", "endpoints.claim:claim_tasks"),
     Route("POST", "/tasks/settle", "endpoints.settle:settle_many"),
     Route("POST", "/tasks/heartbeat", "endpoints.leases:heartbeat_many"),
-    Route("POST", f"/tasks/{ID}/complete", "endpoints.settle:complete"),
-    Route("POST", f"/tasks/{ID}/fail", "endpoints.settle:fail"),
-    Route("POST", f"/tasks/{ID}/heartbeat", "endpoints.leases:heartbeat"),
-    Route("POST", f"/tasks/{ID}/progress", "endpoints.leases:progress"),
-    Route("POST", f"/tasks/{ID}/release", "endpoints.leases:release"),
+    Route("POST", "/tasks/{id}/complete", "endpoints.settle:complete"),
+    Route("POST", "/tasks/{id}/fail", "endpoints.settle:fail"),
+    Route("POST", "/tasks/{id}/heartbeat", "endpoints.leases:heartbeat"),
+    Route("POST", "/tasks/{id}/progress", "endpoints.leases:progress"),
+    Route("POST", "/tasks/{id}/release", "endpoints.leases:release"),
     Route("POST", "/tasks", "endpoints.tasks:create"),
     Route("GET", "/tasks", "endpoints.tasks:list_all", OPERATOR_PATH),
-    Route("GET", f"/tasks/{ID}", "endpoints.tasks:get"),
-    Route("GET", f"/tasks/{ID}/history", "endpoints.tasks:history"),
-    Route("POST", f"/tasks/{ID}/cancel", "endpoints.task_actions:cancel"),
-    Route("POST", f"/tasks/{ID}/retry", "endpoints.task_actions:retry"),
-    Route("POST", f"/tasks/{ID}/delete", "endpoints.task_actions:delete"),
-    Route("DELETE", f"/tasks/{ID}", "endpoints.task_actions:delete"),
+    Route("GET", "/tasks/{id}", "endpoints.tasks:get"),
+    Route("GET", "/tasks/{id}/history", "endpoints.tasks:history"),
+    Route("POST", "/tasks/{id}/cancel", "endpoints.task_actions:cancel"),
+    Route("POST", "/tasks/{id}/retry", "endpoints.task_actions:retry"),
+    Route("POST", "/tasks/{id}/delete", "endpoints.task_actions:delete"),
+    Route("DELETE", "/tasks/{id}", "endpoints.task_actions:delete"),
     Route("POST", "/task-types/register", "endpoints.task_types:register"),
     Route("GET", "/task-types", "endpoints.task_types:list_all"),
-    Route("GET", f"/task-types/{NAME}", "endpoints.task_types:get"),
-    Route(
-        "POST",
-        f"/task-types/{NAME}/(?P<action>activate|deactivate|pause|resume)",
-        "endpoints.task_types:switch",
-    ),
+    Route("GET", "/task-types/{name}", "endpoints.task_types:get"),
+    Route("POST", "/task-types/{name}/activate", "endpoints.task_types:activate"),
+    Route("POST", "/task-types/{name}/deactivate", "endpoints.task_types:deactivate"),
+    Route("POST", "/task-types/{name}/pause", "endpoints.task_types:pause"),
+    Route("POST", "/task-types/{name}/resume", "endpoints.task_types:resume"),
     Route("POST", "/workers/register", "endpoints.workers:register"),
-    Route("POST", f"/workers/{WORKER}/heartbeat", "endpoints.workers:heartbeat"),
-    Route("POST", f"/workers/{WORKER}/deregister", "endpoints.workers:deregister"),
+    Route("POST", "/workers/{worker}/heartbeat", "endpoints.workers:heartbeat"),
+    Route("POST", "/workers/{worker}/deregister", "endpoints.workers:deregister"),
     Route("GET", "/workers", "endpoints.workers:list_all"),
-    Route("GET", f"/workers/{WORKER}/stats", "endpoints.workers:stats"),
-    Route("GET", f"/workers/{WORKER}", "endpoints.workers:get"),
-    Route("POST", "/v1/jobs/claim", "spooled:claim_jobs"),
-    Route("POST", f"/v1/jobs/{ID}/complete", "spooled:complete_job"),
-    Route("POST", f"/v1/jobs/{ID}/fail", "spooled:fail_job"),
-    Route("POST", f"/v1/jobs/{ID}/heartbeat", "spooled:heartbeat_job"),
-    Route("POST", f"/v1/jobs/{ID}/progress", "spooled:progress_job"),
-    Route("POST", f"/v1/jobs/{ID}/retry", "spooled:retry_job"),
-    Route("POST", f"/v1/jobs/{ID}/cancel", "spooled:cancel_job"),
-    Route("DELETE", f"/v1/jobs/{ID}", "spooled:cancel_job"),
-    Route("POST", "/v1/jobs/bulk", "spooled:create_jobs"),
-    Route("POST", "/v1/jobs", "spooled:create_job"),
-    Route("GET", f"/v1/jobs/{ID}", "spooled:get_job"),
-    Route("POST", "/v1/workers/register", "spooled:register_worker"),
-    Route("POST", f"/v1/workers/{WORKER}/heartbeat", "spooled:heartbeat_worker"),
-    Route("POST", f"/v1/workers/{WORKER}/deregister", "spooled:deregister_worker"),
+    Route("GET", "/workers/{worker}/stats", "endpoints.workers:stats"),
+    Route("GET", "/workers/{worker}", "endpoints.workers:get"),
+    Route("POST", "/v1/jobs/claim", "spooled.claim:claim_jobs"),
+    Route("POST", "/v1/jobs/{id}/complete", "spooled.held_jobs:complete_job"),
+    Route("POST", "/v1/jobs/{id}/fail", "spooled.held_jobs:fail_job"),
+    Route("POST", "/v1/jobs/{id}/heartbeat", "spooled.held_jobs:heartbeat_job"),
+    Route("POST", "/v1/jobs/{id}/progress", "spooled.held_jobs:progress_job"),
+    Route("POST", "/v1/jobs/{id}/retry", "spooled.jobs:retry_job"),
+    Route("POST", "/v1/jobs/{id}/cancel", "spooled.jobs:cancel_job"),
+    Route("DELETE", "/v1/jobs/{id}", "spooled.jobs:cancel_job"),
+    Route("POST", "/v1/jobs/bulk", "spooled.create:create_jobs"),
+    Route("POST", "/v1/jobs", "spooled.create:create_job"),
+    Route("GET", "/v1/jobs/{id}", "spooled.jobs:get_job"),
+    Route("POST", "/v1/workers/register", "spooled.workers:register_worker"),
+    Route("POST", "/v1/workers/{worker}/heartbeat", "spooled.workers:heartbeat_worker"),
+    Route("POST", "/v1/workers/{worker}/deregister", "spooled.workers:deregister_worker"),
 ]
 
 
-OPEN = [route for route in ROUTES if route.is_open]
-
-
-def is_open(path: str) -> bool:
-    """Whether this address needs no key."""
-    return any(route.expression.match(path.rstrip("/")) for route in OPEN)
+def resolve(method: str, path: str) -> Target:
+    """What a request with this method and path is for: the first route that matches."""
+    target = Target(method, speaks_spooled(path))
+    wanted = "GET" if method == "HEAD" else method
+    plain = path.rstrip("/")
+    if plain.startswith(SPOOLED) and not target.is_spooled:
+        plain = plain[len("/v1") :]
+    for route in ROUTES:
+        arguments = route.match(plain)
+        if arguments is None:
+            continue
+        target.allowed.append(route.method)
+        target.is_open = target.is_open or route.is_open
+        if route.method == wanted:
+            target.route, target.arguments = route, arguments
+            break
+    return target
 
 
 def speaks_spooled(path: str) -> bool:
@@ -121,23 +170,9 @@ def speaks_spooled(path: str) -> bool:
     return path.startswith(SPOOLED) and not path[len("/v1") :].startswith(WITH_VERSION)
 
 
-def find(method: str, path: str) -> tuple[Route, dict[str, str]]:
-    """The route for a request and the arguments in its path.
+def _is_id(text: str) -> bool:
+    return len(text) <= MAX_ID_DIGITS and text.isascii() and text.isdigit() and text[0] != "0"
 
-    Raises ApiError ``not_found``, or ``method_not_allowed`` with the methods that would do.
-    """
-    wanted = "GET" if method == "HEAD" else method
-    allowed = []
-    for route in ROUTES:
-        match = route.expression.match(path.rstrip("/"))
-        if match and route.method == wanted:
-            return route, match.groupdict()
-        if match:
-            allowed.append(route.method)
-    if allowed:
-        raise ApiError(
-            "method_not_allowed",
-            f"{method} is not for this address: use {' or '.join(allowed)}",
-            headers={"Allow": ", ".join(allowed)},
-        )
-    raise ApiError("not_found", NOT_FOUND)
+
+def _is_name(text: str) -> bool:
+    return text != "" and "\n" not in text

@@ -31,7 +31,7 @@ def upgrade_db() -> None:
 
 
 def _migrate(trouble: str) -> tuple[int, int]:
-    from app.db.errors import DatabaseError
+    from app.errors import DatabaseError
     from app.install.migrate import migrate
 
     try:

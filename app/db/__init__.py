@@ -2,7 +2,7 @@
 
 Units of work are functions of a connection, run by :meth:`Database.run`, which repeats them when
 the database says "try again" and turns every other trouble into one of the errors in
-:mod:`app.db.errors`. The SQL that differs between engines is in :mod:`app.db.mysql` and
+:mod:`app.errors`. The SQL that differs between engines is in :mod:`app.db.mysql` and
 :mod:`app.db.sqlite`, nowhere else.
 """
 
@@ -12,7 +12,7 @@ import os
 import time
 from _thread import _local  # threading.local, without the rest of threading
 
-from app.db.errors import (
+from app.errors import (
     ConnectionLost,
     DatabaseBusy,
     DatabaseError,
@@ -91,6 +91,7 @@ class Database:
             connection = None
             try:
                 connection = self._borrow(ends_at)
+                connection.earlier_runs = tries - 1
                 result = work(connection)
             except TryAgain as error:
                 self._return_after_rollback(connection)

@@ -34,6 +34,10 @@ class Connection:
 
     dialect: Dialect
     last_used = 0.0
+    earlier_runs = 0
+    """How often the unit of work that is running now was begun before, on this connection or on
+    another. What those runs did is unknown if their connection broke.
+    """
     prefix = ""
     """What stands before the name of each table in the database."""
     is_cluster = False

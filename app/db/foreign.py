@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.db.errors import DatabaseUnavailable
+from app.errors import DatabaseUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

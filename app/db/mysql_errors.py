@@ -6,12 +6,12 @@ log names number and text. Names of the numbers: the servers' errmsg files.
 
 from __future__ import annotations
 
-from app.db.errors import (
+from app.errors import (
     ConnectionLost,
     DatabaseError,
     DatabaseUnavailable,
     Duplicate,
-    TooLarge,
+    StatementTooLong,
     TryAgain,
 )
 
@@ -33,7 +33,7 @@ DEFECTS = {
 KINDS: tuple[tuple[set[int], type[DatabaseError]], ...] = (
     (TRY_AGAIN, TryAgain),
     (DUPLICATE, Duplicate),
-    (TOO_LARGE, TooLarge),
+    (TOO_LARGE, StatementTooLong),
     (LOST, ConnectionLost),
     (DEFECTS, DatabaseError),
 )

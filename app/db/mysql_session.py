@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from app.db.driver import CLIENT, FIELD_TYPE, conversions, pymysql
-from app.db.errors import DatabaseUnavailable
 from app.db.mysql_errors import classify
 from app.db.sockets import local_sockets, open_tcp
+from app.errors import DatabaseUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

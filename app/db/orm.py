@@ -31,8 +31,8 @@ def engine_options(url: DatabaseUrl, seconds: float) -> dict[str, Any]:
 
 
 def _open(url: DatabaseUrl, seconds: float) -> Any:
-    from app.db.errors import DatabaseError
     from app.db.mysql_session import open_session
+    from app.errors import DatabaseError
 
     try:
         raw = open_session(url, seconds).raw

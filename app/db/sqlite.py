@@ -7,7 +7,7 @@ import sqlite3
 import time
 
 from app.db.connection import Connection, Dialect, Result
-from app.db.errors import DatabaseError, DatabaseUnavailable, Duplicate, TooLarge, TryAgain
+from app.errors import DatabaseError, DatabaseUnavailable, Duplicate, StatementTooLong, TryAgain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def classify(error: sqlite3.Error) -> DatabaseError:
             f"{text}: the file is not a queue of this version; run upgrade-db or use another file"
         )
     if "too big" in text:
-        return TooLarge(text)
+        return StatementTooLong(text)
     if _is_defect(error, text):
         return DatabaseError(text)
     return DatabaseUnavailable(f"the SQLite file cannot be used: {text}")

@@ -47,7 +47,7 @@ def database(site: InstallationSite, form: Form) -> str:
 
 def tables(site: InstallationSite, _form: Form) -> str:
     """Make the tables, or bring older ones up to date."""
-    from app.db.errors import DatabaseError
+    from app.errors import DatabaseError
     from app.install.migrate import migrate
 
     try:
@@ -145,7 +145,7 @@ STEPS: dict[str, Step] = {
 
 def answer_to(request: dict[str, object]) -> dict[str, object]:
     """Take the step that was asked for."""
-    from app.config import ConfigError
+    from app.errors import ConfigError
 
     form = request.get("form")
     site_values = request["site"]

@@ -6,7 +6,7 @@ import os
 import secrets
 import tempfile
 
-from app.config import ConfigError
+from app.errors import ConfigError
 from app.install.refusal import Refusal
 
 TYPE_CHECKING = False

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 
 from app.db import Database
-from app.db.errors import DatabaseBusy, DatabaseError, TryAgain
 from app.db.foreign import refuse_foreign_tables
 from app.db.migrations import MIGRATIONS
 from app.db.migrations.steps import AddTable
+from app.errors import DatabaseBusy, DatabaseError, TryAgain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def migrate(
 
     May be run at any time, by several at once, and again after it was killed: what is done is
     found done. Raises DatabaseIsNewer, DatabaseBusy while another upgrade takes long, or
-    another app.db.errors.DatabaseError.
+    another app.errors.DatabaseError.
     """
     access = Database(database, CHANGE_SECONDS)
     tries = 0

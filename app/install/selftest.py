@@ -7,7 +7,7 @@ import secrets
 import time
 
 from app.db import Database
-from app.db.errors import DatabaseError
+from app.errors import DatabaseError
 from app.install.http import Unreachable, Web
 from app.install.refusal import Refusal
 

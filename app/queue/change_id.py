@@ -10,10 +10,19 @@ from __future__ import annotations
 
 import os
 
+LARGEST = 2**63 - 1
+
 
 def new_change_id() -> int:
     """A number that no other call uses: 63 random bits."""
     return int.from_bytes(os.urandom(8), "big") >> 1
+
+
+def of_run(change_id: int, earlier_runs: int) -> int:
+    """The number that a unit of work uses in one of its runs. Each run has another one: it must not
+    take the rows that an earlier run changed for its own.
+    """
+    return (change_id + earlier_runs) & LARGEST
 
 
 def claim_id_of(*names: str) -> int:

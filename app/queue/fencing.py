@@ -1,13 +1,12 @@
-"""Who holds a task: the condition that fences every change by a worker, and what to answer when
-it did not hold. No read comes before the write: the condition is part of the statement.
+"""Who holds a task: the condition that fences every change by a worker, and why it did
+not hold. No read comes before the write: the condition is part of the statement.
 """
 
 from __future__ import annotations
 
 from app.db.connection import id_list
-from app.db.errors import TryAgain
-from app.queue.change_id import new_change_id
-from app.queue.errors import LeaseLost, NotClaimed, NotFound, NotOwner
+from app.errors import LeaseLost, NotClaimed, NotFound, NotOwner, TryAgain
+from app.queue.task_fields import shown_status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,12 +14,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.db.connection import Connection, Dialect, Result, Row, Statement
-    from app.queue.errors import QueueError
+    from app.errors import QueueError
 
-COLUMNS = (
+SHORT_COLUMNS = (
     "id, status, attempts, max_attempts, claimed_by, due_at, lease, cancel_requested, progress, "
     "change_id, last_outcome"
 )
+"""What is read of a task that a worker has changed: nothing long, for there may be a hundred."""
 
 
 class LeaseRef:
@@ -32,16 +32,6 @@ class LeaseRef:
         self.task_id = task_id
         self.worker_id = worker_id
         self.attempt = attempt
-        self.change_id = new_change_id()
-        self.earlier_changes: list[int] = []
-        """What earlier runs of this unit of work marked their changes with: were they done?"""
-
-    def renew(self) -> None:
-        """Make the next UPDATE another change: a unit of work that runs again must not take the
-        rows of its first run for its own.
-        """
-        self.earlier_changes.append(self.change_id)
-        self.change_id = new_change_id()
 
     @property
     def condition(self) -> str:
@@ -50,19 +40,18 @@ class LeaseRef:
         attempt = "" if self.attempt is None else " AND attempts = :attempt"
         return f"id = :id AND status = 'claimed'{worker}{attempt}"
 
-    @property
-    def values(self) -> dict[str, Any]:
+    def values(self, change_id: int) -> dict[str, Any]:
+        """What ``condition`` needs, and the number that marks the change."""
         return {
             "id": self.task_id,
             "holder": self.worker_id,
             "attempt": self.attempt,
-            "change_id": self.change_id,
+            "change_id": change_id,
         }
 
-    @property
-    def changed(self) -> str:
+    def changed(self, change_id: int) -> str:
         """True of the task when an UPDATE that set ``change_id`` found the condition to hold."""
-        return f"id = {int(self.task_id)} AND change_id = {self.change_id}"
+        return f"id = {int(self.task_id)} AND change_id = {change_id}"
 
     def matches(self, worker_id: str | None, attempt: int) -> bool:
         """Whether that attempt was this very claim. Needs to know who is asking: a claim that
@@ -81,9 +70,8 @@ class LeaseRef:
         if row is None:
             return NotFound(f"Task {self.task_id} not found")
         if row["status"] != "claimed":
-            status = "pending" if row["status"] == "scheduled" else row["status"]
             return NotClaimed(
-                f"Task {self.task_id} is not claimed, it is {status}: "
+                f"Task {self.task_id} is not claimed, it is {shown_status(row['status'])}: "
                 "claim it first, or drop this result if its lease has expired"
             )
         if self.attempt is not None and self.attempt != row["attempts"]:
@@ -101,14 +89,17 @@ def transact(
     connection: Connection,
     statements: Sequence[Statement],
     updates: Sequence[tuple[int, int, int]],
+    columns: str = SHORT_COLUMNS,
 ) -> tuple[list[Result], dict[int, Row]]:
     """All of the statements or none: their results, and the tasks by id as these left them.
 
     ``updates`` are the task's id, the change's id and the statement's position of each UPDATE of
-    a task. Raises TryAgain when the COMMIT of one answered and the change is not there: a rival
-    on another node of a cluster undid it.
+    a task; ``columns`` are what is read of each.
+
+    Raises TryAgain when the COMMIT of one answered and the change is not there: a rival on another
+    node of a cluster undid it.
     """
-    look = look_up(connection.dialect, [task_id for task_id, _, _ in updates])
+    look = look_up(connection.dialect, [task_id for task_id, _, _ in updates], columns)
     results = connection.transact([*statements, look], [look] if connection.is_cluster else ())
     rows = {row["id"]: row for row in results[len(statements)].rows}
     if connection.is_cluster:
@@ -124,9 +115,9 @@ def _check_committed(results: list[Result], updates: Sequence[tuple[int, int, in
             raise TryAgain(f"the change of task {task_id} was undone by a rival node")
 
 
-def look_up(sql: Dialect, task_ids: Iterable[int]) -> Statement:
-    """Finds tasks as they are after a change, for the answer or for the refusal."""
+def look_up(sql: Dialect, task_ids: Iterable[int], columns: str = SHORT_COLUMNS) -> Statement:
+    """Finds tasks as they are after a change, for the response or for the refusal."""
     return (
-        f"SELECT {COLUMNS} FROM tasks {sql.by_primary_key} WHERE id IN ({id_list(task_ids)})",
+        f"SELECT {columns} FROM tasks {sql.by_primary_key} WHERE id IN ({id_list(task_ids)})",
         {},
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from app.db.connection import id_list
+from app.errors import NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
 
     from app.config import Settings
     from app.db.connection import Dialect, Row, Statement
+    from app.site import Site
 
 MESSAGE_CHARACTERS = 2000
 """A message in the history is cut to this; the task itself holds its last error whole."""
@@ -24,11 +25,10 @@ RELEASED = "released"
 SHOWN_STATUS = "CASE status WHEN 'scheduled' THEN 'pending' ELSE status END"
 
 
-def of_tasks(
+def record(
     settings: Settings,
     sql: Dialect,
     condition: str,
-    values: dict[str, Any] | None = None,
     *,
     status: str = SHOWN_STATUS,
     worker: str = "claimed_by",
@@ -47,9 +47,23 @@ def of_tasks(
         f"SELECT id, {status}, {worker}, {attempt}, :history_message, {seconds}, {sql.now} "
         f"FROM tasks {sql.by_primary_key} WHERE {condition}"
     )
-    return [
-        (insert, {**(values or {}), "history_message": message and message[:MESSAGE_CHARACTERS]})
+    return [(insert, {"history_message": message and message[:MESSAGE_CHARACTERS]})]
+
+
+def read(site: Site, task_id: int) -> list[Row]:
+    """Each change of the task's status, the oldest first. Raises NotFound."""
+    statements: list[Statement] = [
+        ("SELECT id FROM tasks WHERE id = :id", {"id": task_id}),
+        (
+            "SELECT status, worker_id, attempt, message, created_at FROM task_history "
+            "WHERE task_id = :id ORDER BY id",
+            {"id": task_id},
+        ),
     ]
+    found, changes = site.db.run(lambda connection: connection.send(statements))
+    if not found.rows:
+        raise NotFound(f"Task {task_id} not found")
+    return changes.rows
 
 
 def endings(task_ids: Iterable[int]) -> Statement:

@@ -9,13 +9,49 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from app.db.connection import Dialect, Statement
+    from app.db.connection import Dialect, Row, Statement
 
 BUSY_SECONDS = 10
 """How old ``last_seen_at`` may get for a worker that changes tasks, and so writes anyway."""
 
 IDLE_SECONDS = 60
 """The same for one that asks for tasks and gets none: then it is a write of its own."""
+
+
+class LastSeen:
+    """How long ago the worker of a claim was last seen, and the touch that follows from it."""
+
+    def __init__(self, sql: Dialect, worker_id: str) -> None:
+        self._sql = sql
+        self._worker_id = worker_id
+        self._seconds = float("inf")
+
+    @property
+    def look(self) -> Statement:
+        """Finds what ``found`` is to be told."""
+        return seconds_since_seen(self._sql, self._worker_id)
+
+    def found(self, rows: list[Row]) -> None:
+        if rows:
+            self._seconds = rows[0]["age"]
+
+    @property
+    def has_row(self) -> bool:
+        """Whether the worker surely has a row: only those away for days are forgotten."""
+        return self._seconds <= IDLE_SECONDS
+
+    def touch_with_others(self) -> list[Statement]:
+        """For a packet that changes tasks anyway."""
+        if self._seconds <= BUSY_SECONDS:
+            return []
+        return touch_last_seen(self._sql, self._worker_id)
+
+    def was_touched(self) -> None:
+        self._seconds = min(self._seconds, BUSY_SECONDS)
+
+    def touch_alone(self) -> list[Statement]:
+        """For a packet of its own."""
+        return [] if self.has_row else touch_last_seen(self._sql, self._worker_id)
 
 
 def seconds_since_seen(sql: Dialect, worker_id: str) -> Statement:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from app.queue import last_seen
-from app.queue.fencing import transact
+from app.queue.batch import Batch, Change, Changed, ChangeResult
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.db.connection import Connection, Dialect, Row, Statement
-    from app.queue.errors import QueueError
+    from app.db.connection import Connection, Row, Statement
     from app.queue.fencing import LeaseRef
     from app.site import Site
 
 EXTEND = "COALESCE(:lease, lease)"
 
 
-class Heartbeat:
+class Heartbeat(Change):
     """A heartbeat for one claimed task.
 
     The lease then ends ``lease`` seconds from now; None leaves it at the length it has.
@@ -36,8 +35,9 @@ class Heartbeat:
         self.progress = progress
         self.message = message
 
-    def statement(self, sql: Dialect) -> Statement:
-        values = {**self.lease_ref.values, "lease": self.lease}
+    def statements(self, site: Site, change_id: int) -> list[Statement]:
+        sql = site.db.dialect
+        values = {**self.lease_ref.values(change_id), "lease": self.lease}
         noted = ""
         if self.progress is not None:
             noted = ", progress = :progress, progress_message = :progress_message"
@@ -46,16 +46,7 @@ class Heartbeat:
             f"UPDATE tasks {sql.by_primary_key} SET due_at = {sql.after(EXTEND)}, "
             f"lease = {EXTEND}, change_id = :change_id{noted} WHERE {self.lease_ref.condition}"
         )
-        return update, values
-
-
-class KeepResult:
-    """What one heartbeat did: the task's ``row`` after it, or the ``refusal`` if it failed."""
-
-    def __init__(self, heartbeat: Heartbeat, row: Row, refusal: QueueError | None) -> None:
-        self.heartbeat = heartbeat
-        self.row = row
-        self.refusal = refusal
+        return [(update, values)]
 
 
 def heartbeat(site: Site, lease_ref: LeaseRef, lease: float | None = None) -> Row:
@@ -73,42 +64,26 @@ def report_progress(
     return _keep_one(site, Heartbeat(lease_ref, None, progress, message))
 
 
-def heartbeat_many(site: Site, heartbeats: Sequence[Heartbeat]) -> list[KeepResult]:
+def heartbeat_many(site: Site, heartbeats: Sequence[Heartbeat]) -> list[ChangeResult]:
     """Extend many leases in one round trip; each is kept or refused on its own."""
-    return site.db.run(lambda connection: _keep(connection, heartbeats))
+    batch = Batch(heartbeats)
+    return site.db.run(lambda connection: _keep(connection, site, heartbeats, batch))
 
 
 def _keep_one(site: Site, heartbeat: Heartbeat) -> Row:
-    result = heartbeat_many(site, [heartbeat])[0]
-    if result.refusal is not None:
-        raise result.refusal
-    return result.row
+    return heartbeat_many(site, [heartbeat])[0].row_or_refusal()
 
 
-def _keep(connection: Connection, heartbeats: Sequence[Heartbeat]) -> list[KeepResult]:
-    sql = connection.dialect
-    # In the order of ids, so that two batches with the same tasks wait for each other instead
-    # of deadlocking.
-    ordered = sorted(heartbeats, key=lambda each: each.lease_ref.task_id)
-    for heartbeat in ordered:
-        heartbeat.lease_ref.renew()
-    statements = [each.statement(sql) for each in ordered]
-    for worker_id in sorted({each.lease_ref.worker_id or "" for each in ordered} - {""}):
-        statements.append(last_seen.touch_last_seen_if_due(sql, worker_id))
-    updates = [
-        (each.lease_ref.task_id, each.lease_ref.change_id, at) for at, each in enumerate(ordered)
-    ]
-    results, rows = transact(connection, statements, updates)
-    kept = {
-        id(heartbeat): _judge(
-            heartbeat, bool(result.changed), rows.get(heartbeat.lease_ref.task_id)
-        )
-        for heartbeat, result in zip(ordered, results)
-    }
-    return [kept[id(heartbeat)] for heartbeat in heartbeats]
+def _keep(
+    connection: Connection, site: Site, heartbeats: Sequence[Heartbeat], batch: Batch
+) -> list[ChangeResult]:
+    worker_ids = sorted({each.lease_ref.worker_id or "" for each in heartbeats} - {""})
+    seen = [last_seen.touch_last_seen_if_due(connection.dialect, each) for each in worker_ids]
+    changed = batch.send(connection, site, seen)
+    return [_judge(heartbeat, each) for heartbeat, each in zip(heartbeats, changed)]
 
 
-def _judge(heartbeat: Heartbeat, changed: bool, row: Row | None) -> KeepResult:
-    if row is not None and changed:
-        return KeepResult(heartbeat, row, None)
-    return KeepResult(heartbeat, row or {}, heartbeat.lease_ref.refusal(row))
+def _judge(heartbeat: Heartbeat, changed: Changed) -> ChangeResult:
+    lease_ref = heartbeat.lease_ref
+    refusal = None if changed.is_done else lease_ref.refusal(changed.row)
+    return ChangeResult(lease_ref.task_id, changed.row, refusal)

@@ -9,10 +9,10 @@ from sqlalchemy import Select, select
 from sqlalchemy.exc import DBAPIError
 
 from app.db.tables import Task, TaskType, db
-from app.queue import view
+from app.queue.task_fields import STORED_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from app.site import Site
 
@@ -35,8 +35,8 @@ COMPARISONS: dict[str, tuple[Any, Callable[[Any, Any], Any]]] = {
 
 def find(
     site: Site, filters: Mapping[str, Any], limit: int, offset: int = 0
-) -> list[dict[str, Any]]:
-    """Tasks that pass every filter given: ``status``, ``type`` (may hold ``%``), ``tag``,
+) -> Sequence[Mapping[Any, Any]]:
+    """The tasks that pass every filter given: ``status``, ``type`` (may hold ``%``), ``tag``,
     ``worker_id``, ``created_after``, ``created_before`` (stored times), ``before_id``.
 
     Raises a DatabaseError.
@@ -49,14 +49,13 @@ def find(
         raise site.db.classify(error.orig) from error
 
 
-def _find(filters: Mapping[str, Any], limit: int, offset: int) -> list[dict[str, Any]]:
-    columns = [getattr(Task, column) for column in view.COLUMNS]
-    query = select(*columns, TaskType.name.label("type_name")).join(
+def _find(filters: Mapping[str, Any], limit: int, offset: int) -> Sequence[Mapping[Any, Any]]:
+    columns = [Task.__table__.columns[name] for name in STORED_COLUMNS]
+    query = select(*columns, TaskType.name.label("type")).join(
         TaskType, TaskType.id == Task.type_id
     )
     query = _filtered(query, filters).order_by(Task.id.desc()).limit(limit).offset(offset)
-    rows = db.session.execute(query).mappings().all()
-    return [view.task(row, row["type_name"]) for row in rows]
+    return db.session.execute(query).mappings().all()
 
 
 def _filtered(query: Select[Any], filters: Mapping[str, Any]) -> Select[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.db.connection import id_list
-from app.db.errors import TryAgain
+from app.errors import TryAgain
 from app.queue import history
 from app.queue.change_id import new_change_id
 from app.queue.settle import Outcome, settle
@@ -32,9 +32,10 @@ class Release(Outcome):
         self.lease_ref = lease_ref
         self.delay = delay
 
-    def statements(self, site: Site) -> list[Statement]:
-        values = {**self.lease_ref.values, "delay": self.delay}
-        return _statements(site, self.lease_ref.condition, self.lease_ref.changed, values)
+    def statements(self, site: Site, change_id: int) -> list[Statement]:
+        values = {**self.lease_ref.values(change_id), "delay": self.delay}
+        changed = self.lease_ref.changed(change_id)
+        return _statements(site, self.lease_ref.condition, changed, values)
 
 
 def release(site: Site, lease_ref: LeaseRef, delay: float = 0.0) -> Row:
@@ -42,10 +43,7 @@ def release(site: Site, lease_ref: LeaseRef, delay: float = 0.0) -> Row:
 
     Doing it again gives the same result. Raises NotFound, NotClaimed, LeaseLost, NotOwner.
     """
-    result = settle(site, [Release(lease_ref, delay)])[0]
-    if result.refusal is not None:
-        raise result.refusal
-    return result.row or {}
+    return settle(site, [Release(lease_ref, delay)])[0].row_or_refusal()
 
 
 def release_all(site: Site, worker_id: str) -> int:
@@ -97,5 +95,5 @@ def _statements(site: Site, held: str, changed: str, values: dict[str, Any]) -> 
         "change_id = :change_id, last_outcome = 'released', cancel_requested = 0 "
         f"WHERE {held}"
     )
-    noted = history.of_tasks(site.settings, sql, changed, message=history.RELEASED)
+    noted = history.record(site.settings, sql, changed, message=history.RELEASED)
     return [(update, values), *noted]

@@ -10,18 +10,71 @@ from __future__ import annotations
 
 from app.db.connection import id_list
 from app.queue import last_seen
+from app.queue.claim_transaction import is_marked
+from app.queue.compare_and_swap import TAKEN_COLUMNS
+from app.queue.task_fields import TYPE_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from app.db.connection import Dialect, Statement
-
-TAKEN_COLUMNS = (
-    "id, type_id, params_json, attempts, max_attempts, releases, urgency, due_at, lease, "
-    "created_at, COALESCE(timeout, (SELECT task_types.timeout FROM task_types "
-    "WHERE task_types.id = tasks.type_id)) AS timeout"
-)
+    from app.db.connection import Dialect, Row, Statement
+    from app.queue.claim import ClaimRequest
+    from app.queue.claim_transaction import ClaimTransaction
 
 HELD = "status = 'claimed' AND claim_id = :claim_id AND claimed_by = :worker_id"
+
+
+class RepeatedClaim:
+    """Whether a claim was sent before, and what it took then."""
+
+    def __init__(
+        self, transaction: ClaimTransaction, request: ClaimRequest, mark: int, again: bool
+    ) -> None:
+        self._transaction = transaction
+        self._connection = transaction.connection
+        self._sql = transaction.connection.dialect
+        self._request = request
+        self._mark = mark
+        self._again = again
+
+    def taken_before(self) -> list[Row]:
+        """What this claim took when it was asked for before, and is still held."""
+        if not self._again:
+            return []
+        request = self._request
+        look = held(self._sql, request.worker_id, request.claim_id)
+        if request.has_key:
+            # A repeat comes after whatever its first sending does at the moment, or before it.
+            turn = take_turn(self._sql, request.worker_id, request.claim_id, self._mark)
+            found = self._transaction.begin([*turn, look])[-1]
+        else:
+            found = self._connection.send([look])[0]
+        ids = [row["id"] for row in found.rows]
+        if not ids:
+            return []
+        renewal, show = renew(self._sql, request.worker_id, request.claim_id, ids)
+        return self._transaction.finish_and_show([renewal], show)
+
+    def is_overtaken(self) -> bool:
+        """Whether a repeat of this very claim came before it: then both are to get the same."""
+        if self._again or not self._request.has_key:
+            return False
+        rows = self._connection.query(*last_repeated(self._sql, self._request.worker_id))
+        self._again = bool(rows) and rows[0]["repeated_claim"] == self._request.claim_id
+        return self._again
+
+    def opening(self, has_row: bool) -> list[Statement]:
+        """What comes before a claim takes tasks."""
+        request = self._request
+        if self._again or not request.has_key:
+            return []
+        return come_first(self._sql, request.worker_id, request.claim_id, self._mark, has_row)
+
+    @property
+    def guard(self) -> str:
+        """Ends the condition of what takes tasks: not when another of the two came between."""
+        if not self._request.has_key:
+            return ""
+        return f" AND {is_marked('workers', ':worker_id', self._mark)}"
 
 
 def come_first(
@@ -74,8 +127,7 @@ def renew(sql: Dialect, worker_id: str, claim_id: int, ids: list[int]) -> list[S
             values,
         ),
         (
-            f"SELECT {TAKEN_COLUMNS}, (SELECT task_types.name FROM task_types "
-            f"WHERE task_types.id = tasks.type_id) AS type "
+            f"SELECT {TAKEN_COLUMNS}, {TYPE_NAME} "
             f"FROM tasks {sql.by_primary_key} WHERE {held} ORDER BY urgency, id",
             values,
         ),

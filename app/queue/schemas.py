@@ -5,7 +5,7 @@ Imported only by calls that register a schema.
 
 from __future__ import annotations
 
-from app.queue.errors import Invalid
+from app.errors import Invalid
 from app.queue.schema.check import Check, GaveUp
 from app.queue.schema.document import MAX_PATTERNS_SIZE, Document
 from app.queue.schema.ecma import PatternError

@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 
 from app.queue import history
-from app.queue.fencing import LeaseRef, transact
+from app.queue.batch import Batch, Change, Changed, ChangeResult
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.db.connection import Connection, Dialect, Result, Row, Statement
-    from app.queue.errors import QueueError
+    from app.db.connection import Connection, Dialect, Row, Statement
+    from app.errors import QueueError
+    from app.queue.fencing import LeaseRef
     from app.site import Site
 
 JITTER = 0.1
@@ -35,23 +36,14 @@ BACKOFF_MOST = (
 )
 
 
-class Outcome:
+class Outcome(Change):
     """How one attempt ended, by whoever holds it."""
 
-    lease_ref: LeaseRef
     kind: str
     """What the task's ``last_outcome`` is then: ``completed``, ``failed`` or ``released``."""
 
-    def statements(self, site: Site) -> list[Statement]:
-        """The change itself first, then what goes with it in the same transaction."""
-        raise NotImplementedError
-
     def is_repeat(self, row: Row) -> bool:
         """Whether the task already is as this same outcome of this same attempt left it."""
-        if (
-            row["change_id"] in self.lease_ref.earlier_changes
-        ):  # its COMMIT was done, its response lost
-            return True
         same = _last_outcome(row) == self.kind
         return same and self.lease_ref.matches(row["claimed_by"], row["attempts"])
 
@@ -65,7 +57,7 @@ class Completion(Outcome):
         self.lease_ref = lease_ref
         self.result_json = result_json
 
-    def statements(self, site: Site) -> list[Statement]:
+    def statements(self, site: Site, change_id: int) -> list[Statement]:
         sql = site.db.dialect
         update = (
             f"UPDATE tasks {sql.by_primary_key} SET status = 'completed', due_at = NULL, "
@@ -74,8 +66,8 @@ class Completion(Outcome):
             f"progress = 100, completed_at = {sql.now}, cancel_requested = 0 "
             f"WHERE {self.lease_ref.condition}"
         )
-        values = {**self.lease_ref.values, "result": self.result_json}
-        return [(update, values), *_history(site, self.lease_ref, None)]
+        values = {**self.lease_ref.values(change_id), "result": self.result_json}
+        return [(update, values), *_history(site, self.lease_ref.changed(change_id), None)]
 
 
 class Failure(Outcome):
@@ -97,10 +89,10 @@ class Failure(Outcome):
         self.retry = retry
         self.delay = delay
 
-    def statements(self, site: Site) -> list[Statement]:
+    def statements(self, site: Site, change_id: int) -> list[Statement]:
         settings = site.settings
         values = {
-            **self.lease_ref.values,
+            **self.lease_ref.values(change_id),
             "error": self.error,
             "traceback": self.traceback,
             "retry": int(self.retry),
@@ -110,16 +102,16 @@ class Failure(Outcome):
             "jitter": _jitter(),
         }
         update = _fail_update(site.db.dialect, self.lease_ref)
-        return [(update, values), *_history(site, self.lease_ref, self.error)]
+        changed = self.lease_ref.changed(change_id)
+        return [(update, values), *_history(site, changed, self.error)]
 
 
-class SettleResult:
-    """What one outcome did: the task's ``row`` after it, or the ``refusal`` if it failed."""
+class SettleResult(ChangeResult):
+    """What one outcome did."""
 
     def __init__(self, outcome: Outcome, row: Row | None, refusal: QueueError | None) -> None:
+        super().__init__(outcome.lease_ref.task_id, row, refusal)
         self.outcome = outcome
-        self.row = row
-        self.refusal = refusal
 
 
 def settle(site: Site, outcomes: Sequence[Outcome]) -> list[SettleResult]:
@@ -128,32 +120,23 @@ def settle(site: Site, outcomes: Sequence[Outcome]) -> list[SettleResult]:
     Settling again with the same outcome for the same attempt gives the same result: the first
     may have been lost on its way.
     """
-    return site.db.run(lambda connection: _settle(connection, site, outcomes))
+    batch = Batch(outcomes)
+    return site.db.run(lambda connection: _settle(connection, site, outcomes, batch))
 
 
-def _settle(connection: Connection, site: Site, outcomes: Sequence[Outcome]) -> list[SettleResult]:
-    statements: list[Statement] = []
-    ordered = sorted(outcomes, key=lambda each: each.lease_ref.task_id)
-    updates = []
-    # In the order of ids, so that two batches with the same tasks wait for each other instead
-    # of deadlocking.
-    for outcome in ordered:
-        lease_ref = outcome.lease_ref
-        lease_ref.renew()
-        updates.append((lease_ref.task_id, lease_ref.change_id, len(statements)))
-        statements += outcome.statements(site)
-    results, rows = transact(connection, statements, updates)
-    settled = {
-        id(outcome): _judge(outcome, results[position], rows.get(task_id))
-        for outcome, (task_id, _, position) in zip(ordered, updates)
-    }
+def _settle(
+    connection: Connection, site: Site, outcomes: Sequence[Outcome], batch: Batch
+) -> list[SettleResult]:
+    changed = batch.send(connection, site)
+    results = [_judge(outcome, each) for outcome, each in zip(outcomes, changed)]
     if site.settings.enable_task_history:
-        _accept_old_repeats(connection, list(settled.values()))
-    return [settled[id(outcome)] for outcome in outcomes]
+        return _accept_old_repeats(connection, results)
+    return results
 
 
-def _judge(outcome: Outcome, result: Result, row: Row | None) -> SettleResult:
-    if row is not None and (result.changed or outcome.is_repeat(row)):
+def _judge(outcome: Outcome, changed: Changed) -> SettleResult:
+    row = changed.row
+    if row is not None and (changed.is_done or changed.was_done or outcome.is_repeat(row)):
         return SettleResult(outcome, row, None)
     return SettleResult(outcome, row, outcome.lease_ref.refusal(row))
 
@@ -167,21 +150,27 @@ def _last_outcome(row: Row) -> str | None:
     return row["last_outcome"] or "failed"
 
 
-def _accept_old_repeats(connection: Connection, results: Sequence[SettleResult]) -> None:
+def _accept_old_repeats(
+    connection: Connection, results: Sequence[SettleResult]
+) -> list[SettleResult]:
     """What was refused because the task has gone on since may be a repeat all the same: the
     history tells how each attempt ended.
     """
-    refused = [each for each in results if each.refusal is not None and each.row is not None]
+    refused = {each.task_id for each in results if each.refusal is not None and each.row}
     if not refused:
-        return
-    ids = {each.outcome.lease_ref.task_id for each in refused}
-    endings = connection.query(*history.endings(ids))
-    for each in refused:
-        outcome = each.outcome
-        for ending in endings:
-            if _is_ending(outcome, ending):
-                each.row = {**(each.row or {}), "status": ending["status"], "due_at": None}
-                each.refusal = None
+        return list(results)
+    endings = connection.query(*history.endings(refused))
+    return [_repeat_of(each, endings) or each for each in results]
+
+
+def _repeat_of(result: SettleResult, endings: Sequence[Row]) -> SettleResult | None:
+    if result.refusal is None or not result.row:
+        return None
+    for ending in endings:
+        if _is_ending(result.outcome, ending):
+            row = {**result.row, "status": ending["status"], "due_at": None}
+            return SettleResult(result.outcome, row, None)
+    return None
 
 
 def _is_ending(outcome: Outcome, ending: Row) -> bool:
@@ -211,10 +200,10 @@ def _fail_update(sql: Dialect, lease_ref: LeaseRef) -> str:
     )
 
 
-def _history(site: Site, lease_ref: LeaseRef, message: str | None) -> list[Statement]:
+def _history(site: Site, changed: str, message: str | None) -> list[Statement]:
     sql = site.db.dialect
     seconds = sql.seconds_since("claimed_at")
-    return history.of_tasks(site.settings, sql, lease_ref.changed, message=message, seconds=seconds)
+    return history.record(site.settings, sql, changed, message=message, seconds=seconds)
 
 
 def _jitter() -> float:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from app import json_text
-from app.db.errors import Duplicate
-from app.queue.errors import UnknownType
-from app.times import to_iso
+from app.errors import Duplicate, UnknownType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,20 +12,8 @@ if TYPE_CHECKING:
     from app.db.connection import Connection, Row
     from app.site import Site
 
-OPTIONS = (
-    "description",
-    "max_attempts",
-    "timeout",
-    "retry_delay",
-    "retry_max_delay",
-    "priority",
-    "max_running",
-    "dedupe",
-    "retention_days",
-)
-"""What a type may set besides name, version and schema. None leaves it to the server."""
-
-STORED = {"dedupe": "dedupe_json"}
+COLUMN_OF = {"dedupe": "dedupe_json"}
+"""Where an option has another name in the table."""
 
 
 def register(
@@ -35,14 +21,15 @@ def register(
 ) -> dict[str, Any]:
     """Make the type or bring it up to date, and make it active.
 
-    Options that are not named keep the value they have; None goes back to the server's.
+    ``options`` are what a type may set besides name, version and schema. Those that are not
+    named keep the value they have; None goes back to the server's.
     Returns ``{id, name, version}`` with ``created`` or ``updated`` true.
     """
     values = {
         "name": name,
         "version": version,
         "param_schema_json": json_text.dumps(param_schema),
-        **{STORED.get(option, option): _stored(option, options[option]) for option in options},
+        **{COLUMN_OF.get(option, option): _stored(option, options[option]) for option in options},
     }
     try:
         return site.db.run(lambda connection: _register(connection, values))
@@ -64,7 +51,7 @@ def make_open(site: Site, name: str, max_attempts: int) -> None:
         return
 
 
-def get(site: Site, name: str) -> dict[str, Any]:
+def get(site: Site, name: str) -> Row:
     """The type with its schema and settings. Raises UnknownType."""
     _refuse_padding(name)
     rows = site.db.run(
@@ -72,22 +59,22 @@ def get(site: Site, name: str) -> dict[str, Any]:
     )
     if not rows:
         raise unknown_type(name)
-    return _shown(rows[0])
+    return rows[0]
 
 
-def list_all(site: Site, active_only: bool = False) -> list[dict[str, Any]]:
+def list_all(site: Site, active_only: bool = False) -> list[Row]:
     """Every type, by name."""
     where = " WHERE is_active = 1" if active_only else ""
     sql = f"SELECT * FROM task_types{where} ORDER BY name"
-    return [_shown(row) for row in site.db.run(lambda connection: connection.query(sql, {}))]
+    return site.db.run(lambda connection: connection.query(sql, {}))
 
 
-def set_active(site: Site, name: str, active: bool) -> dict[str, Any]:
+def set_active(site: Site, name: str, active: bool) -> Row:
     """A type that is not active takes no new tasks. Raises UnknownType."""
     return _set_flag(site, name, "is_active", active)
 
 
-def set_paused(site: Site, name: str, paused: bool) -> dict[str, Any]:
+def set_paused(site: Site, name: str, paused: bool) -> Row:
     """A paused type hands no tasks out. Raises UnknownType."""
     return _set_flag(site, name, "is_paused", paused)
 
@@ -129,7 +116,7 @@ def _refuse_padding(name: str) -> None:
         raise unknown_type(name)
 
 
-def _set_flag(site: Site, name: str, column: str, value: bool) -> dict[str, Any]:
+def _set_flag(site: Site, name: str, column: str, value: bool) -> Row:
     _refuse_padding(name)
     sql = (
         f"UPDATE task_types SET {column} = :value, updated_at = {site.db.dialect.now} "
@@ -142,18 +129,3 @@ def _set_flag(site: Site, name: str, column: str, value: bool) -> dict[str, Any]
 
 def _stored(option: str, value: Any) -> Any:
     return json_text.dumps(value) if option == "dedupe" and value is not None else value
-
-
-def _shown(row: Row) -> dict[str, Any]:
-    return {
-        "id": row["id"],
-        "name": row["name"],
-        "version": row["version"],
-        "param_schema": json_text.loads(row["param_schema_json"]),
-        "is_active": bool(row["is_active"]),
-        "is_paused": bool(row["is_paused"]),
-        **{option: row[option] for option in OPTIONS if option not in STORED},
-        "dedupe": json_text.loads(row["dedupe_json"]),
-        "created_at": to_iso(row["created_at"]),
-        "updated_at": to_iso(row["updated_at"]),
-    }

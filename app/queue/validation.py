@@ -14,9 +14,10 @@ from app.queue.schema.document import Document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
-    from app.queue.new_task import Draft
+    from app.queue.new_task import TypedDraft
 
 MAX_KEPT = 1_000_000
 """How many characters of schemas a process keeps ready, each pattern's part counting for 20."""
@@ -25,24 +26,24 @@ MAX_KEPT_DOCUMENTS = 200
 
 
 def check_all(
-    drafts: list[Draft],
-    positions: dict[str, list[int]],
-    errors: list[list[dict[str, str]]],
-) -> None:
-    """Adds to ``errors`` what is wrong with the params of drafts; ``positions`` has the drafts of
-    each schema. All of them share the time and the room for messages that a call has.
+    drafts: Sequence[TypedDraft], positions: dict[str, list[int]]
+) -> dict[int, list[dict[str, str]]]:
+    """What is wrong with the params of drafts, by their positions; ``positions`` are those of each
+    schema. All of them share the time and the room for messages that a call has: what is not
+    reached within these is left out.
     """
     check = Check()
+    found: dict[int, list[dict[str, str]]] = {}
     for schema_json, of_schema in positions.items():
         document = document_of(schema_json)
         for position in of_schema:
-            draft = drafts[position]
-            found = violations(check, document, draft.task.params, draft.task.where)
-            errors[position] = found
+            task = drafts[position].task
+            wrong = violations(check, document, task.params, task.where)
+            if wrong or not check.over:
+                found[position] = wrong
             if check.over:
-                return
-            if not found:
-                draft.checked_by = schema_json
+                return found
+    return found
 
 
 def violations(

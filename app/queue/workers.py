@@ -10,11 +10,9 @@ import os
 
 from app import json_text
 from app.db.connection import text_list
-from app.db.errors import TryAgain
-from app.queue import last_seen
-from app.queue.errors import NotFound
+from app.errors import NotFound, TryAgain
+from app.queue import last_seen, worker_stats
 from app.queue.release import release_all
-from app.times import to_iso
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,18 +26,13 @@ FORGET_DAYS = 7
 
 FORGET_BATCH = 100
 
-STATS_DAYS = 1
-STATS_CHANGES = 50_000
-"""What a worker has done is read from the newest changes in the history, at most so many: no index
-is kept for it, since each would cost every claim and every settle."""
-
 COLUMNS = (
     "id, host, version, task_types_json, concurrency, metadata_json, registered_at, "
     "deregistered_at, first_seen_at, last_seen_at"
 )
 
 
-def register(site: Site, worker_id: str | None, told: dict[str, Any]) -> dict[str, Any]:
+def register(site: Site, worker_id: str | None, told: dict[str, Any]) -> Row:
     """Note what a worker says about itself, replacing what it said before; a worker without an
     id is given one. ``told`` may have ``host``, ``version``, ``task_types``, ``concurrency``
     and ``metadata``.
@@ -75,45 +68,34 @@ def deregister(site: Site, worker_id: str, releases: bool = True) -> int:
     return released
 
 
-def get(site: Site, worker_id: str) -> dict[str, Any]:
-    """One worker, with how many tasks it holds. Raises NotFound."""
-    row, held = site.db.run(lambda connection: _find(connection, worker_id))
-    return _shown(row, held)
+def get(site: Site, worker_id: str) -> Row:
+    """One worker, with how many tasks it holds (``active_tasks``). Raises NotFound."""
+    return site.db.run(lambda connection: _find(connection, worker_id))
 
 
-def list_all(site: Site, limit: int, offset: int = 0) -> list[dict[str, Any]]:
-    """Workers as ``get`` shows them, with their ``stats``, the last seen one first."""
+def list_all(site: Site, limit: int, offset: int = 0) -> list[Row]:
+    """Workers as ``get`` gives them, with what they have done lately, the last seen one first."""
     page = f"ORDER BY last_seen_at DESC, id LIMIT {int(limit)} OFFSET {int(offset)}"
     statements = [
         (f"SELECT {COLUMNS} FROM workers {page}", {}),
         _held(site.db.dialect),
-        *_done_lately(site.db.dialect),
+        *worker_stats.done_lately(site.db.dialect),
     ]
     workers, held, since, done = site.db.run(lambda connection: connection.send(statements))
     counts = {row["claimed_by"]: row["held"] for row in held.rows}
-    stats = {row["worker_id"]: row for row in done.rows}
+    stats_of = worker_stats.by_worker(since, done)
     return [
-        {
-            **_shown(row, counts.get(row["id"], 0)),
-            **_stats(stats.get(row["id"]), since.rows),
-        }
+        {**row, "active_tasks": counts.get(row["id"], 0), **stats_of(row["id"])}
         for row in workers.rows
     ]
 
 
-def stats(site: Site, worker_id: str) -> dict[str, Any]:
-    """How one worker did lately: within a day, as far as the newest changes of the history reach.
-    Raises NotFound.
-    """
-    row, held = site.db.run(lambda connection: _find(connection, worker_id))
-    statements = _done_lately(site.db.dialect, worker_id)
+def stats(site: Site, worker_id: str) -> Row:
+    """How one worker did lately, beside what ``get`` gives. Raises NotFound."""
+    row = get(site, worker_id)
+    statements = worker_stats.done_lately(site.db.dialect, worker_id)
     since, done = site.db.run(lambda connection: connection.send(statements))
-    return {
-        "id": row["id"],
-        "active_tasks": held,
-        "last_seen_at": to_iso(row["last_seen_at"]),
-        **_stats(done.rows[0] if done.rows else None, since.rows),
-    }
+    return {**row, **worker_stats.by_worker(since, done)(worker_id)}
 
 
 def _register(connection: Connection, worker_id: str, told: dict[str, Any]) -> list[str]:
@@ -159,7 +141,7 @@ def _is_long_gone(sql: Dialect) -> str:
     return f"last_seen_at < {sql.after(str(-FORGET_DAYS * 86400))}"
 
 
-def _find(connection: Connection, worker_id: str) -> tuple[Row, int]:
+def _find(connection: Connection, worker_id: str) -> Row:
     values = {"id": worker_id}
     statements = [
         (f"SELECT {COLUMNS} FROM workers WHERE id = :id", values),
@@ -171,7 +153,7 @@ def _find(connection: Connection, worker_id: str) -> tuple[Row, int]:
         raise NotFound(
             f"Worker {worker_id!r} not found: one is known once it has registered or claimed"
         )
-    return found.rows[0], held.rows[0]["held"] if held.rows else 0
+    return {**found.rows[0], "active_tasks": held.rows[0]["held"] if held.rows else 0}
 
 
 def _held(sql: Dialect, condition: str = "") -> Statement:
@@ -183,50 +165,5 @@ def _held(sql: Dialect, condition: str = "") -> Statement:
     )
 
 
-def _done_lately(sql: Dialect, worker_id: str | None = None) -> list[Statement]:
-    """Finds since when changes count, and what workers ended since then."""
-    newest = "(SELECT COALESCE(MAX(id), 0) FROM task_history)"
-    lately = (
-        f"FROM task_history {sql.by_primary_key} WHERE id > {newest} - {STATS_CHANGES} "
-        f"AND created_at > {sql.after(str(-STATS_DAYS * 86400))}"
-    )
-    one = "" if worker_id is None else " AND worker_id = :id"
-    done = "SUM(CASE WHEN status = 'completed' THEN 1 ELSE 0 END)"
-    return [
-        (f"SELECT MIN(created_at) AS since {lately}", {}),
-        (
-            f"SELECT worker_id, {done} AS done, COUNT(*) - {done} AS failed, "
-            f"AVG(seconds) AS mean {lately} AND seconds IS NOT NULL{one} GROUP BY worker_id",
-            {"id": worker_id},
-        ),
-    ]
-
-
 def _stored(value: Any) -> str | None:
     return None if value is None else json_text.dumps(value)
-
-
-def _shown(row: Row, held: int) -> dict[str, Any]:
-    return {
-        "id": row["id"],
-        "host": row["host"],
-        "version": row["version"],
-        "task_types": json_text.loads(row["task_types_json"]),
-        "concurrency": row["concurrency"],
-        "metadata": json_text.loads(row["metadata_json"]),
-        "registered_at": to_iso(row["registered_at"]),
-        "deregistered_at": to_iso(row["deregistered_at"]),
-        "first_seen_at": to_iso(row["first_seen_at"]),
-        "last_seen_at": to_iso(row["last_seen_at"]),
-        "active_tasks": held,
-    }
-
-
-def _stats(row: Row | None, since: list[Row]) -> dict[str, Any]:
-    mean = row["mean"] if row else None
-    return {
-        "done": int(row["done"]) if row else 0,
-        "failed": int(row["failed"]) if row else 0,
-        "mean_run_seconds": None if mean is None else round(float(mean), 3),
-        "since": to_iso(since[0]["since"]),
-    }

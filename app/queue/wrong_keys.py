@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import time
 
-from app.db.errors import DatabaseError
+from app.error_log import log
+from app.errors import DatabaseError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +49,10 @@ def note(site: Site, address: str) -> int:
     except DatabaseError:
         return 0
     if number == LIMIT + 1:
-        _log(address)
+        log(
+            f"more than {LIMIT} wrong API keys within a minute from {address[:60]!r}; "
+            "further ones are answered 429 until the minute is over"
+        )
     return 60 - second if number > LIMIT else 0
 
 
@@ -97,14 +101,3 @@ def _network(address: str) -> str:
         return socket.inet_pton(socket.AF_INET6, address.partition("%")[0])[:8].hex()
     except (OSError, ValueError):
         return address
-
-
-def _log(address: str) -> None:
-    import sys
-
-    print(
-        f"taskmanager: more than {LIMIT} wrong API keys within a minute from {address[:60]!r}; "
-        "further ones are answered 429 until the minute is over",
-        file=sys.stderr,
-        flush=True,
-    )

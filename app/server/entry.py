@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
-    from app.api.http import Response
-    from app.config import ConfigError
+    from app.api.response import Response
+    from app.errors import ConfigError
     from app.site import Site
 
 _kept: dict[str, Any] = {}
@@ -25,15 +25,14 @@ _kept: dict[str, Any] = {}
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     """The WSGI application, for every server."""
-    from app.config import ConfigError
+    from app.errors import ConfigError
     from app.server import mount, wsgi
 
     if mount.PASSENGER_MARK in environ:
         mount.correct_for_passenger(environ)
     try:
-        if wsgi.belongs_here(environ):
+        if wsgi.belongs_here(environ, site()):
             return wsgi.respond(environ, start_response, site())
-        site()
     except ConfigError as error:
         return wsgi.send(_misconfigured(error), environ, start_response)
     if "flask" not in _kept:
@@ -47,7 +46,7 @@ def create_app() -> Flask:
 
     A wrong setting ends the program with a sentence that names it.
     """
-    from app.config import ConfigError
+    from app.errors import ConfigError
     from app.server import flask_app
 
     try:
@@ -58,7 +57,7 @@ def create_app() -> Flask:
 
 
 def site() -> Site:
-    """Made once a process. Raises app.config.ConfigError."""
+    """Made once a process. Raises app.errors.ConfigError."""
     if "site" not in _kept:
         from app.site import load
 
@@ -69,7 +68,7 @@ def site() -> Site:
 
 def check_settings() -> None:
     """Log, once a process, what should be changed in the settings. Raises
-    app.config.ConfigError for what must be.
+    app.errors.ConfigError for what must be.
 
     Not done for the worker path under CGI, which would log it with each request.
     """
@@ -77,8 +76,8 @@ def check_settings() -> None:
     if "checked" in _kept:
         return
     _kept["checked"] = True
-    from app.api.errors import log
     from app.config import warnings
+    from app.error_log import log
 
     for sentence in warnings(settings):
         log(sentence)
@@ -124,8 +123,8 @@ def _say_goodbye() -> None:
 
 def _misconfigured(error: ConfigError) -> Response:
     """The log says what is wrong; the caller learns only that something is."""
-    from app.api.errors import log
-    from app.api.http import failure
+    from app.api.response import failure
+    from app.error_log import log
 
     log(error)
     message = "TaskManager is not set up correctly; the server's error log says what is wrong"

@@ -15,7 +15,7 @@ from app.site import Site, load
 def create_app(site: Site | None = None) -> Flask:
     """The Flask application of a site, by default the configured one.
 
-    Raises app.config.ConfigError when a setting has a value that cannot be used.
+    Raises app.errors.ConfigError when a setting has a value that cannot be used.
     """
     site = site or load()
     app = Flask("app")

@@ -8,10 +8,10 @@ from flask import Flask, current_app, request
 from flask import Response as FlaskResponse
 from werkzeug.exceptions import HTTPException
 
-from app.api.errors import error_response
-from app.api.http import Response, failure, success
+from app.api.error_responses import error_response
+from app.api.response import Response, failure, success
 from app.api.routes import NOT_FOUND
-from app.server.wsgi import has_prefix, may_lack_prefix, response_to
+from app.server.wsgi import has_prefix, may_lack_prefix, request_of, response_to
 from app.version import VERSION
 
 
@@ -29,9 +29,10 @@ def root() -> FlaskResponse:
 
 def http_error(error: HTTPException) -> FlaskResponse:
     status = error.code or 500
-    lacks_prefix = status == 404 and may_lack_prefix(request.environ)
-    if lacks_prefix or has_prefix(request.environ):
-        return _response(response_to(request.environ, current_app.extensions["taskmanager"]))
+    environ, site = request.environ, current_app.extensions["taskmanager"]
+    lacks_prefix = status == 404 and may_lack_prefix(request_of(environ, site))
+    if lacks_prefix or has_prefix(environ):
+        return _response(response_to(environ, site))
     codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
     code = codes.get(status, "validation_failed" if status < 500 else "internal")
     message = NOT_FOUND if status == 404 else str(error.description)

@@ -5,7 +5,7 @@ Nobody without a key makes a process wait for a body that does not come.
 
 from __future__ import annotations
 
-from app.api.errors import ApiError
+from app.errors import ApiError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

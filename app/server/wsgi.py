@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from app.api.dispatch import handle
-from app.api.errors import ApiError
-from app.api.http import REASONS, Request
-from app.api.routes import find, is_open
+from app.api.request import Request
+from app.api.response import REASONS
 from app.server.incoming import body_of
 
 TYPE_CHECKING = False
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from app.api.http import Response
+    from app.api.response import Response
     from app.site import Site
 
     Environ = dict[str, Any]
@@ -21,19 +20,29 @@ if TYPE_CHECKING:
 
 PREFIX = "/api"
 
+REQUEST = "taskmanager.request"
+"""Where the request is kept in its environment, so that Flask does not look for its route again."""
 
-def belongs_here(environ: Environ) -> bool:
+
+def request_of(environ: Environ, site: Site) -> Request:
+    """The request in a WSGI or CGI environment, the same one each time."""
+    if REQUEST not in environ:
+        environ[REQUEST] = _request(environ, site)
+    request: Request = environ[REQUEST]
+    return request
+
+
+def belongs_here(environ: Environ, site: Site) -> bool:
     """Whether the request is for the API and needs no Flask.
 
     Without ``/api`` only what the API knows is: any other address may be that of a page.
     """
+    request = request_of(environ, site)
     is_certain = has_prefix(environ)
-    if not is_certain and not may_lack_prefix(environ):
+    if not is_certain and not may_lack_prefix(request):
         return False
-    try:
-        return not find(environ["REQUEST_METHOD"], _api_path(environ))[0].is_operator
-    except ApiError:
-        return is_certain
+    route = request.target.route
+    return is_certain if route is None else not route.is_operator
 
 
 def has_prefix(environ: Environ) -> bool:
@@ -41,14 +50,14 @@ def has_prefix(environ: Environ) -> bool:
     return path == PREFIX or path.startswith(PREFIX + "/")
 
 
-def may_lack_prefix(environ: Environ) -> bool:
+def may_lack_prefix(request: Request) -> bool:
     """Whether the API takes this request without ``/api`` in front, where no page has the address:
     some HTTP libraries drop the path of a base address.
     """
-    method: str = environ["REQUEST_METHOD"]
-    if method == "OPTIONS":
-        return "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
-    return method == "POST" or (method in ("GET", "HEAD") and is_open(path_of(environ)))
+    if request.method == "OPTIONS":
+        return "access-control-request-method" in request.headers
+    is_read = request.method in ("GET", "HEAD")
+    return request.method == "POST" or (is_read and request.target.is_open)
 
 
 def respond(environ: Environ, start_response: StartResponse, site: Site) -> Iterable[bytes]:
@@ -58,16 +67,8 @@ def respond(environ: Environ, start_response: StartResponse, site: Site) -> Iter
 
 def response_to(environ: Environ, site: Site) -> Response:
     """The response to the request in a WSGI or CGI environment. Never raises."""
-    body = body_of(environ, site.settings.max_body_bytes)
-
-    def read() -> bytes:
-        received = body.read()
-        # The call's time is for the database: a slow connection does not use it up.
-        site.db.start_call()
-        return received
-
-    response = handle(request_of(environ, read), site)
-    body.drain()
+    response = handle(request_of(environ, site), site)
+    body_of(environ).drain()
     return response
 
 
@@ -80,8 +81,7 @@ def send(response: Response, environ: Environ, start_response: StartResponse) ->
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
-def request_of(environ: Environ, body: Callable[[], bytes]) -> Request:
-    """The request in a WSGI or CGI environment."""
+def _request(environ: Environ, site: Site) -> Request:
     headers = {
         name[5:].replace("_", "-").lower(): value
         for name, value in environ.items()
@@ -90,12 +90,20 @@ def request_of(environ: Environ, body: Callable[[], bytes]) -> Request:
     redirected = environ.get("REDIRECT_HTTP_AUTHORIZATION")
     if redirected and not headers.get("authorization"):
         headers["authorization"] = redirected
+    body = body_of(environ, site.settings.max_body_bytes)
+
+    def read() -> bytes:
+        received = body.read()
+        # The call's time is for the database: a slow connection does not use it up.
+        site.db.start_call()
+        return received
+
     return Request(
         environ["REQUEST_METHOD"],
         _api_path(environ),
         _query(environ.get("QUERY_STRING", "")),
         headers,
-        body,
+        read,
         environ.get("REMOTE_ADDR", ""),
     )
 

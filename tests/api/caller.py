@@ -14,7 +14,7 @@ from flask import Flask
 from werkzeug.test import Client
 
 from app.api.dispatch import handle
-from app.api.http import Request
+from app.api.request import Request
 from app.api.routes import speaks_spooled
 from app.db.connection import Connection
 from app.db.tables import Base
@@ -113,7 +113,7 @@ def as_served(site: Site, flask_app: Flask) -> Callable[..., Any]:
     """What a server runs: the short way, and Flask for what that does not take."""
 
     def application(environ: dict[str, Any], start_response: Any) -> Any:
-        if wsgi.belongs_here(environ):
+        if wsgi.belongs_here(environ, site):
             return wsgi.respond(environ, start_response, site)
         return flask_app(environ, start_response)
 

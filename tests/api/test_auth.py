@@ -7,7 +7,7 @@ from base64 import b64encode
 import pytest
 
 from app.api.dispatch import handle
-from app.api.http import Request
+from app.api.request import Request
 from tests.api.addresses import NATIVE, address_of
 from tests.api.caller import API_KEY, Api
 
@@ -85,7 +85,7 @@ def test_what_to_send_is_told(api: Api) -> None:
 
 
 @both_ways
-@pytest.mark.parametrize("route", CLOSED, ids=lambda route: f"{route.method} {route.pattern}")
+@pytest.mark.parametrize("route", CLOSED, ids=lambda route: f"{route.method} {route.template}")
 def test_every_closed_address(api: Api, route: object) -> None:
     method, path = address_of(route)
     reply = api.call(method, path, {}, headers={})

@@ -188,7 +188,10 @@ BODIES = [
     Place("POST /tasks/{id}/delete", task_actions.NOTHING, {}),
     Place("DELETE /tasks/{id}", task_actions.NOTHING, {}),
     Place("POST /task-types/register", task_types.REGISTER, TYPE, A_TYPE),
-    Place("POST /task-types/{name}/{action}", Fields({}), {}),
+    Place("POST /task-types/{name}/activate", task_types.NOTHING, {}),
+    Place("POST /task-types/{name}/deactivate", task_types.NOTHING, {}),
+    Place("POST /task-types/{name}/pause", task_types.NOTHING, {}),
+    Place("POST /task-types/{name}/resume", task_types.NOTHING, {}),
     Place(
         "POST /workers/register",
         workers.REGISTER,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.db import mysql_session
-from app.queue.claim import _Claim
+from app.queue.type_limits import TypeLimits
 from tests.api.caller import Api, seconds_between
 
 
@@ -112,16 +112,16 @@ def test_another_took_the_last_room_since_its_look(
     api.register("job", max_running=1)
     for _ in range(3):
         api.create("job")
-    within_limits = _Claim._within_limits
+    within_limits = TypeLimits.within
     taken: list[int] = []
 
-    def be_overtaken(self: _Claim, *arguments: Any) -> Any:
+    def be_overtaken(self: TypeLimits, *arguments: Any) -> Any:
         if not taken:
             taken.append(0)
             taken[0] = api.claim("w2", sort_by="id", sort_order="desc")["id"]
         return within_limits(self, *arguments)
 
-    monkeypatch.setattr(_Claim, "_within_limits", be_overtaken)
+    monkeypatch.setattr(TypeLimits, "within", be_overtaken)
     assert claim(api, "k1", again=True) == []
     assert [row["id"] for row in api.sql("SELECT id FROM tasks WHERE status = 'claimed'")] == taken
     api.site.db.close()

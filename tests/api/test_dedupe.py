@@ -383,7 +383,7 @@ class TestRetryBesideASuccessor:
                 made.append(active(api))
             return transact(*arguments)
 
-        monkeypatch.setattr("app.queue.operate.transact", be_overtaken)
+        monkeypatch.setattr("app.queue.retry.transact", be_overtaken)
         assert api.post(f"/tasks/{first}/retry").code == "conflict"
         assert made != [first]
         assert api.task(first)["status"] == "failed"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.db.connection import Connection
-from app.db.errors import ConnectionLost
+from app.errors import ConnectionLost
 from app.queue import last_seen, repeated_claims
 from app.queue.change_id import claim_id_of
 from tests.api.caller import Api

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from app.api import spooled
 from app.api.routes import ROUTES, SPOOLED
-from app.db.errors import DatabaseUnavailable
+from app.api.spooled.refusal import refusal
+from app.errors import DatabaseUnavailable
 from tests.api.addresses import address_of, template
 from tests.api.caller import API_KEY, TIME, Api, seconds_between
 
-DIALECT = [route for route in ROUTES if route.pattern.startswith(SPOOLED)]
+DIALECT = [route for route in ROUTES if route.template.startswith(SPOOLED)]
 each_route = pytest.mark.parametrize("route", DIALECT, ids=template)
 
 
@@ -479,7 +479,7 @@ class TestErrors:
             reply = api.call(method, path, raw=b"{")
         assert (reply.status, reply.code) == (400, "INVALID_JSON")
 
-    @pytest.mark.parametrize("route", [each for each in DIALECT if "<id>" in each.pattern])
+    @pytest.mark.parametrize("route", [each for each in DIALECT if "{id}" in each.template])
     def test_jobs_that_are_not_there(self, api: Api, route: Any) -> None:
         for job_id in ("999999999", "x", "0"):
             method, path = address_of(route, id=job_id)
@@ -507,6 +507,6 @@ class TestErrors:
                 assert reply.paths
 
     def test_the_database_is_away(self) -> None:
-        told = spooled.refusal(DatabaseUnavailable("gone"))
+        told = refusal(DatabaseUnavailable("gone"))
         assert (told.status, told.payload["code"]) == (503, "DATABASE_UNAVAILABLE")
         assert "Retry-After" in told.headers

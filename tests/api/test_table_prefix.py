@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from app.config import ConfigError, from_values
+from app.config import from_values
 from app.db.ddl import mysql_script
 from app.db.prefix import with_prefix
 from app.db.tables import Base
+from app.errors import ConfigError
 from app.install.migrate import migrate
 from app.server.flask_app import create_app
 from app.site import Site

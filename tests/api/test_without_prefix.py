@@ -81,7 +81,7 @@ def test_a_page_keeps_its_address(api: Api) -> None:
     flask_app.add_url_rule("/sign-in", view_func=lambda: "page", methods=["GET", "POST"])
 
     def served(environ: dict[str, Any], start_response: Any) -> Any:
-        assert not wsgi.belongs_here(environ)
+        assert not wsgi.belongs_here(environ, api.site)
         return flask_app(environ, start_response)
 
     for client in (Client(flask_app), Client(served)):

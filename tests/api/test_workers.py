@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from app.queue import release, workers
+from app.queue import release, worker_stats, workers
 from tests.api.caller import TIME, Api, seconds_between
 
 SHOWN = {
@@ -246,7 +246,7 @@ class TestStats:
     def test_only_the_newest_changes(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
         for task_id in claimed(api, 4):
             api.post(f"/tasks/{task_id}/complete", {"worker_id": "w1"})
-        monkeypatch.setattr(workers, "STATS_CHANGES", 3)
+        monkeypatch.setattr(worker_stats, "CHANGES", 3)
         assert stats(api)["done"] == 3
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from app.api.dispatch import handle
-from app.api.http import Request, Response
-from app.db.errors import DatabaseUnavailable
+from app.api.request import Request
+from app.api.response import Response
+from app.errors import DatabaseUnavailable
 from app.queue import wrong_keys
 from tests.api.caller import API_KEY, Api
 

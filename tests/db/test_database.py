@@ -15,13 +15,13 @@ import pytest
 from app.config import from_values
 from app.db import Database, mysql
 from app.db.connection import Connection
-from app.db.errors import (
+from app.errors import (
     ConnectionLost,
     DatabaseBusy,
     DatabaseError,
     DatabaseUnavailable,
     Duplicate,
-    TooLarge,
+    StatementTooLong,
     TryAgain,
 )
 from app.site import Site
@@ -158,7 +158,7 @@ def test_too_large(mariadb: DatabaseServer, queue_url: str) -> None:
         error = failure(queue_url, sql("SELECT LENGTH(:text) AS length", text="x" * 200_000))
     finally:
         mariadb.client(f"SET GLOBAL max_allowed_packet = {before}")
-    check_says(error, TooLarge, "1153", "max_allowed_packet")
+    check_says(error, StatementTooLong, "1153", "max_allowed_packet")
 
 
 LOCK_WAIT: Statement = ("SET SESSION innodb_lock_wait_timeout = 1", {})

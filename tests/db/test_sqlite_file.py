@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.db.errors import DatabaseError, DatabaseUnavailable, Duplicate, TooLarge, TryAgain
 from app.db.sqlite import classify
+from app.errors import DatabaseError, DatabaseUnavailable, Duplicate, StatementTooLong, TryAgain
 from app.queue import task_types
 from app.site import Site
 from tests.support.queue import register, site_at
@@ -221,7 +221,7 @@ def test_a_locked_file_is_told_apart(tmp_path: Path) -> None:
         (sqlite3.OperationalError("what nobody has heard of"), DatabaseUnavailable),
         (sqlite3.DatabaseError("database disk image is malformed"), DatabaseUnavailable),
         (sqlite3.DatabaseError("file is not a database"), DatabaseUnavailable),
-        (sqlite3.DataError("string or blob too big"), TooLarge),
+        (sqlite3.DataError("string or blob too big"), StatementTooLong),
         (sqlite3.IntegrityError("UNIQUE constraint failed: tasks.dedupe_key"), Duplicate),
         (sqlite3.IntegrityError("NOT NULL constraint failed: tasks.status"), DatabaseError),
         (sqlite3.OperationalError('near "SELEC": syntax error'), DatabaseError),

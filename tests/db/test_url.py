@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import sqlalchemy
 
-from app.config import ConfigError, from_values
+from app.config import from_values
 from app.db.orm import engine_options
 from app.db.url import DatabaseUrl, from_parts, parse
+from app.errors import ConfigError
 from app.site import Site
 from tests.support.mariadb import DatabaseServer
 from tests.support.queue import site_at

@@ -17,12 +17,13 @@ from typing import Any, Callable, TypeVar
 import pytest
 
 from app.config import from_values
-from app.db.errors import DatabaseBusy
+from app.errors import DatabaseBusy
 from app.queue import claim as claiming
 from app.queue import create as creating
-from app.queue import history, leases, operate, read, task_types
+from app.queue import delete, history, leases, task_types
 from app.queue.claim import ClaimRequest
 from app.queue.fencing import LeaseRef
+from app.queue.find_task import find_task
 from app.queue.new_task import NewTask
 from app.queue.release import Release
 from app.queue.settle import Completion, Failure, Outcome, settle
@@ -165,14 +166,14 @@ def test_every_node_sees_what_another_acknowledged(sites: list[Site]) -> None:
     for turn in range(60):
         first, second, third = (sites[(turn + shift) % 3] for shift in range(3))
         (made,) = creating.create(first, [NewTask("job", {"turn": turn})])
-        assert read.get(second, made.id)["status"] == "pending"
+        assert find_task(second, made.id)["status"] == "pending"
         (task,) = claiming.claim(third, ClaimRequest("w", 1, 60)).tasks
         assert task["id"] == made.id
         lease_ref = LeaseRef(task["id"], "w", task["attempts"])
         assert leases.heartbeat(first, lease_ref)["status"] == "claimed"
         assert settle(second, [Completion(lease_ref, "1")])[0].refusal is None
-        assert read.get(third, made.id)["status"] == "completed"
-        operate.delete(first, made.id)
+        assert find_task(third, made.id)["status"] == "completed"
+        delete.delete(first, made.id)
         assert rows(second, f"SELECT id FROM tasks WHERE id = {made.id}") == []
 
 

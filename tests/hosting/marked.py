@@ -11,7 +11,7 @@ from app.install import releases
 from tests.support.checkout import copy_project
 from tests.support.site import Site, compile_folder
 
-# Added to app/api/http.py. The pause gives a switch time to come between a request's imports.
+# Added to app/api/response.py. The pause gives a switch time to come between a request's imports.
 TELL_MARKS = """
 
 def _marked(self, plain=Response.body):
@@ -20,7 +20,7 @@ def _marked(self, plain=Response.body):
 
     time.sleep(0.02)
     import app.queue.candidates
-    import app.queue.operate
+    import app.queue.cancel
 
     modules = [module for name, module in sys.modules.items() if name.split(".")[0] == "app"]
     self.payload["marks"] = sorted({getattr(module, "MARK", "none") for module in modules})
@@ -46,7 +46,7 @@ def build(folder: Path, version: str, added: Mapping[str, str] | None = None) ->
     for module in (project / "app").rglob("*.py"):
         with module.open("a", encoding="utf-8") as file:
             file.write(f'\nMARK = "{version}"\n')
-    for name, code in {"api/http": TELL_MARKS, **(added or {})}.items():
+    for name, code in {"api/response": TELL_MARKS, **(added or {})}.items():
         with (project / "app" / f"{name}.py").open("a", encoding="utf-8") as file:
             file.write(code)
     return releases.build(project, folder / f"{version}.zip")

@@ -59,7 +59,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (megabytes * MEGABYTE, megabytes * MEGABYTE))
 
     from app.api.dispatch import handle
-    from app.api.http import Request
+    from app.api.request import Request
     from app.config import from_values
     from app.queue import task_types
     from app.queue.schema import check

@@ -14,12 +14,22 @@ import pytest
 from app.db.connection import Connection
 from app.db.mysql import MySQLConnection
 from app.db.sqlite import SQLiteConnection
+from app.queue import (
+    cancel,
+    delete,
+    history,
+    leases,
+    release,
+    retry,
+    task_types,
+    workers,
+)
 from app.queue import claim as claiming
 from app.queue import create as creating
-from app.queue import leases, operate, read, release, task_types, workers
 from app.queue.candidates import SORT_KEYS, SORT_ORDERS, Filter, Order
 from app.queue.claim import ClaimRequest
 from app.queue.fencing import LeaseRef
+from app.queue.find_task import find_task
 from app.queue.new_task import NewTask
 from app.queue.settle import Completion, Failure, settle
 from app.site import Site
@@ -271,13 +281,13 @@ def change(prepared: Callable[[Site], Any], call: Callable[[Site, Any], Any]) ->
 def replace(site: Site, tasks: list[NewTask]) -> None:
     """A finished task gives up its key to a new one."""
     first = creating.create(site, tasks)[0].id
-    operate.cancel(site, first)
+    cancel.cancel(site, first)
     assert creating.create(site, tasks)[0].id > first
 
 
 def cancelled(site: Site) -> int:
     task_id = creating.create(site, new_tasks(site, 1))[0].id
-    operate.cancel(site, task_id)
+    cancel.cancel(site, task_id)
     return task_id
 
 
@@ -325,12 +335,12 @@ CHANGES: dict[str, Any] = {
     ),
     "cancel": change(
         lambda site: creating.create(site, new_tasks(site, 1)),
-        lambda site, made: operate.cancel(site, made[0].id),
+        lambda site, made: cancel.cancel(site, made[0].id),
     ),
-    "retry": change(cancelled, operate.retry),
-    "delete": change(cancelled, operate.delete),
-    "get": change(lambda site: 77, read.get),
-    "history": change(lambda site: 77, read.history),
+    "retry": change(cancelled, retry.retry),
+    "delete": change(cancelled, delete.delete),
+    "get": change(lambda site: 77, find_task),
+    "history": change(lambda site: 77, history.read),
 }
 
 

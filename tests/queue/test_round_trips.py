@@ -10,10 +10,11 @@ import pytest
 
 from app.queue import claim as claiming
 from app.queue import create as creating
-from app.queue import leases, read, release, task_types, workers
+from app.queue import history, leases, release, task_types, workers
 from app.queue.candidates import Filter, Order
 from app.queue.claim import ClaimRequest
 from app.queue.fencing import LeaseRef
+from app.queue.find_task import find_task
 from app.queue.new_task import NewTask
 from app.queue.settle import Completion, Failure, Outcome, settle
 from app.queue.upkeep.reclaim import BATCH
@@ -251,7 +252,7 @@ def test_workers(mariadb_site: Site, wire: Wire) -> None:
 
 def test_reading(mariadb_site: Site, wire: Wire) -> None:
     (task_id,) = fill(mariadb_site, 1)
-    count, found = wire.count(lambda: read.get(mariadb_site, task_id))
+    count, found = wire.count(lambda: find_task(mariadb_site, task_id))
     assert (found["id"], count) == (task_id, 1)
-    count, history = wire.count(lambda: read.history(mariadb_site, task_id))
-    assert (len(history), count) == (1, 1)
+    count, lines = wire.count(lambda: history.read(mariadb_site, task_id))
+    assert (len(lines), count) == (1, 1)

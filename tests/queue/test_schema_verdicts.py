@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from app.queue.errors import Invalid
+from app.errors import Invalid
 from app.queue.schema.check import Check
 from app.queue.schema.document import Document
 from app.queue.schemas import check_schema

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from app.api import fields
-from app.api.errors import ApiError
-from app.api.http import Response, success, success_with_fields
-from app.json_text import loads
+from app.api import fields, serializers
+from app.api.response import Response, success, success_with_fields
+from app.errors import ApiError
 from app.queue.candidates import SORT_KEYS, SORT_ORDERS, Filter, Order
 from app.queue.claim import ClaimRequest, claim
-from app.times import to_iso
 from app.wording import counted
 
 TYPE_CHECKING = False
@@ -16,7 +14,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.api.call import Call
-    from app.db.connection import Row
 
 CLAIM_OPTIONS: dict[str, fields.Reader] = {
     "type_pattern": fields.text(255),
@@ -61,7 +58,7 @@ def take(call: Call, options: dict[str, Any], worker_id: str) -> list[dict[str, 
     )
     result = claim(call.site, request)
     call.warnings += [f"no task type is named {name!r}" for name in result.unknown_types]
-    return [_shown(row) for row in result.tasks]
+    return [serializers.claimed_task(row) for row in result.tasks]
 
 
 def _told(number: int) -> str:
@@ -75,17 +72,3 @@ def _single(task: dict[str, Any]) -> Response:
     response = success_with_fields(task, "Task claimed successfully")
     response.payload["task"] = {**task, "parameters": task["params"]}
     return response
-
-
-def _shown(row: Row) -> dict[str, Any]:
-    return {
-        "id": row["id"],
-        "type": row["type"],
-        "params": loads(row["params_json"]),
-        "attempts": row["attempts"],
-        "max_attempts": row["max_attempts"],
-        "priority": -row["urgency"],
-        "lease": row["lease"],
-        "lease_expires_at": to_iso(row["due_at"]),
-        "created_at": to_iso(row["created_at"]),
-    }

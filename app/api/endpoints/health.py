@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from app.api.errors import RETRY_AFTER, log
-from app.api.http import Response, failure, success
-from app.db.errors import DatabaseError
+from app.api.error_responses import RETRY_AFTER
+from app.api.response import Response, failure, success
+from app.error_log import log
+from app.errors import DatabaseError
 from app.version import SCHEMA_VERSION, VERSION
 
 TYPE_CHECKING = False

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from app.api import fields
-from app.api.http import Response, success
+from app.api import fields, serializers
+from app.api.response import Response, success
 from app.queue import leases
 from app.queue.fencing import LeaseRef
-from app.times import to_iso
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from app.api.call import Call
-    from app.db.connection import Row
+    from app.queue.batch import ChangeResult
 
 MAX_TASKS = 100
 
@@ -36,7 +35,7 @@ ONE_HEARTBEAT = fields.Fields(
 def heartbeat(call: Call) -> Response:
     values = call.fields(HEARTBEAT)
     row = leases.heartbeat(call.site, _lease_ref(call, values), values.get("lease"))
-    return success(_kept(row), "Lease extended successfully")
+    return success(serializers.task(row, serializers.KEPT), "Lease extended successfully")
 
 
 def progress(call: Call) -> Response:
@@ -44,7 +43,8 @@ def progress(call: Call) -> Response:
     row = leases.report_progress(
         call.site, _lease_ref(call, values), values["progress"], values.get("message")
     )
-    return success({**_kept(row), "progress": row["progress"]}, "Progress noted successfully")
+    data = serializers.task(row, serializers.PROGRESSED)
+    return success(data, "Progress noted successfully")
 
 
 def heartbeat_many(call: Call) -> Response:
@@ -59,13 +59,10 @@ def heartbeat_many(call: Call) -> Response:
 
 def release(call: Call) -> Response:
     from app.queue import release as releasing
-    from app.queue.view import shown_status
 
     values = call.fields(RELEASE)
     row = releasing.release(call.site, _lease_ref(call, values), values.get("delay", 0.0))
-    run_at = to_iso(row["due_at"]) if row["status"] == "scheduled" else None
-    data = {"id": row["id"], "status": shown_status(row["status"]), "run_at": run_at}
-    return success(data, "Task released successfully")
+    return success(serializers.task(row, serializers.RELEASED), "Task released successfully")
 
 
 def _lease_ref(call: Call, values: dict[str, Any]) -> LeaseRef:
@@ -92,21 +89,7 @@ def _heartbeat(
     )
 
 
-def _kept(row: Row) -> dict[str, Any]:
-    return {
-        "id": row["id"],
-        "lease": row["lease"],
-        "lease_expires_at": to_iso(row["due_at"]),
-        "cancel_requested": bool(row["cancel_requested"]),
-    }
-
-
-def _brief(result: leases.KeepResult) -> dict[str, Any]:
-    refusal = result.refusal
-    if refusal is None:
-        return _kept(result.row)
-    return {
-        "id": result.heartbeat.lease_ref.task_id,
-        "code": refusal.code,
-        "error": refusal.message,
-    }
+def _brief(result: ChangeResult) -> dict[str, Any]:
+    if result.refusal is not None:
+        return serializers.refusal(result, result.refusal)
+    return serializers.task(result.row, serializers.KEPT)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from app.api import fields
+from app.api import fields, serializers
 from app.api.endpoints.claim import FOLDED_CLAIM, take
 from app.api.endpoints.leases import HOLDER
-from app.api.http import Response, success
+from app.api.response import Response, success
+from app.errors import TooLarge
 from app.json_text import dumps
-from app.queue.errors import TooLarge
 from app.queue.fencing import LeaseRef
 from app.queue.release import Release
 from app.queue.settle import Completion, Failure, Outcome, SettleResult, settle
-from app.queue.view import shown_status
-from app.times import to_iso
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from app.api.call import Call
+    from app.db.connection import Row
 
 MAX_OUTCOMES = 100
 MAX_ERROR_BYTES = 64 * 1024
@@ -76,9 +75,7 @@ def _settle_one(call: Call, values: dict[str, Any], succeeded: bool) -> Response
     options = _claim_options(call, values, lease_ref.worker_id)
     outcome = _outcome(call, lease_ref, values, succeeded, "")
     result = settle(call.site, [outcome])[0]
-    if result.refusal is not None:
-        raise result.refusal
-    data = _ended(result)
+    data = _ended(outcome, result.row_or_refusal())
     if options is not None:
         data["tasks"] = take(call, options, options["worker_id"])
     return success(
@@ -155,22 +152,15 @@ def cut(text: str) -> str:
     return encoded[:room].decode("utf-8", "ignore") + CUT_MARK
 
 
-def _ended(result: SettleResult) -> dict[str, Any]:
-    row = result.row or {}
-    data = {"id": row["id"], "status": shown_status(row["status"])}
-    if isinstance(result.outcome, Failure):
-        data["will_retry"] = data["status"] == "pending"
-    if isinstance(result.outcome, (Failure, Release)):
-        data["run_at"] = to_iso(row["due_at"]) if row["status"] == "scheduled" else None
-    return data
+def _ended(outcome: Outcome, row: Row) -> dict[str, Any]:
+    if isinstance(outcome, Failure):
+        return serializers.failed_task(row)
+    if isinstance(outcome, Release):
+        return serializers.task(row, serializers.RELEASED)
+    return serializers.task(row, serializers.COMPLETED)
 
 
 def _brief(result: SettleResult) -> dict[str, Any]:
-    refusal = result.refusal
-    if refusal is None:
-        return _ended(result)
-    return {
-        "id": result.outcome.lease_ref.task_id,
-        "code": refusal.code,
-        "error": refusal.message,
-    }
+    if result.refusal is not None:
+        return serializers.refusal(result, result.refusal)
+    return _ended(result.outcome, result.row)

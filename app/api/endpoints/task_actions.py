@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from app.api import serializers
 from app.api.fields import Fields
-from app.api.http import Response, success
-from app.queue import operate
-from app.queue.view import shown_status
+from app.api.response import Response, success
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,25 +14,25 @@ NOTHING = Fields({})
 
 
 def cancel(call: Call) -> Response:
+    from app.queue.cancel import cancel
+
     call.fields(NOTHING)
-    row = operate.cancel(call.site, call.task_id)
-    data = {
-        "id": row["id"],
-        "status": shown_status(row["status"]),
-        "cancel_requested": bool(row["cancel_requested"]),
-    }
+    data = serializers.task(cancel(call.site, call.task_id), serializers.CANCELLED)
     asked = "Cancel requested successfully: the worker hears it at its next heartbeat"
     return success(data, asked if data["cancel_requested"] else "Task cancelled successfully")
 
 
 def retry(call: Call) -> Response:
+    from app.queue.retry import retry
+
     call.fields(NOTHING)
-    row = operate.retry(call.site, call.task_id)
-    data = {key: row[key] for key in ("id", "status", "attempts", "max_attempts")}
+    data = serializers.task(retry(call.site, call.task_id), serializers.RETRIED)
     return success(data, "Task is pending again: retried successfully")
 
 
 def delete(call: Call) -> Response:
+    from app.queue.delete import delete
+
     call.fields(NOTHING)
-    operate.delete(call.site, call.task_id)
+    delete(call.site, call.task_id)
     return success({"id": call.task_id, "deleted": True}, "Task deleted successfully")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.api import fields
-from app.api.http import Response, success
+from app.api import fields, serializers
+from app.api.response import Response, success
 from app.queue import task_types
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ SETTINGS = {
     "timeout": fields.number(0.1),
     "retry_delay": fields.number(0),
     "retry_max_delay": fields.number(0),
-    "priority": fields.integer(-fields.MAX_PRIORITY, fields.MAX_PRIORITY),
+    "priority": fields.priority,
     "max_running": fields.integer(1, 1_000_000),
     "dedupe": fields.dedupe,
     "retention_days": fields.number(0),
@@ -26,6 +26,7 @@ REGISTER = fields.Fields(
     {"name": fields.text(255), "version": fields.text(50), "param_schema": fields.schema},
     **SETTINGS,
 )
+NOTHING = fields.Fields({})
 LIST = fields.Fields({}, active_only=fields.one_of(("true", "false", "1", "0")))
 
 
@@ -49,25 +50,37 @@ def register(call: Call) -> Response:
 
 
 def get(call: Call) -> Response:
-    return success(task_types.get(call.site, call.arguments["name"]), "Task type")
+    row = task_types.get(call.site, call.arguments["name"])
+    return success(serializers.task_type(row), "Task type")
 
 
 def list_all(call: Call) -> Response:
     active_only = call.read(LIST, call.request.query).get("active_only") in ("true", "1")
-    found = task_types.list_all(call.site, active_only)
+    found = [serializers.task_type(row) for row in task_types.list_all(call.site, active_only)]
     return success({"task_types": found, "count": len(found)}, "Task types")
 
 
-def switch(call: Call) -> Response:
-    """``activate`` and ``deactivate`` decide about new tasks, ``pause`` and ``resume`` about
-    handing them out.
-    """
-    call.fields(fields.Fields({}))
-    action = call.arguments["action"]
-    change = (
-        task_types.set_active if action in ("activate", "deactivate") else task_types.set_paused
-    )
-    value = action in ("activate", "pause")
-    return success(
-        change(call.site, call.arguments["name"], value), f"Task type {action}d successfully"
-    )
+def activate(call: Call) -> Response:
+    """A type that is not active takes no new tasks."""
+    call.fields(NOTHING)
+    row = task_types.set_active(call.site, call.arguments["name"], True)
+    return success(serializers.task_type(row), "Task type activated successfully")
+
+
+def deactivate(call: Call) -> Response:
+    call.fields(NOTHING)
+    row = task_types.set_active(call.site, call.arguments["name"], False)
+    return success(serializers.task_type(row), "Task type deactivated successfully")
+
+
+def pause(call: Call) -> Response:
+    """A paused type hands no tasks out."""
+    call.fields(NOTHING)
+    row = task_types.set_paused(call.site, call.arguments["name"], True)
+    return success(serializers.task_type(row), "Task type paused successfully")
+
+
+def resume(call: Call) -> Response:
+    call.fields(NOTHING)
+    row = task_types.set_paused(call.site, call.arguments["name"], False)
+    return success(serializers.task_type(row), "Task type resumed successfully")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from app.api import fields
+from app.api import fields, serializers
 from app.api.body import read_object
-from app.api.http import Response, success, success_with_fields
-from app.queue.errors import Invalid
+from app.api.response import Response, success, success_with_fields
 from app.wording import counted
 
 TYPE_CHECKING = False
@@ -20,7 +19,7 @@ MAX_LIMIT = 100
 
 TASK = fields.Fields(
     {"type": fields.text(255), "params": fields.json_object},
-    priority=fields.integer(-fields.MAX_PRIORITY, fields.MAX_PRIORITY),
+    priority=fields.priority,
     run_at=fields.time,
     delay=fields.number(0),
     max_attempts=fields.integer(1, 1000),
@@ -54,32 +53,24 @@ def create(call: Call) -> Response:
     from app.queue.create import create as create_tasks
 
     created = create_tasks(call.site, [_new_task(call, given, "")])[0]
-    shown = {"id": created.id, "type": given["type"], "status": created.status}
     if created.deduplicated:
-        data = {**shown, "dedupe_key": created.dedupe_key, "deduplicated": True}
+        data = {**serializers.task(created.row, serializers.EXISTING), "deduplicated": True}
         return success_with_fields(data, "An equal task exists already")
-    from app.times import to_iso
-
-    data = {
-        **shown,
-        "priority": created.priority,
-        "dedupe_key": created.dedupe_key,
-        "created_at": to_iso(created.created_at),
-    }
+    data = serializers.task(created.row, serializers.CREATED)
     return success_with_fields(data, "Task created successfully", 201)
 
 
 def get(call: Call) -> Response:
-    from app.queue import read
+    from app.queue.find_task import find_task
 
-    return success(read.get(call.site, call.task_id), "Task")
+    return success(serializers.task(find_task(call.site, call.task_id)), "Task")
 
 
 def history(call: Call) -> Response:
-    from app.queue import read
+    from app.queue import history
 
-    changes = read.history(call.site, call.task_id)
-    return success({"history": changes, "count": len(changes)}, "Task history")
+    lines = [serializers.history_line(row) for row in history.read(call.site, call.task_id)]
+    return success({"history": lines, "count": len(lines)}, "Task history")
 
 
 def list_all(call: Call) -> Response:
@@ -90,7 +81,8 @@ def list_all(call: Call) -> Response:
     if limit > MAX_LIMIT:
         call.warnings.append(f"limit was lowered from {limit} to {MAX_LIMIT}, the most at once")
         limit = MAX_LIMIT
-    tasks = listing.find(call.site, filters, limit, offset)
+    found = listing.find(call.site, filters, limit, offset)
+    tasks = [serializers.task(row) for row in found]
     more = len(tasks) == limit
     data = {
         "tasks": tasks,
@@ -105,18 +97,10 @@ def list_all(call: Call) -> Response:
 def _create_many(call: Call, given: dict[str, Any]) -> Response:
     from app.queue.create import create as create_tasks
 
-    new_tasks: list[NewTask] = []
-    errors: list[dict[str, str]] = []
-    for position, each in enumerate(call.read(TASKS, given)["tasks"]):
-        where = f"tasks[{position}]"
-        try:
-            if not isinstance(each, dict):
-                raise fields.invalid([{"path": where, "message": "must be an object, {…}"}])
-            new_tasks.append(_new_task(call, each, f"{where}."))
-        except Invalid as error:
-            errors += error.details
-    if errors:
-        raise fields.invalid(errors[:100])
+    given_tasks = call.read(TASKS, given)["tasks"]
+    new_tasks = fields.read_each(
+        given_tasks, "tasks", lambda each, where: _new_task(call, each, where)
+    )
     created = create_tasks(call.site, new_tasks) if new_tasks else []
     doubles = sum(each.deduplicated for each in created)
     data = {
@@ -129,7 +113,8 @@ def _create_many(call: Call, given: dict[str, Any]) -> Response:
 
 
 def _brief(created: Created) -> dict[str, Any]:
-    return {"id": created.id, "status": created.status, "deduplicated": created.deduplicated}
+    shown = serializers.task(created.row, serializers.CREATED_AMONG_MANY)
+    return {**shown, "deduplicated": created.deduplicated}
 
 
 def _new_task(call: Call, given: dict[str, Any], where: str) -> NewTask:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from app.api import fields
-from app.api.http import Response, success
+from app.api import fields, serializers
+from app.api.response import Response, success
+from app.errors import NotFound
 from app.json_text import dumps
 from app.queue import workers
-from app.queue.errors import NotFound
 from app.wording import counted
 
 TYPE_CHECKING = False
@@ -49,14 +49,16 @@ LIST = fields.Fields(
 def register(call: Call) -> Response:
     values = call.fields(REGISTER)
     worker_id = values.pop("worker_id", None)
-    return success(workers.register(call.site, worker_id, values), "Worker registered successfully")
+    row = workers.register(call.site, worker_id, values)
+    return success(serializers.worker(row), "Worker registered successfully")
 
 
 def heartbeat(call: Call) -> Response:
     call.fields(NOTHING)
     worker_id = worker_of(call)
     workers.heartbeat(call.site, worker_id)
-    return success(workers.get(call.site, worker_id), "Heartbeat recorded successfully")
+    row = workers.get(call.site, worker_id)
+    return success(serializers.worker(row), "Heartbeat recorded successfully")
 
 
 def deregister(call: Call) -> Response:
@@ -77,17 +79,21 @@ def list_all(call: Call) -> Response:
     if limit > MAX_LIMIT:
         call.warnings.append(f"limit was lowered from {limit} to {MAX_LIMIT}, the most at once")
         limit = MAX_LIMIT
-    found = workers.list_all(call.site, limit, offset)
+    rows = workers.list_all(call.site, limit, offset)
+    found = [{**serializers.worker(row), **serializers.worker_stats(row)} for row in rows]
     data = {"workers": found, "count": len(found), "limit": limit, "offset": offset}
     return success(data, "Workers")
 
 
 def get(call: Call) -> Response:
-    return success(workers.get(call.site, worker_of(call)), "Worker")
+    return success(serializers.worker(workers.get(call.site, worker_of(call))), "Worker")
 
 
 def stats(call: Call) -> Response:
-    return success(workers.stats(call.site, worker_of(call)), "Worker statistics")
+    row = workers.stats(call.site, worker_of(call))
+    shown = serializers.worker(row)
+    data = {name: shown[name] for name in ("id", "active_tasks", "last_seen_at")}
+    return success({**data, **serializers.worker_stats(row)}, "Worker statistics")
 
 
 def worker_of(call: Call) -> str:

@@ -56,9 +56,8 @@ def _lock(sql: Dialect, ids: list[int]) -> Statement:
 class _Transition:
     """How due tasks of one kind change."""
 
-    def __init__(self, old_status: str, assignments: str, new_status: str) -> None:
+    def __init__(self, old_status: str, new_status: str) -> None:
         self.old_status = old_status
-        self.assignments = assignments
         self.new_status = new_status
 
     def statements(self, sql: Dialect, settings: Settings, ids: list[int]) -> list[Statement]:
@@ -68,12 +67,12 @@ class _Transition:
         )
         update = (
             f"UPDATE tasks {sql.by_primary_key} "
-            f"SET status = '{self.new_status}', due_at = NULL{self.assignments.format(now=sql.now)}"
-            f" WHERE {condition}"
+            f"SET status = '{self.new_status}', due_at = NULL{self._assignments(sql)} "
+            f"WHERE {condition}"
         )
         noted: list[Statement] = []
         if self.old_status == "claimed":
-            noted = history.of_tasks(
+            noted = history.record(
                 settings,
                 sql,
                 condition,
@@ -82,14 +81,22 @@ class _Transition:
             )
         return [*noted, (update, {})]
 
+    def _assignments(self, sql: Dialect) -> str:
+        """What changes besides ``status`` and ``due_at``."""
+        if self.old_status == "scheduled":
+            return ""
+        assignments = ", claimed_by = NULL, lease = NULL"
+        if self.new_status != "pending":
+            assignments += f", completed_at = {sql.now}, cancel_requested = 0"
+        if self.new_status == "failed":
+            assignments += f", error_message = '{LEASE_EXPIRED}'"
+        return assignments
 
-NO_CLAIMER = ", claimed_by = NULL, lease = NULL"
-ENDED = f"{NO_CLAIMER}, completed_at = {{now}}, cancel_requested = 0"
 
-PROMOTE = _Transition("scheduled", "", "pending")
-REQUEUE = _Transition("claimed", NO_CLAIMER, "pending")
-DEAD_LETTER = _Transition("claimed", f"{ENDED}, error_message = '{LEASE_EXPIRED}'", "failed")
-CANCEL = _Transition("claimed", ENDED, "cancelled")
+PROMOTE = _Transition("scheduled", "pending")
+REQUEUE = _Transition("claimed", "pending")
+DEAD_LETTER = _Transition("claimed", "failed")
+CANCEL = _Transition("claimed", "cancelled")
 
 
 def _by_transition(rows: list[Row]) -> dict[_Transition, list[int]]:

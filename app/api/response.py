@@ -1,4 +1,4 @@
-"""A request and a response, independent of the server that carries them."""
+"""A response, independent of the server that carries it, and the envelope that it has."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
 # Responses are for the one who asked and for now; browsers must not guess at what they are.
@@ -35,37 +35,6 @@ REASONS = {
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
-
-
-class Request:
-    """``path`` begins after ``/api``, decoded; ``headers`` have lower-case names; ``body`` may be
-    a function that reads it; ``address`` is the caller's as the server sees it.
-    """
-
-    __slots__ = ("_body", "address", "headers", "method", "path", "query")
-
-    def __init__(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | Callable[[], bytes] = b"",
-        address: str = "",
-    ) -> None:
-        self.method = method
-        self.path = path
-        self.query = query or {}
-        self.headers = headers or {}
-        self.address = address
-        self._body = body
-
-    @property
-    def body(self) -> bytes:
-        """Read when it is first asked for. Raises ApiError when it cannot be."""
-        if not isinstance(self._body, bytes):
-            self._body = self._body()
-        return self._body
 
 
 class Response:

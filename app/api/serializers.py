@@ -1,0 +1,105 @@
+"""What the API shows of each thing: a task, a type, a worker, a line of history.
+
+The one place that says so. Calls that change a task show some of the fields that reading it shows,
+by the same names and in the same form.
+"""
+
+from __future__ import annotations
+
+from app.json_text import loads
+from app.queue.task_fields import FIELD_OF, FIELDS, SHOWN_WITH_CLAIM
+from app.times import to_iso
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from app.errors import QueueError
+    from app.queue.batch import ChangeResult
+
+    Row = Mapping[Any, Any]
+    Shown = dict[str, Any]
+
+ALL = tuple(field.name for field in FIELDS)
+CREATED = ("id", "type", "status", "priority", "dedupe_key", "created_at")
+EXISTING = ("id", "type", "status", "dedupe_key")
+CREATED_AMONG_MANY = ("id", "status")
+KEPT = ("id", "lease", "lease_expires_at", "cancel_requested")
+PROGRESSED = (*KEPT, "progress")
+COMPLETED = ("id", "status")
+RELEASED = ("id", "status", "run_at")
+CANCELLED = ("id", "status", "cancel_requested")
+RETRIED = ("id", "status", "attempts", "max_attempts")
+
+
+def task(row: Row, names: Sequence[str] = ALL) -> Shown:
+    """These fields of a task."""
+    return {name: FIELD_OF[name].show(row) for name in names}
+
+
+def claimed_task(row: Row) -> Shown:
+    return task(row, SHOWN_WITH_CLAIM)
+
+
+def failed_task(row: Row) -> Shown:
+    shown = task(row, COMPLETED)
+    return {**shown, "will_retry": shown["status"] == "pending", **task(row, ("run_at",))}
+
+
+def refusal(result: ChangeResult, error: QueueError) -> Shown:
+    """A task in a batch for which the call was refused."""
+    return {"id": result.task_id, "code": error.code, "error": error.message}
+
+
+def history_line(row: Row) -> Shown:
+    return {**row, "created_at": to_iso(row["created_at"])}
+
+
+def task_type(row: Row) -> Shown:
+    return {
+        "id": row["id"],
+        "name": row["name"],
+        "version": row["version"],
+        "param_schema": loads(row["param_schema_json"]),
+        "is_active": bool(row["is_active"]),
+        "is_paused": bool(row["is_paused"]),
+        "description": row["description"],
+        "max_attempts": row["max_attempts"],
+        "timeout": row["timeout"],
+        "retry_delay": row["retry_delay"],
+        "retry_max_delay": row["retry_max_delay"],
+        "priority": row["priority"],
+        "max_running": row["max_running"],
+        "retention_days": row["retention_days"],
+        "dedupe": loads(row["dedupe_json"]),
+        "created_at": to_iso(row["created_at"]),
+        "updated_at": to_iso(row["updated_at"]),
+    }
+
+
+def worker(row: Row) -> Shown:
+    return {
+        "id": row["id"],
+        "host": row["host"],
+        "version": row["version"],
+        "task_types": loads(row["task_types_json"]),
+        "concurrency": row["concurrency"],
+        "metadata": loads(row["metadata_json"]),
+        "registered_at": to_iso(row["registered_at"]),
+        "deregistered_at": to_iso(row["deregistered_at"]),
+        "first_seen_at": to_iso(row["first_seen_at"]),
+        "last_seen_at": to_iso(row["last_seen_at"]),
+        "active_tasks": row["active_tasks"],
+    }
+
+
+def worker_stats(row: Row) -> Shown:
+    """What a worker has done lately."""
+    mean = row["mean"]
+    return {
+        "done": int(row["done"]),
+        "failed": int(row["failed"]),
+        "mean_run_seconds": None if mean is None else round(float(mean), 3),
+        "since": to_iso(row["since"]),
+    }

@@ -1,0 +1,60 @@
+"""Workers of Spooled: registering, heartbeats, leaving."""
+
+from __future__ import annotations
+
+import math
+
+from app.api import fields
+from app.api.response import Response
+from app.api.spooled.fields import NOTHING, OLDER_NAMES, REGISTER, WORKER_HEARTBEAT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from app.api.call import Call
+
+HEARTBEAT_SECONDS = 30
+"""How often its workers are asked to say that they live. No lease depends on it."""
+
+
+def register_worker(call: Call) -> Response:
+    from app.queue import workers
+
+    values = call.fields(REGISTER)
+    for older, name in OLDER_NAMES.items():
+        if older in values:
+            values.setdefault(name, values[older])
+    if "queue_name" not in values:
+        raise fields.invalid([{"path": "queue_name", "message": "is required"}])
+    told = {
+        "host": values.get("hostname"),
+        "version": values.get("version"),
+        "task_types": [values["queue_name"]],
+        "concurrency": values.get("max_concurrency"),
+        "metadata": values.get("metadata"),
+    }
+    worker = workers.register(call.site, values.get("worker_id"), told)
+    payload = {
+        "id": worker["id"],
+        "queue_name": values["queue_name"],
+        "lease_duration_secs": math.ceil(call.site.settings.task_claim_timeout),
+        "heartbeat_interval_secs": HEARTBEAT_SECONDS,
+    }
+    return Response(201, payload)
+
+
+def heartbeat_worker(call: Call) -> Response:
+    from app.api.endpoints.workers import worker_of
+    from app.queue import workers
+
+    call.fields(WORKER_HEARTBEAT)
+    workers.heartbeat(call.site, worker_of(call))
+    return Response(200, {"success": True})
+
+
+def deregister_worker(call: Call) -> Response:
+    from app.api.endpoints.workers import worker_of
+    from app.queue import workers
+
+    call.fields(NOTHING)
+    workers.deregister(call.site, worker_of(call))
+    return Response(204, None)

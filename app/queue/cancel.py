@@ -1,0 +1,47 @@
+"""Cancelling: a waiting task ends, the worker of a claimed one is asked to stop."""
+
+from __future__ import annotations
+
+from app.errors import Conflict
+from app.queue import history
+from app.queue.change_id import new_change_id
+from app.queue.fencing import transact
+from app.queue.find_task import row_or_not_found
+from app.queue.task_fields import ALL_COLUMNS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from app.db.connection import Connection, Row
+    from app.site import Site
+
+
+def cancel(site: Site, task_id: int) -> Row:
+    """Cancel a waiting task; ask the worker of a claimed one to stop at its next heartbeat.
+
+    Cancelling twice is fine. Raises NotFound; Conflict when the task has ended otherwise.
+    """
+    rows = site.db.run(lambda connection: _cancel(connection, site, task_id))
+    row = row_or_not_found(rows, task_id)
+    if row["status"] not in ("cancelled", "claimed"):
+        raise Conflict(f"Task {task_id} is {row['status']} already: there is nothing to cancel")
+    return row
+
+
+def _cancel(connection: Connection, site: Site, task_id: int) -> dict[int, Row]:
+    sql = connection.dialect
+    change_id = new_change_id()
+    changed = f"id = {int(task_id)} AND change_id = {change_id}"
+    values = {"id": task_id}
+    waiting = (
+        f"UPDATE tasks {sql.by_primary_key} SET status = 'cancelled', due_at = NULL, "
+        f"change_id = {change_id}, completed_at = {sql.now} "
+        "WHERE id = :id AND status IN ('pending', 'scheduled')"
+    )
+    claimed = (
+        f"UPDATE tasks {sql.by_primary_key} SET cancel_requested = 1, change_id = {change_id} "
+        "WHERE id = :id AND status = 'claimed' AND cancel_requested = 0"
+    )
+    noted = history.record(site.settings, sql, changed, worker="NULL")
+    statements = [(waiting, values), *noted, (claimed, values)]
+    updates = [(task_id, change_id, 0), (task_id, change_id, len(statements) - 1)]
+    return transact(connection, statements, updates, ALL_COLUMNS)[1]

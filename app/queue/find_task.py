@@ -1,0 +1,27 @@
+"""Reading one task."""
+
+from __future__ import annotations
+
+from app.errors import NotFound
+from app.queue.task_fields import ALL_COLUMNS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from app.db.connection import Row
+    from app.site import Site
+
+
+def find_task(site: Site, task_id: int) -> Row:
+    """Everything about one task, with the name of its ``type``. Raises NotFound."""
+    sql = f"SELECT {ALL_COLUMNS} FROM tasks WHERE tasks.id = :id"
+    rows = site.db.run(lambda connection: connection.query(sql, {"id": task_id}))
+    return row_or_not_found({row["id"]: row for row in rows}, task_id)
+
+
+def row_or_not_found(rows: Mapping[int, Row], task_id: int) -> Row:
+    """The task's row among ``rows``. Raises NotFound."""
+    if task_id not in rows:
+        raise NotFound(f"Task {task_id} not found")
+    return rows[task_id]
