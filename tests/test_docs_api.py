@@ -367,7 +367,9 @@ STORY = [
     ("GET /v1/jobs/{id}", "/v1/jobs/5"),
     ("POST /v1/jobs/{id}/complete", "/v1/jobs/5/complete"),
 ]
-"""The examples in an order in which they can be sent, one after another, to a new queue."""
+"""The examples in an order in which they can be sent, one after another, to a new queue. Those of
+other endpoints are sent after these, in the order of the page.
+"""
 
 VARYING = {"timestamp", "version", "mean_run_seconds", "dedupe_key"}
 
@@ -389,8 +391,14 @@ def test_the_examples_are_what_the_server_says(tmp_path: Path) -> None:
     left["POST /workers/register"] = [
         Exchange(request_of("POST /workers/register"), 200, True, None)
     ]
+    others = [
+        (template, address(template, example))
+        for template, examples in left.items()
+        for example in examples
+        if template not in dict(STORY)
+    ]
     with create_app(site).app_context():
-        for template, path in STORY:
+        for template, path in [*STORY, *others]:
             example = left[template].pop(0)
             body = b"" if example.request is None else json.dumps(example.request).encode()
             method = template.partition(" ")[0]
@@ -401,6 +409,15 @@ def test_the_examples_are_what_the_server_says(tmp_path: Path) -> None:
             if example.response is not None:
                 assert comparable(example.response) == comparable(shown), template
     assert {template for template, examples in left.items() if examples} == set()
+
+
+def address(template: str, example: Exchange) -> str:
+    """The path for an example, by what its response says: the task 4 is at ``/tasks/4``."""
+    shown = example.response
+    path = template.partition(" ")[2]
+    for parameter, field in (("{id}", "id"), ("{worker}", "id"), ("{name}", "name")):
+        path = path.replace(parameter, str(shown.get(field)))
+    return path
 
 
 def request_of(template: str) -> Any:

@@ -9,7 +9,7 @@ import runpy
 import shlex
 import time
 
-from app.db.errors import DatabaseError
+from app.errors import DatabaseError
 from app.install.migrate import migrate
 from app.local.console import Console, counted, printable, shell_word
 from app.local.options import parse, workload_of

@@ -6,6 +6,7 @@ import secrets
 
 from app import config
 from app.config import Settings
+from app.errors import ConfigError
 from app.install.configuration import write_private
 from app.local.paths import CONFIG, FOLDER, SERVER_LOG, WORKER_LOG
 from app.local.steps import StepFailed
@@ -36,7 +37,7 @@ def read_settings() -> Settings:
     """The settings in it, checked. Raises StepFailed."""
     try:
         settings = config.load({"TASKMANAGER_CONFIG": str(CONFIG)})
-    except config.ConfigError as error:
+    except ConfigError as error:
         raise StepFailed(
             f"The tables could not be made, since {CONFIG} cannot be used: {error}. {ADVICE}"
         ) from None

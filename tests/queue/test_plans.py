@@ -5,12 +5,15 @@ made for it, in that index's order, reading few rows. Never a sort, never a scan
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from app.api.dispatch import handle
+from app.api.request import Request
 from app.db.connection import Connection
 from app.db.mysql import MySQLConnection
 from app.db.sqlite import SQLiteConnection
@@ -33,6 +36,8 @@ from app.queue.find_task import find_task
 from app.queue.new_task import NewTask
 from app.queue.settle import Completion, Failure, settle
 from app.site import Site
+from tests.api.addresses import NATIVE, address_of, template
+from tests.api.places import BODIES
 from tests.support.database import mariadb_with_tables
 from tests.support.mariadb import DatabaseServer
 from tests.support.queue import register, site_at
@@ -350,6 +355,50 @@ def test_change(big_site: Site, recorder: Recorder, name: str) -> None:
     subject = prepared(big_site)
     with few_rows(big_site), recorder.recording() as seen:
         call(big_site, subject)
+    check_mariadb(seen)
+
+
+COUNTS = "counts among all claimed tasks"
+ELSEWHERE = {
+    "GET /health": "changes nothing",
+    "GET /tasks": "a list, the operator path",
+    "GET /task-types": "sorts the types",
+    "GET /workers": COUNTS,
+    "GET /workers/{worker}": COUNTS,
+    "GET /workers/{worker}/stats": COUNTS,
+    "POST /workers/register": COUNTS,
+    "POST /workers/{worker}/heartbeat": COUNTS,
+}
+"""Endpoints whose statements are not of the kind that is looked for here, and why not."""
+
+REFUSALS = ("conflict", "not_owner", "unknown_type")
+ENDPOINTS = sorted({template(route) for route in NATIVE} - set(ELSEWHERE))
+
+
+def good_bodies(endpoint: str) -> list[dict[str, Any]]:
+    places = [each for each in BODIES if each.route == endpoint]
+    bodies = [each.wrap(each.good) for each in places]
+    return [{**body, "type": "kind-1"} if "type" in body else body for body in bodies] or [{}]
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_every_endpoint(
+    big_site: Site, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, endpoint: str
+) -> None:
+    """Whether a call is accepted or refused for the task's status, its statements are sent."""
+    monkeypatch.setattr(big_site.settings, "require_auth", False)
+    route = next(each for each in NATIVE if template(each) == endpoint)
+    seen: list[Seen] = []
+    for body in good_bodies(endpoint):
+        (lease_ref,) = take(big_site)
+        method, path = address_of(
+            route, id=str(lease_ref.task_id), name=f"kind-{EMPTY}", worker="w"
+        )
+        request = Request(method, path, {}, {}, json.dumps(body).encode())
+        with few_rows(big_site), recorder.recording() as sent:
+            response = handle(request, big_site)
+        assert response.payload.get("code") in (None, *REFUSALS), body
+        seen += sent
     check_mariadb(seen)
 
 
