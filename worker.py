@@ -163,7 +163,7 @@ class Job:
 
     @property
     def stopping(self) -> bool:
-        """Whether the worker is being stopped. It waits for this task, but not for ever."""
+        """Whether the worker is being stopped. It waits for this task, but not forever."""
         return bool(self._link.flag.value & STOPPING)
 
     def progress(self, percent: float, message: str = "") -> None:
@@ -698,7 +698,7 @@ def _options(command: F) -> F:
     """Gives a command all OPTIONS, in their order."""
     for name, variables, default, kind, text in reversed(OPTIONS):
         names = variables.split()
-        # A switch gets no type: click 8.2.0 would turn one of type BOOL round.
+        # A switch gets no type: click 8.2.0 would invert one of type BOOL.
         given: dict[str, Any] = {"cls": Switch, "is_flag": True} if kind is FLAG else {"type": kind}
         command = click.option(
             f"--{name}",
@@ -982,7 +982,7 @@ def counted(number: float, noun: str) -> str:
 
 
 def finite(value: Any) -> float | None:
-    """A number as a float, a timedelta in seconds; None for infinity, NaN and what is no number."""
+    """A number as a float, a timedelta in seconds; None for infinity, NaN and anything else."""
     try:
         number = float(value.total_seconds() if isinstance(value, timedelta) else value)
     except (TypeError, ValueError, OverflowError):
@@ -1280,7 +1280,8 @@ class MainLoop:
             self._exchange.make(now)
             self._executor.collect(0)
         else:
-            self._executor.collect(self._exchange.idle_time(now, TICK) or TICK)
+            idle = max(0.0, self._exchange.polling.idle_until - now)
+            self._executor.collect(min(TICK, idle) or TICK)
 
     def _check_limits(self, now: float) -> None:
         options, shutdown = self.options, self.shutdown
@@ -1306,7 +1307,7 @@ class MainLoop:
     def _is_done(self) -> bool:
         if len(self._held):
             return False
-        if self.options.until_empty and self._exchange.came_empty:
+        if self.options.until_empty and self._exchange.polling.came_empty:
             self.shutdown.wind_down("empty")
         return bool(self.shutdown.reason)
 
@@ -1341,7 +1342,7 @@ class State:
         self.error: Exception | None = None
 
     def as_dict(self, active: int) -> dict[str, Any]:
-        """What Worker.status returns, with so many handlers that run now."""
+        """What Worker.status returns; `active` handlers run now."""
         ended = self.counters.completed + self.counters.failed
         times = self.run_times
         return {
@@ -1553,6 +1554,10 @@ class Claim(Link):
             self.finished_at = time.monotonic()
             self.outcome = outcome
 
+    def release(self, **more: Any) -> None:
+        """Notes that the task is to be given back."""
+        self.finish({"release": True, **more})
+
     @property
     def report(self) -> dict[str, Any]:
         """Its outcome as the API takes it."""
@@ -1649,22 +1654,13 @@ class Exchange:
 
     def __post_init__(self) -> None:
         self._batching = Batching(self.options, self.held, self.shutdown, self.executor)
-        self._polling = Polling(self.options)
+        self.polling = Polling(self.options)
         self._backoff = Backoff(self.options.poll_interval, self.options.max_errors)
         self._again_at = 0.0  # no call before
         self._max_reports = MAX_PER_CALL
         self._report_alone = False  # without a claim in the same call
         self._unanswered: dict[str, Any] | None = None  # a claim
         self._warned: set[str] = set()
-
-    @property
-    def came_empty(self) -> bool:
-        """Whether the latest claim got no tasks."""
-        return self._polling.came_empty
-
-    def idle_time(self, now: float, longest: float) -> float:
-        """Seconds until the server is asked again because there was nothing."""
-        return min(longest, max(0.0, self._polling.idle_until - now))
 
     def hurry(self, now: float) -> None:
         """Cuts a pause after an error short: the worker is to end."""
@@ -1684,7 +1680,7 @@ class Exchange:
         """Whether to call the server now."""
         if now < self._again_at:
             return False
-        if self._batching.capacity() and now >= self._polling.idle_until:
+        if self._batching.capacity() and now >= self.polling.idle_until:
             return True
         finished = self.held.finished()
         if not finished:
@@ -1754,7 +1750,7 @@ class Exchange:
             claim.renewed(claim.task["lease"], sent_at, options.heartbeat_interval)
             self.held.add(claim)
             self.executor.enqueue(claim)
-        self._polling.note(len(claims), is_last=options.until_empty and not len(self.held))
+        self.polling.note(len(claims), is_last=options.until_empty and not len(self.held))
         for claim in claims:
             self.events.emit("job:claimed", claim)
 
@@ -1808,7 +1804,7 @@ class Batching:
         return max(0, min(missing, self.executor.runs_left(wanted), MAX_PER_CALL))
 
     def _own_size(self) -> int:
-        """As many tasks as take a moment, so that no other worker waits for those that this one
+        """As many tasks as take two seconds, so that no other worker waits for those that this one
         has only put aside.
         """
         concurrency = self.options.concurrency
@@ -1884,7 +1880,7 @@ class LastReport:
             held = self.held.not_lost()
             for claim in held:
                 claim.raise_flag(CANCELLED)
-                claim.finish({"release": True})
+                claim.release()
             for start in range(0, len(held), MAX_PER_CALL):
                 self._report(held[start : start + MAX_PER_CALL], until)
         except Exception:
@@ -1933,7 +1929,7 @@ def _new_worker_id() -> str:
 
 
 class BackgroundThread(threading.Thread):
-    """Does what cannot wait for the main thread, many times a second."""
+    """Does what cannot wait for the main thread, ten times a second."""
 
     def __init__(self, *duties: Callable[[], None]) -> None:
         super().__init__(name="background", daemon=True)
@@ -1989,7 +1985,7 @@ class LeaseRenewer:
             if entry is None:
                 claim.postpone(sent_at, pending)
             elif "code" in entry:
-                # Of one that is finished the report decides: it may just have been taken.
+                # Of a finished one the report decides: the server may just have taken it.
                 claim.lose()
             else:
                 claim.renewed(entry["lease"], sent_at, self.options.heartbeat_interval)
@@ -2121,7 +2117,7 @@ class Executor:
             if claim.lost:
                 self.held.lose(claim)
             else:
-                claim.finish({"release": True})
+                claim.release()
 
     def start_queued(self, now: float) -> None:
         """Starts as many queued tasks as there are idle slots."""
@@ -2134,11 +2130,11 @@ class Executor:
                 self.held.lose(claim)
             elif claim.type not in handlers:
                 log.warning("task %d: no handler for %s, left to others", claim.id, claim.type)
-                claim.finish({"release": True, "delay": NO_HANDLER_DELAY})
+                claim.release(delay=NO_HANDLER_DELAY)
             elif claim.expires_at < now:
                 waiting.append(claim)  # the next renewal tells whether it is still held
             elif not self._ends_in_time(claim, now):
-                claim.finish({"release": True})
+                claim.release()
                 self.shutdown.request("max_time")
                 break
             else:
@@ -2179,7 +2175,7 @@ class Executor:
                 # Released, it would be begun again and again and never count as tried.
                 claim.finish(failure(f"not finished within --max-time: stopped after {ran:.0f} s"))
             else:
-                claim.finish({"release": True})
+                claim.release()
             self._abandon(slot, claim)
 
     def collect(self, seconds: float) -> None:
@@ -2391,7 +2387,7 @@ class HandlerProcess:
         return bool(self._process.is_alive())
 
     def send(self, claim: Claim) -> None:
-        """Has a claim's task done."""
+        """Hands over a claim's task."""
         self._pipe.send((claim.task, claim.worker_id))
 
     def follow(self, claim: Claim) -> tuple[dict[str, Any], int]:
@@ -2419,7 +2415,7 @@ class HandlerProcess:
         return self._pipe.recv()
 
     def kill(self) -> None:
-        """And what it has started: all of it is one group of processes."""
+        """Kills it and what it has started, which are one group of processes."""
         if hasattr(os, "killpg"):
             with suppress(OSError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -2466,7 +2462,7 @@ def serve_process(
     if hasattr(os, "setpgrp"):
         os.setpgrp()  # so that what handlers start can be ended with it
     for number in (signal.SIGINT, signal.SIGTERM):
-        # Sent to the whole group they are the worker's affair. Not SIG_IGN: programs that a
+        # When the whole group gets them, the worker decides. Not SIG_IGN: programs that a
         # handler starts would inherit that.
         signal.signal(number, lambda *_: None)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -2658,7 +2654,7 @@ def log_holder(lock: LockFile, holder: Holder, max_age: float, is_watched: bool)
     if holder.pid and max_age and holder.age > max_age:
         log.error("%s, longer than %s: if it hangs, end it", text, counted(max_age, "second"))
         return 5
-    # In silence where each line becomes a mail of cron's.
+    # Silently where cron mails each line.
     log.log(logging.INFO if is_watched else logging.DEBUG, "%s: nothing to do", text)
     return 0
 
@@ -2698,7 +2694,7 @@ class LockFile:
         return None
 
     def leave(self) -> None:
-        """In a process that was forked off: the lock is the parent's alone."""
+        """Leaves the lock to the parent, in a process that was forked from it."""
         with suppress(OSError):
             os.close(self._file)
 
