@@ -1,4 +1,4 @@
-"""docs/guides.md goes through all blocks of the guides, each with a test or the reason for none."""
+"""docs/guides.md has all blocks and names of the guides, each with a test or a reason for none."""
 
 from __future__ import annotations
 
@@ -40,8 +40,18 @@ def test_each_has_a_test_or_a_reason(guide: str) -> None:
         assert tests or (shown == "—" and reason != "as pasted"), number
 
 
+def test_each_name_has_a_test() -> None:
+    _, _, names = TEXT.partition("\n## Names in other guides\n")
+    table = rows(names)
+    assert len(table) > 120
+    assert [row for row in table if len(row) != 3 or "::test_" not in row[2]] == []
+    ids = {each for row in table for each in quoted(row[2]) if "::" in each}
+    assert len(ids) > 80
+    assert [each for each in sorted(ids) if not is_test(each)] == []
+
+
 def test_every_test_of_the_guides_is_named() -> None:
-    """But for those of what the blocks do not say."""
+    """Except those for what the blocks do not say."""
     beside = {
         "test_without_a_key_the_refusal_says_so",
         "test_process_task_takes_what_the_options_say",

@@ -266,13 +266,7 @@ class TestReferences:
 
     def test_tests(self) -> None:
         ids = {each for each in quoted(PROSE) if "::" in each}
-        assert len(ids) > 80
         assert [each for each in sorted(ids) if not is_test(each)] == []
-
-    def test_each_name_in_other_guides_has_one(self) -> None:
-        table = rows(section("Names in other guides"))
-        assert len(table) > 120
-        assert [row for row in table if len(row) != 3 or "::test_" not in row[2]] == []
 
     def test_files(self) -> None:
         found = set(re.findall(r"\b(?:examples|tests|docs|bench)/[\w/@.-]+\.\w+", TEXT))
