@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import textwrap
 import threading
 from collections.abc import Mapping
 from datetime import datetime
@@ -99,9 +100,11 @@ class Workers:
         self.url, self.key = url, key
         self._started: list[subprocess.Popen[str]] = []
 
-    def write_handlers(self, source: str) -> None:
+    def write_handlers(self, *sources: str) -> None:
+        """Writes handlers.py from pieces of Python, each indented as its test is."""
         imports = "import os, time\nfrom worker import *\nfrom worker import task\n"
-        (self.folder / "handlers.py").write_text(imports + source, "utf-8")
+        text = imports + "\n".join(map(textwrap.dedent, sources))
+        (self.folder / "handlers.py").write_text(text, "utf-8")
 
     def start(self, *options: str, url: str | None = None, **env: str) -> subprocess.Popen[str]:
         """Starts a worker in the test's folder. Its output is in `errors` once it has ended."""

@@ -14,16 +14,19 @@ from tests.worker.support import SECONDS, Queue, Workers, finish, is_running
 START = """
 import multiprocessing, subprocess
 
-@task('t.start')
+
+@task("t.start")
 def start(params):
-    program = subprocess.Popen(['sleep', '3600'])
-    process = multiprocessing.get_context('fork').Process(target=time.sleep, args=(3600,))
+    program = subprocess.Popen(["sleep", "3600"])
+    process = multiprocessing.get_context("fork").Process(
+        target=time.sleep, args=(3600,)
+    )
     if not multiprocessing.current_process().daemon:
         process.start()
-    with open('pids', 'w') as file:
+    with open("pids", "w") as file:
         file.write(f"{program.pid} {process.pid or program.pid}\\n")
-    if params['seconds']:
-        time.sleep(params['seconds'])
+    if params["seconds"]:
+        time.sleep(params["seconds"])
     return [program.pid, process.pid]
 """
 MODES = pytest.mark.parametrize("options", [(), ("--processes",)], ids=["thread", "process"])
@@ -93,9 +96,15 @@ def test_a_session_of_its_own_lives_on(
     queue: Queue, workers: Workers, options: tuple[str, ...]
 ) -> None:
     workers.write_handlers(
-        "import subprocess\n@task('t.daemon')\ndef f(params):\n"
-        "    nowhere = {'stdout': subprocess.DEVNULL, 'stderr': subprocess.DEVNULL}\n"
-        "    return subprocess.Popen(['sleep', '3600'], start_new_session=True, **nowhere).pid\n"
+        """
+        import subprocess
+
+
+        @task("t.daemon")
+        def f(params):
+            nowhere = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            return subprocess.Popen(["sleep", "3600"], start_new_session=True, **nowhere).pid
+        """
     )
     queue.register("t.daemon")
     task_id = queue.create("t.daemon")
@@ -108,10 +117,15 @@ def test_a_session_of_its_own_lives_on(
 def test_a_pool_of_processes_can_be_ended(queue: Queue, workers: Workers) -> None:
     """Its processes take SIGTERM as other programs do, though the worker waits for its tasks."""
     workers.write_handlers(
-        "import multiprocessing\n"
-        "@task('t.pool')\ndef f(params):\n"
-        "    with multiprocessing.get_context('fork').Pool(2) as pool:\n"
-        "        return pool.map(abs, [-1, -2, 3])\n"
+        """
+        import multiprocessing
+
+
+        @task("t.pool")
+        def f(params):
+            with multiprocessing.get_context("fork").Pool(2) as pool:
+                return pool.map(abs, [-1, -2, 3])
+        """
     )
     queue.register("t.pool")
     ids = queue.create_many("t.pool", 2)
@@ -123,10 +137,14 @@ def test_a_pool_of_processes_can_be_ended(queue: Queue, workers: Workers) -> Non
 def test_the_death_of_a_handler_that_has_forked_is_noticed(queue: Queue, workers: Workers) -> None:
     """What it forked holds the pipe to the worker open."""
     workers.write_handlers(
-        "@task('t.dies')\ndef f(params, job):\n"
-        "    if job.attempt == 1:\n"
-        "        if os.fork():\n            os._exit(3)\n"
-        "        time.sleep(3600)\n"
+        """
+        @task("t.dies")
+        def f(params, job):
+            if job.attempt == 1:
+                if os.fork():
+                    os._exit(3)
+                time.sleep(3600)
+        """
     )
     queue.register("t.dies", retry_delay=0.1)
     task_id = queue.create("t.dies")
@@ -140,15 +158,20 @@ def test_the_death_of_a_handler_that_has_forked_is_noticed(queue: Queue, workers
 def test_a_task_that_no_process_began_is_no_attempt(
     queue: Queue, workers: Workers, died: str
 ) -> None:
-    loading = (
-        "import multiprocessing\n"
-        "if multiprocessing.parent_process() and not os.path.exists('well'):\n"
-        "    open('well', 'w').close()\n"
-        "    os._exit(7)\n"
-    )
+    die_once = """
+        import multiprocessing
+
+        if multiprocessing.parent_process() and not os.path.exists("well"):
+            open("well", "w").close()
+            os._exit(7)
+        """
     workers.write_handlers(
-        (loading if died == "loading" else "")
-        + "@task('t.pid')\ndef f(params):\n    return os.getpid()\n"
+        die_once if died == "loading" else "",
+        """
+        @task("t.pid")
+        def f(params):
+            return os.getpid()
+        """,
     )
     queue.register("t.pid", max_attempts=1)
     first = queue.create("t.pid")
@@ -171,9 +194,17 @@ def test_a_task_that_no_process_began_is_no_attempt(
 
 def test_processes_that_never_start_end_the_worker_with_4(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(
-        "import multiprocessing\n"
-        "if multiprocessing.parent_process():\n    os._exit(7)\n"
-        "@task('t.none')\ndef f(params):\n    return 1\n"
+        """
+        import multiprocessing
+
+        if multiprocessing.parent_process():
+            os._exit(7)
+
+
+        @task("t.none")
+        def f(params):
+            return 1
+        """
     )
     queue.register("t.none", max_attempts=1)
     ids = queue.create_many("t.none", 4)

@@ -78,8 +78,8 @@ def run(command: list[str], **env: str) -> str:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_tests_of_the_command_line_pass(version: str) -> None:
-    """Each option and switch: on the command line, by environment, by file, on and off; and the
-    command itself, with a server.
+    """Each option and switch: on the command line, by environment, by file, on and off; the help,
+    and what is said of wrong usage. What follows once the options are read is not click's.
     """
     path = {"PYTHONPATH": str(installed(version))}
     used = run([sys.executable, "-c", "import click; print(click.__file__)"], **path)
@@ -93,7 +93,13 @@ def test_the_tests_of_the_command_line_pass(version: str) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_line_from_cron_works(queue: Queue, workers: Workers, version: str) -> None:
     path = {"PYTHONPATH": str(installed(version))}
-    workers.write_handlers("@task('t.echo')\ndef echo(params):\n    return params\n")
+    workers.write_handlers(
+        """
+        @task("t.echo")
+        def echo(params):
+            return params
+        """
+    )
     queue.register("t.echo")
     ids = queue.create_many("t.echo", 2)
     code, output = workers.run("--until-empty", "--max-time", "55", "--lock", **path)

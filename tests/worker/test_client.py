@@ -172,7 +172,13 @@ def test_a_login_is_never_printed(
 ) -> None:
     queue = Queue(server)
     workers = Workers(tmp_path, queue.url, queue.key)
-    workers.write_handlers("@task('t.do')\ndef f(params):\n    return 1\n")
+    workers.write_handlers(
+        """
+        @task("t.do")
+        def f(params):
+            return 1
+        """
+    )
     good = queue.url.replace("//", "//user:secret@")
     away = f"http://user:secret@127.0.0.1:{free_port()}/api"
     for url, code in ((good, 0), (away, 1), (good + "/elsewhere", None)):

@@ -142,12 +142,23 @@ def test_an_event_that_there_is_not_is_refused() -> None:
 @sqlite
 def test_listeners_in_the_handlers_file(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(
-        "import json\n"
-        "@task('t.do')\ndef f(params):\n    return 1 / params['number']\n"
-        "def note(told):\n"
-        "    with open('events', 'a') as file:\n"
-        "        file.write(json.dumps(told, default=str) + '\\n')\n"
-        "for event in EVENTS:\n    on(event)(note)\n"
+        """
+        import json
+
+
+        @task("t.do")
+        def f(params):
+            return 1 / params["number"]
+
+
+        def note(told):
+            with open("events", "a") as file:
+                file.write(json.dumps(told, default=str) + "\\n")
+
+
+        for event in EVENTS:
+            on(event)(note)
+        """
     )
     queue.register("t.do")
     zero, one_ = queue.create_many("t.do", 2)

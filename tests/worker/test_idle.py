@@ -10,8 +10,14 @@ from tests.worker.support import Queue, Workers, finish, read_until
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
-def test_polls_slow_down_and_begin_anew_after_work(queue: Queue, workers: Workers) -> None:
-    workers.write_handlers("@task('t.one')\ndef f(params):\n    return 1\n")
+def test_polls_slow_down_and_begin_again_after_work(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(
+        """
+        @task("t.one")
+        def f(params):
+            return 1
+        """
+    )
     queue.register("t.one")
     with HttpProxy(queue.url) as proxy:
         options = ("--debug", "--poll-interval", "0.1", "--max-poll-interval", "0.5")
@@ -34,7 +40,13 @@ def test_polls_slow_down_and_begin_anew_after_work(queue: Queue, workers: Worker
 
 
 def test_a_longest_pause_below_the_first_changes_nothing(queue: Queue, workers: Workers) -> None:
-    workers.write_handlers("@task('t.one')\ndef f(params):\n    return 1\n")
+    workers.write_handlers(
+        """
+        @task("t.one")
+        def f(params):
+            return 1
+        """
+    )
     queue.register("t.one")
     env = {"POLLING_INTERVAL": "0.2", "MAX_POLL_INTERVAL": "0.1", "DEBUG": "1"}
     worker = workers.start(**env)

@@ -17,9 +17,13 @@ sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 @sqlite
 def test_extend_makes_the_lease_end_later(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(
-        "@task('t.extend')\ndef f(params, job):\n"
-        "    job.extend(5000)\n"
-        "    while not os.path.exists('open'):\n        time.sleep(0.02)\n"
+        """
+        @task("t.extend")
+        def f(params, job):
+            job.extend(5000)
+            while not os.path.exists("open"):
+                time.sleep(0.02)
+        """
     )
     queue.register("t.extend", timeout=20)
     task_id = queue.create("t.extend")
@@ -43,12 +47,16 @@ def test_extend_refuses_a_lease_that_is_none() -> None:
 @sqlite
 def test_enqueue_adds_a_task_once_however_often_it_is_tried(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(
-        "@task('t.parent')\ndef f(params, job):\n"
-        "    made = job.enqueue('t.child', {'parent': job.id}, priority=7, tags=['family'])\n"
-        "    for _ in range(2):\n"
-        "        job.enqueue('t.twin', {}, dedupe=False)\n"
-        "    if job.attempt == 1:\n        raise OSError('after the child was made')\n"
-        "    return made\n"
+        """
+        @task("t.parent")
+        def f(params, job):
+            made = job.enqueue("t.child", {"parent": job.id}, priority=7, tags=["family"])
+            for _ in range(2):
+                job.enqueue("t.twin", {}, dedupe=False)
+            if job.attempt == 1:
+                raise OSError("after the child was made")
+            return made
+        """
     )
     queue.register("t.parent", retry_delay=0.1)
     queue.register("t.child")
@@ -68,7 +76,13 @@ def test_enqueue_adds_a_task_once_however_often_it_is_tried(queue: Queue, worker
 def test_enqueue_of_an_unknown_type_is_an_error_of_the_handler(
     queue: Queue, workers: Workers
 ) -> None:
-    workers.write_handlers("@task('t.parent')\ndef f(params, job):\n    job.enqueue('t.nothing')\n")
+    workers.write_handlers(
+        """
+        @task("t.parent")
+        def f(params, job):
+            job.enqueue("t.nothing")
+        """
+    )
     queue.register("t.parent")
     task_id = queue.create("t.parent")
     assert workers.run("--until-empty")[0] == 0
@@ -79,11 +93,16 @@ def test_enqueue_of_an_unknown_type_is_an_error_of_the_handler(
 @sqlite
 def test_a_log_line_names_its_task(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(
-        "import logging\n"
-        "@task('t.log')\ndef f(params, job):\n"
-        "    job.log('a first \\udcff word')\n"
-        "    job.log({'a': 'warning'}, logging.WARNING)\n"
-        "    job.log('a detail', logging.DEBUG)\n"
+        """
+        import logging
+
+
+        @task("t.log")
+        def f(params, job):
+            job.log("a first \\udcff word")
+            job.log({"a": "warning"}, logging.WARNING)
+            job.log("a detail", logging.DEBUG)
+        """
     )
     queue.register("t.log")
     first, second = queue.create_many("t.log", 2)
@@ -108,11 +127,15 @@ def test_stopping_tells_that_the_worker_waits(
     queue: Queue, workers: Workers, options: tuple[str, ...]
 ) -> None:
     workers.write_handlers(
-        "@task('t.stop')\ndef f(params, job):\n"
-        "    before = job.stopping\n"
-        "    open('began', 'w').close()\n"
-        "    while not job.stopping:\n        time.sleep(0.02)\n"
-        "    return [before, job.stopping, job.cancelled]\n"
+        """
+        @task("t.stop")
+        def f(params, job):
+            before = job.stopping
+            open("began", "w").close()
+            while not job.stopping:
+                time.sleep(0.02)
+            return [before, job.stopping, job.cancelled]
+        """
     )
     queue.register("t.stop")
     task_id = queue.create("t.stop")

@@ -67,9 +67,7 @@ def test_a_lost_lease_tells_the_handler_and_is_not_settled(queue: Queue, workers
 
 
 def test_a_rival_that_took_over_keeps_its_tasks(queue: Queue, workers: Workers) -> None:
-    workers.write_handlers(
-        HOLD + "    # Reached by the first alone: the second is never started.\n"
-    )
+    workers.write_handlers(HOLD)  # only the first is started
     queue.register("t.hold", timeout=0.5)
     ids = queue.create_many("t.hold", 2)
     gate = workers.folder / "open"

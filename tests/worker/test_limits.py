@@ -22,7 +22,11 @@ def hang(params, job):
     while not job.cancelled:
         time.sleep(0.02)
 """
-REASON = "@on('stopped')\ndef note(told):\n    print('because of', told['reason'])\n"
+REASON = """
+@on("stopped")
+def note(told):
+    print("because of", told["reason"])
+"""
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -39,8 +43,14 @@ def test_max_time_fails_what_had_most_of_it_and_releases_what_had_less(
     queue: Queue, workers: Workers
 ) -> None:
     workers.write_handlers(
-        HANG + "@task('t.first')\ndef first(params, job):\n"
-        "    time.sleep(3.6)\n    job.enqueue('t.hang')\n    hang(params, job)\n"
+        HANG,
+        """
+        @task("t.first")
+        def first(params, job):
+            time.sleep(3.6)
+            job.enqueue("t.hang")
+            hang(params, job)
+        """,
     )
     queue.register("t.first")
     queue.register("t.hang")
@@ -59,8 +69,12 @@ def test_nothing_is_begun_that_takes_longer_than_the_time_left(
     queue: Queue, workers: Workers
 ) -> None:
     workers.write_handlers(
-        "@task('t.slow')\ndef f(params):\n"
-        "    open(f\"began-{params['number']}\", 'w').close()\n    time.sleep(6.5)\n"
+        """
+        @task("t.slow")
+        def f(params):
+            open(f"began-{params['number']}", "w").close()
+            time.sleep(6.5)
+        """
     )
     queue.register("t.slow")
     ids = queue.create_many("t.slow", 3)
@@ -73,8 +87,15 @@ def test_nothing_is_begun_that_takes_longer_than_the_time_left(
 
 def test_max_memory_ends_a_worker_that_has_grown(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(
-        REASON + "kept = []\n@task('t.grow')\ndef f(params):\n"
-        "    kept.append(b'x' * (200 << 20) if params['number'] == 1 else b'')\n"
+        REASON,
+        """
+        kept = []
+
+
+        @task("t.grow")
+        def f(params):
+            kept.append(b"x" * (200 << 20) if params["number"] == 1 else b"")
+        """,
     )
     queue.register("t.grow")
     ids = queue.create_many("t.grow", 4)
@@ -87,9 +108,15 @@ def test_max_memory_ends_a_worker_that_has_grown(queue: Queue, workers: Workers)
 
 def test_max_memory_replaces_a_process_that_has_grown(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(
-        "kept = []\n@task('t.grow')\ndef f(params):\n"
-        "    kept.append(b'x' * (200 << 20) if params['number'] == 1 else b'')\n"
-        "    return os.getpid()\n"
+        """
+        kept = []
+
+
+        @task("t.grow")
+        def f(params):
+            kept.append(b"x" * (200 << 20) if params["number"] == 1 else b"")
+            return os.getpid()
+        """
     )
     queue.register("t.grow")
     ids = queue.create_many("t.grow", 4)
@@ -99,7 +126,13 @@ def test_max_memory_replaces_a_process_that_has_grown(queue: Queue, workers: Wor
 
 
 def test_max_runs_is_exact_with_several_at_once(queue: Queue, workers: Workers) -> None:
-    workers.write_handlers("@task('t.one')\ndef f(params):\n    time.sleep(0.01)\n")
+    workers.write_handlers(
+        """
+        @task("t.one")
+        def f(params):
+            time.sleep(0.01)
+        """
+    )
     queue.register("t.one")
     ids = queue.create_many("t.one", 12)
     code, output = workers.run("--max-runs", "7", "--concurrency", "3")
@@ -113,8 +146,13 @@ def test_a_fatal_error_ends_the_worker_with_4(
     queue: Queue, workers: Workers, options: tuple[str, ...]
 ) -> None:
     workers.write_handlers(
-        REASON + "@task('t.disk')\ndef f(params):\n"
-        "    if params['number'] == 1:\n        raise FatalError('no space left')\n"
+        REASON,
+        """
+        @task("t.disk")
+        def f(params):
+            if params["number"] == 1:
+                raise FatalError("no space left")
+        """,
     )
     queue.register("t.disk")
     ids = queue.create_many("t.disk", 4)
@@ -133,7 +171,12 @@ def test_what_outlives_the_shutdown_timeout_is_released(
     queue: Queue, workers: Workers, options: tuple[str, ...]
 ) -> None:
     workers.write_handlers(
-        "@task('t.deaf')\ndef f(params):\n    open('began', 'w').close()\n    time.sleep(3600)\n"
+        """
+        @task("t.deaf")
+        def f(params):
+            open("began", "w").close()
+            time.sleep(3600)
+        """
     )
     queue.register("t.deaf")
     task_id = queue.create("t.deaf")
@@ -149,9 +192,14 @@ def test_what_outlives_the_shutdown_timeout_is_released(
 
 def test_until_empty_waits_for_what_runs(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(
-        REASON + "@task('t.parent')\ndef f(params, job):\n"
-        "    time.sleep(0.5)\n"
-        "    if params['depth']:\n        job.enqueue('t.parent', {'depth': params['depth'] - 1})\n"
+        REASON,
+        """
+        @task("t.parent")
+        def f(params, job):
+            time.sleep(0.5)
+            if params["depth"]:
+                job.enqueue("t.parent", {"depth": params["depth"] - 1})
+        """,
     )
     queue.register("t.parent")
     queue.create("t.parent", {"depth": 2})
@@ -170,7 +218,7 @@ def timed(workers: Workers, *options: str) -> tuple[int, str, float]:
 
 
 def test_max_time_counts_the_imports_of_the_handlers(queue: Queue, workers: Workers) -> None:
-    workers.write_handlers("time.sleep(6)\n" + HANG)
+    workers.write_handlers("time.sleep(6)", HANG)
     queue.register("t.hang")
     task_id = queue.create("t.hang")
     code, output, seconds = timed(workers, "--max-time", "14")
@@ -219,8 +267,13 @@ def test_a_task_whose_process_is_still_loading_is_given_back(
     queue: Queue, workers: Workers
 ) -> None:
     workers.write_handlers(
-        "import multiprocessing\n"
-        "if multiprocessing.parent_process():\n    time.sleep(3600)\n" + HANG
+        """
+        import multiprocessing
+
+        if multiprocessing.parent_process():
+            time.sleep(3600)
+        """,
+        HANG,
     )
     queue.register("t.hang", max_attempts=1)
     task_id = queue.create("t.hang")
@@ -232,7 +285,13 @@ def test_a_task_whose_process_is_still_loading_is_given_back(
 
 def test_the_time_of_a_shell_before_it_does_not_count(queue: Queue, workers: Workers) -> None:
     """`sleep; exec worker.py` is one process, and older than the worker."""
-    workers.write_handlers("@task('t.quick')\ndef f(params):\n    return 1\n")
+    workers.write_handlers(
+        """
+        @task("t.quick")
+        def f(params):
+            return 1
+        """
+    )
     queue.register("t.quick")
     task_id = queue.create("t.quick")
     program = shlex.join([sys.executable, str(PROJECT / "worker.py")])

@@ -25,7 +25,19 @@ def f(params):
     while not os.path.exists('open'):
         time.sleep(0.02)
 """
-ECHO = "@task('t.echo')\ndef f(params):\n    return params\n"
+ECHO = """
+@task("t.echo")
+def f(params):
+    return params
+"""
+OTHER = """
+from worker import task
+
+
+@task("t.other")
+def other(params):
+    return 1
+"""
 
 sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -73,8 +85,7 @@ def test_the_log_file_tells_who_has_the_lock(queue: Queue, workers: Workers) -> 
 @sqlite
 def test_another_kind_of_worker_is_not_locked_out(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(HOLD)
-    other = "from worker import task\n@task('t.other')\ndef f(params):\n    return 1\n"
-    (workers.folder / "other.py").write_text(other)
+    (workers.folder / "other.py").write_text(OTHER)
     queue.register("t.hold")
     queue.register("t.other")
     queue.create("t.hold", {"number": 0})
@@ -103,15 +114,20 @@ def test_what_a_handler_forks_does_not_keep_the_lock(
 ) -> None:
     """Not even one that lives on because it has made itself a session of its own."""
     workers.write_handlers(
-        "@task('t.fork')\ndef f(params):\n"
-        "    if os.path.exists('forked'):\n        return\n"
-        "    if not os.fork():\n"
-        "        os.setsid()\n"
-        "        os.close(1)\n"
-        "        os.close(2)\n"
-        "        with open('forked', 'w') as file:\n            file.write(f'{os.getpid()}\\n')\n"
-        "        time.sleep(3600)\n"
-        "    time.sleep(3600)\n"
+        """
+        @task("t.fork")
+        def f(params):
+            if os.path.exists("forked"):
+                return
+            if not os.fork():
+                os.setsid()
+                os.close(1)
+                os.close(2)
+                with open("forked", "w") as file:
+                    file.write(f"{os.getpid()}\\n")
+                time.sleep(3600)
+            time.sleep(3600)
+        """
     )
     queue.register("t.fork", timeout=1)
     task_id = queue.create("t.fork")
@@ -132,14 +148,24 @@ def test_what_a_handler_forks_does_not_keep_the_lock(
 def test_a_lock_that_was_left_locked_ends_with_5(queue: Queue, workers: Workers) -> None:
     """By a program that was given the descriptor, whose worker has ended."""
     workers.write_handlers(
-        "import subprocess\n@task('t.leak')\ndef f(params):\n"
-        "    for name in os.listdir('/proc/self/fd'):\n"
-        "        path = f'/proc/self/fd/{name}'\n"
-        "        if os.path.exists(path) and os.readlink(path).endswith('my.lock'):\n"
-        "            program = subprocess.Popen(\n"
-        "                ['sleep', '3600'], pass_fds=[int(name)], start_new_session=True,\n"
-        "                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n"
-        "    return program.pid\n"
+        """
+        import subprocess
+
+
+        @task("t.leak")
+        def f(params):
+            for name in os.listdir("/proc/self/fd"):
+                path = f"/proc/self/fd/{name}"
+                if os.path.exists(path) and os.readlink(path).endswith("my.lock"):
+                    program = subprocess.Popen(
+                        ["sleep", "3600"],
+                        pass_fds=[int(name)],
+                        start_new_session=True,
+                        stdout=subprocess.DEVNULL,
+                        stderr=subprocess.DEVNULL,
+                    )
+            return program.pid
+        """
     )
     queue.register("t.leak")
     task_id = queue.create("t.leak")

@@ -10,10 +10,15 @@ import sys
 import pytest
 
 from tests.support.http_proxy import HttpProxy, ProxiedCall
+from tests.support.net import wait_until
 from tests.support.server import PROJECT
-from tests.worker.support import Queue, Workers
+from tests.worker.support import SECONDS, Queue, Workers, finish, read_until
 
-MIXED = "@task('t.mixed')\ndef f(params):\n    return 1 / params['number']\n"
+MIXED = """
+@task("t.mixed")
+def f(params):
+    return 1 / params["number"]
+"""
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -65,7 +70,12 @@ def test_a_file_takes_the_log_instead_of_the_terminal(queue: Queue, workers: Wor
 
 def test_json_lines_have_fields_for_machines(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(
-        MIXED + "@on('job:failed')\ndef broken(told):\n    raise KeyError('žluťoučký')\n"
+        MIXED,
+        """
+        @on("job:failed")
+        def broken(told):
+            raise KeyError("žluťoučký")
+        """,
     )
     queue.register("t.mixed")
     failing, fine = queue.create_many("t.mixed", 2)
@@ -137,7 +147,13 @@ def test_no_line_can_be_forged(queue: Queue, workers: Workers, options: tuple[st
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
 def test_json_is_json_on_every_terminal(queue: Queue, workers: Workers, encoding: str) -> None:
     words = "žluťoučký é \x9b 🐎 \\udcff \u2028"
-    workers.write_handlers(f"@task('t.words')\ndef f(params, job):\n    job.log({words!r})\n")
+    workers.write_handlers(
+        f"""
+        @task("t.words")
+        def f(params, job):
+            job.log({words!r})
+        """
+    )
     queue.register("t.words")
     queue.create("t.words")
     code, output = workers.run("--until-empty", "--log-json", PYTHONIOENCODING=encoding)
@@ -166,10 +182,13 @@ def test_what_the_guides_look_for_is_there(queue: Queue, workers: Workers) -> No
 def test_closed_files_change_no_exit_code(queue: Queue, workers: Workers, closed: str) -> None:
     """Nor does what is meant for the terminal go into a file that was opened since."""
     workers.write_handlers(
-        "@task('t.fatal')\ndef f(params):\n"
-        "    os.kill(os.getppid() if params['process'] else os.getpid(), 15)\n"
-        "    print('for the terminal')\n"
-        "    raise FatalError('for the log')\n"
+        """
+        @task("t.fatal")
+        def f(params):
+            os.kill(os.getppid() if params["process"] else os.getpid(), 15)
+            print("for the terminal")
+            raise FatalError("for the log")
+        """
     )
     queue.register("t.fatal")
     queue.create("t.fatal", {"process": False})
@@ -186,3 +205,15 @@ def test_closed_files_change_no_exit_code(queue: Queue, workers: Workers, closed
     assert done.returncode == 4, done.stderr
     assert ("for the log" in done.stderr) == ("2>&-" not in closed)
     assert json.loads((workers.folder / "my.lock").read_text())["pid"] > 0
+
+
+def test_debug_logs_more(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(MIXED)
+    queue.register("t.mixed")
+    with HttpProxy(queue.url) as proxy:
+        worker = workers.start("--poll-interval", "3600", url=proxy.url)
+        wait_until(lambda: proxy.count("/claim"), SECONDS, "a claim that brings nothing")
+        worker.terminate()
+        assert "asking again" not in finish(worker)[1]
+        worker = workers.start("--poll-interval", "3600", url=proxy.url, DEBUG="1")
+        assert "DEBUG no tasks; asking again in 3600 seconds" in read_until(worker, "asking again")

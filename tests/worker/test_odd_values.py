@@ -152,12 +152,18 @@ class TestOfHandlers:
 @pytest.mark.parametrize("options", [(), ("--processes",)], ids=["thread", "process"])
 def test_async_handlers_are_run(queue: Queue, workers: Workers, options: tuple[str, ...]) -> None:
     workers.write_handlers(
-        "import asyncio\n"
-        "@task('t.async')\nasync def f(params, job):\n"
-        "    job.progress(50)\n"
-        "    await asyncio.sleep(0.01)\n"
-        "    if params['number'] == 1:\n        raise PermanentError('no')\n"
-        "    return await asyncio.gather(*(asyncio.sleep(0.01, n) for n in (1, 2)))\n"
+        """
+        import asyncio
+
+
+        @task("t.async")
+        async def f(params, job):
+            job.progress(50)
+            await asyncio.sleep(0.01)
+            if params["number"] == 1:
+                raise PermanentError("no")
+            return await asyncio.gather(*(asyncio.sleep(0.01, n) for n in (1, 2)))
+        """
     )
     queue.register("t.async")
     fine, bad = queue.create_many("t.async", 2)
@@ -233,8 +239,19 @@ class TestWhateverEnds:
         self, queue: Queue, workers: Workers
     ) -> None:
         workers.write_handlers(
-            "import sys\n@task('t.do')\ndef f(params):\n    return 1\n"
-            "@on('job:completed')\ndef enough(told):\n    sys.exit(9)\n"
+            """
+            import sys
+
+
+            @task("t.do")
+            def f(params):
+                return 1
+
+
+            @on("job:completed")
+            def enough(told):
+                sys.exit(9)
+            """
         )
         queue.register("t.do")
         ids = queue.create_many("t.do", 3)
@@ -276,7 +293,13 @@ class TestOfServers:
     def test_an_odd_answer_is_asked_for_again(
         self, queue: Queue, workers: Workers, call: str, data: Any
     ) -> None:
-        workers.write_handlers("@task('t.do')\ndef f(params):\n    return params['number']\n")
+        workers.write_handlers(
+            """
+            @task("t.do")
+            def f(params):
+                return params["number"]
+            """
+        )
         queue.register("t.do", max_attempts=1)
         ids = queue.create_many("t.do", 3)
 
@@ -296,7 +319,13 @@ class TestOfServers:
     def test_a_server_that_only_answers_oddly_ends_with_1(
         self, queue: Queue, workers: Workers
     ) -> None:
-        workers.write_handlers("@task('t.do')\ndef f(params):\n    return 1\n")
+        workers.write_handlers(
+            """
+            @task("t.do")
+            def f(params):
+                return 1
+            """
+        )
         queue.register("t.do")
 
         def fault(_proxy: HttpProxy, call: ProxiedCall) -> str:
@@ -316,7 +345,12 @@ class TestOfServers:
         self, queue: Queue, workers: Workers, data: Any
     ) -> None:
         workers.write_handlers(
-            "@task('t.slow')\ndef f(params, job):\n    time.sleep(5)\n    return job.cancelled\n"
+            """
+            @task("t.slow")
+            def f(params, job):
+                time.sleep(5)
+                return job.cancelled
+            """
         )
         queue.register("t.slow", timeout=3)
         task_id = queue.create("t.slow")
@@ -348,7 +382,16 @@ class TestOfServers:
 )
 @sqlite
 def test_odd_task_types_end_with_2(workers: Workers, types: str, sentence: str) -> None:
-    workers.write_handlers(f"TASK_TYPES = {types}\n@task('t.do')\ndef f(params):\n    return 1\n")
+    workers.write_handlers(
+        f"""
+        TASK_TYPES = {types}
+
+
+        @task("t.do")
+        def f(params):
+            return 1
+        """
+    )
     code, output = workers.run("--register", "--until-empty")
     assert (code, sentence in output, "Traceback" in output) == (2, True, False)
 

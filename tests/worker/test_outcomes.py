@@ -12,9 +12,13 @@ pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 def test_a_task_that_fails_is_retried_to_its_completion(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(
-        "@task('t.third')\ndef f(params, job):\n"
-        "    if job.attempt < 3:\n        raise OSError('not yet')\n"
-        "    return [job.attempt, job.max_attempts]\n"
+        """
+        @task("t.third")
+        def f(params, job):
+            if job.attempt < 3:
+                raise OSError("not yet")
+            return [job.attempt, job.max_attempts]
+        """
     )
     queue.register("t.third", retry_delay=0.2, max_attempts=4)
     task_id = queue.create("t.third")
@@ -25,7 +29,13 @@ def test_a_task_that_fails_is_retried_to_its_completion(queue: Queue, workers: W
 
 
 def test_attempts_used_up_end_as_failed(queue: Queue, workers: Workers) -> None:
-    workers.write_handlers("@task('t.never')\ndef f(params):\n    raise OSError('never')\n")
+    workers.write_handlers(
+        """
+        @task("t.never")
+        def f(params):
+            raise OSError("never")
+        """
+    )
     queue.register("t.never", retry_delay=0.1, max_attempts=2)
     task_id = queue.create("t.never")
     assert workers.run("--max-runs", "2", "--poll-interval", "0.1")[0] == 0
@@ -37,8 +47,15 @@ def test_attempts_used_up_end_as_failed(queue: Queue, workers: Workers) -> None:
 
 def test_a_permanent_error_fails_at_once(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(
-        "class NoSuchCustomer(PermanentError): pass\n"
-        "@task('t.permanent')\ndef f(params):\n    raise NoSuchCustomer('customer 7')\n"
+        """
+        class NoSuchCustomer(PermanentError):
+            pass
+
+
+        @task("t.permanent")
+        def f(params):
+            raise NoSuchCustomer("customer 7")
+        """
     )
     queue.register("t.permanent", max_attempts=5)
     task_id = queue.create("t.permanent")
@@ -50,8 +67,12 @@ def test_a_permanent_error_fails_at_once(queue: Queue, workers: Workers) -> None
 
 def test_retry_later_waits_as_long_as_it_says(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(
-        "@task('t.later')\ndef f(params, job):\n"
-        "    if job.attempt == 1:\n        raise RetryLater(params['delay'], 'quota')\n"
+        """
+        @task("t.later")
+        def f(params, job):
+            if job.attempt == 1:
+                raise RetryLater(params["delay"], "quota")
+        """
     )
     queue.register("t.later", retry_delay=1000)
     soon = queue.create("t.later", {"delay": 0.2})
@@ -65,8 +86,15 @@ def test_retry_later_waits_as_long_as_it_says(queue: Queue, workers: Workers) ->
 
 def test_a_handler_may_not_end_the_worker(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(
-        "import sys\n@task('t.exit')\ndef f(params):\n"
-        "    if params['number'] == 0:\n        sys.exit('no more')\n"
+        """
+        import sys
+
+
+        @task("t.exit")
+        def f(params):
+            if params["number"] == 0:
+                sys.exit("no more")
+        """
     )
     queue.register("t.exit")
     ids = queue.create_many("t.exit", 2)
@@ -88,9 +116,15 @@ def test_a_result_that_cannot_be_kept_fails_its_task_alone(
     queue: Queue, workers: Workers, expression: str, reason: str
 ) -> None:
     workers.write_handlers(
-        "def nested(depth):\n    return [nested(depth - 1)] if depth else []\n"
-        f"@task('t.result')\ndef f(params):\n    return {expression} if params['number'] == 3 "
-        "else 'fine'\n"
+        f"""
+        def nested(depth):
+            return [nested(depth - 1)] if depth else []
+
+
+        @task("t.result")
+        def f(params):
+            return {expression} if params["number"] == 3 else "fine"
+        """
     )
     queue.register("t.result")
     ids = queue.create_many("t.result", 8)
@@ -106,7 +140,13 @@ def test_a_result_that_cannot_be_kept_fails_its_task_alone(
 def test_an_error_that_the_server_refuses_still_fails_its_task(
     queue: Queue, workers: Workers
 ) -> None:
-    workers.write_handlers("@task('t.far')\ndef f(params):\n    raise RetryLater(10**15)\n")
+    workers.write_handlers(
+        """
+        @task("t.far")
+        def f(params):
+            raise RetryLater(10**15)
+        """
+    )
     queue.register("t.far")
     task_id = queue.create("t.far")
     assert workers.run("--until-empty")[0] == 0
@@ -116,7 +156,13 @@ def test_an_error_that_the_server_refuses_still_fails_its_task(
 
 
 def test_many_large_results_go_in_several_reports(queue: Queue, workers: Workers) -> None:
-    workers.write_handlers("@task('t.large')\ndef f(params):\n    return 'x' * 300_000\n")
+    workers.write_handlers(
+        """
+        @task("t.large")
+        def f(params):
+            return "x" * 300_000
+        """
+    )
     queue.register("t.large")
     ids = queue.create_many("t.large", 8)
     with HttpProxy(queue.url) as proxy:
@@ -127,7 +173,13 @@ def test_many_large_results_go_in_several_reports(queue: Queue, workers: Workers
 
 
 def test_max_runs_is_exact(queue: Queue, workers: Workers) -> None:
-    workers.write_handlers("@task('t.one')\ndef f(params):\n    return 1\n")
+    workers.write_handlers(
+        """
+        @task("t.one")
+        def f(params):
+            return 1
+        """
+    )
     queue.register("t.one")
     ids = queue.create_many("t.one", 12)
     with HttpProxy(queue.url) as proxy:
@@ -146,9 +198,12 @@ def test_a_finished_task_is_reported_while_the_next_one_runs(
     queue: Queue, workers: Workers
 ) -> None:
     workers.write_handlers(
-        "@task('t.gate')\ndef f(params):\n"
-        "    while params['number'] == 1 and not os.path.exists('open'):\n"
-        "        time.sleep(0.05)\n"
+        """
+        @task("t.gate")
+        def f(params):
+            while params["number"] == 1 and not os.path.exists("open"):
+                time.sleep(0.05)
+        """
     )
     queue.register("t.gate")
     quick, slow = queue.create_many("t.gate", 2)
@@ -160,7 +215,11 @@ def test_a_finished_task_is_reported_while_the_next_one_runs(
     assert queue.statuses([quick, slow]) == ["completed"] * 2
 
 
-RETURN = "@task('t.false')\ndef f(params):\n    return params['result']\n"
+RETURN = """
+@task("t.false")
+def f(params):
+    return params["result"]
+"""
 
 
 @pytest.mark.parametrize("options", [(), ("--processes",)], ids=["thread", "process"])

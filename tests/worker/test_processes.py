@@ -45,10 +45,15 @@ def test_a_killed_handler_fails_its_attempt_and_nothing_else(
     queue: Queue, workers: Workers
 ) -> None:
     workers.write_handlers(
-        "@task('t.dies')\ndef f(params, job):\n"
-        "    if job.attempt == 1 and params['number'] == 0:\n        os.kill(os.getpid(), 9)\n"
-        "    if job.attempt == 1 and params['number'] == 1:\n        os._exit(3)\n"
-        "    return [job.attempt, params['number']]\n"
+        """
+        @task("t.dies")
+        def f(params, job):
+            if job.attempt == 1 and params["number"] == 0:
+                os.kill(os.getpid(), 9)
+            if job.attempt == 1 and params["number"] == 1:
+                os._exit(3)
+            return [job.attempt, params["number"]]
+        """
     )
     queue.register("t.dies", retry_delay=0.1)
     ids = queue.create_many("t.dies", 3)
@@ -63,13 +68,17 @@ def test_a_killed_handler_fails_its_attempt_and_nothing_else(
 
 def test_a_job_works_across_the_border(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(
-        "@task('t.border')\ndef f(params, job):\n"
-        "    job.progress(30, 'a third')\n"
-        "    job.log('a word from there')\n"
-        "    job.extend(5000)\n"
-        "    made = job.enqueue('t.child', {'parent': job.id})\n"
-        "    while not job.cancelled:\n        time.sleep(0.02)\n"
-        "    return [made['id'], job.worker_id, job.attempt, job.max_attempts]\n"
+        """
+        @task("t.border")
+        def f(params, job):
+            job.progress(30, "a third")
+            job.log("a word from there")
+            job.extend(5000)
+            made = job.enqueue("t.child", {"parent": job.id})
+            while not job.cancelled:
+                time.sleep(0.02)
+            return [made["id"], job.worker_id, job.attempt, job.max_attempts]
+        """
     )
     queue.register("t.border", timeout=30, max_attempts=7)
     queue.register("t.child")
@@ -93,8 +102,11 @@ def test_a_job_works_across_the_border(queue: Queue, workers: Workers) -> None:
 
 def test_errors_keep_their_meaning(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(
-        "@task('t.error')\ndef f(params):\n"
-        "    raise [PermanentError('never'), RetryLater(5000), KeyError('x')][params['number']]\n"
+        """
+        @task("t.error")
+        def f(params):
+            raise [PermanentError("never"), RetryLater(5000), KeyError("x")][params["number"]]
+        """
     )
     queue.register("t.error")
     ids = queue.create_many("t.error", 3)
@@ -119,15 +131,19 @@ def test_a_program_gives_functions_of_a_module(queue: Queue) -> None:
     results = [queue.task(each)["result"] for each in ids]
     assert [doubled for _, _, doubled in results] == [0, 2, 4]
     assert {parent for _, parent, _ in results} == {os.getpid()}
-    assert not any(is_running(process) for process, _, _ in results)
+    processes = [process for process, _, _ in results]
+    wait_until(lambda: not any(map(is_running, processes)), SECONDS, "its processes to end")
 
 
 def test_processes_end_with_a_killed_worker(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(
-        "@task('t.hang')\ndef f(params):\n"
-        "    with open(f\"pid-{params['number']}\", 'w') as file:\n"
-        "        file.write(f'{os.getpid()}\\n')\n"
-        "    time.sleep(3600)\n"
+        """
+        @task("t.hang")
+        def f(params):
+            with open(f"pid-{params['number']}", "w") as file:
+                file.write(f"{os.getpid()}\\n")
+            time.sleep(3600)
+        """
     )
     queue.register("t.hang")
     queue.create_many("t.hang", 2)
@@ -146,11 +162,15 @@ def test_a_signal_to_all_processes_lets_the_task_end(
 ) -> None:
     """As a terminal's Ctrl-C and systemd send it."""
     workers.write_handlers(
-        "@task('t.gate')\ndef f(params, job):\n"
-        "    with open('pid', 'w') as file:\n"
-        "        file.write(f'{os.getpid()}\\n')\n"
-        "    while not job.stopping:\n        time.sleep(0.02)\n"
-        "    return 'done'\n"
+        """
+        @task("t.gate")
+        def f(params, job):
+            with open("pid", "w") as file:
+                file.write(f"{os.getpid()}\\n")
+            while not job.stopping:
+                time.sleep(0.02)
+            return "done"
+        """
     )
     queue.register("t.gate")
     task_id = queue.create("t.gate")

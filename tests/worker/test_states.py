@@ -184,3 +184,34 @@ def test_a_full_disk_leaves_no_half_status_files(tmp_path: Path) -> None:
         assert json.loads((folder / "status.json").read_text()) == {"state": "running"}
     finally:
         disk.unmount(folder)
+
+
+@sqlite
+def test_the_status_file_tells_the_counters(queue: Queue, workers: Workers, tmp_path: Path) -> None:
+    workers.write_handlers(
+        """
+        @task("t.mixed")
+        def f(params):
+            return 1 / params["n"]
+        """
+    )
+    queue.register("t.mixed", max_attempts=1)
+    for number in (1, 0, 2):
+        queue.create("t.mixed", {"n": number})
+    path = tmp_path / "status.json"
+    options = ("--until-empty", "--worker-id", "w1", "--status-file", str(path))
+    assert workers.run(*options)[0] == 0
+    status = json.loads(path.read_text())
+    assert status.pop("started_at") <= status.pop("updated_at")
+    assert status.pop("average_time") >= 0
+    assert status.pop("uptime") > 0
+    assert status.pop("last_task_at").endswith("Z")
+    assert status.pop("pid") > 0
+    assert status == {
+        "state": "stopped",
+        "worker_id": "w1",
+        **{"claimed": 3, "completed": 2, "failed": 1, "released": 0, "lost": 0},
+        "active": 0,
+        "success_rate": 0.6667,
+    }
+    assert [each.name for each in tmp_path.glob("*status*")] == ["status.json"]

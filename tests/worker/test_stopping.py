@@ -75,8 +75,12 @@ def test_an_idle_worker_stops_in_the_middle_of_its_pause(queue: Queue, workers: 
 
 def test_a_keyboard_interrupt_in_a_handler_stops_the_worker(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(
-        "@task('t.interrupt')\ndef f(params):\n"
-        "    if params['number'] == 1:\n        raise KeyboardInterrupt\n"
+        """
+        @task("t.interrupt")
+        def f(params):
+            if params["number"] == 1:
+                raise KeyboardInterrupt
+        """
     )
     queue.register("t.interrupt")
     ids = queue.create_many("t.interrupt", 3)

@@ -11,20 +11,21 @@ from tests.worker.support import SECONDS, Queue, Workers, finish, is_running
 
 # The first outlives its time. Once it was reported, the second lets it end, late.
 LATE = """
-@task('t.late')
+@task("t.late")
 def late(params, job):
-    open('began', 'w').close()
-    while not os.path.exists('open'):
+    open("began", "w").close()
+    while not os.path.exists("open"):
         time.sleep(0.02)
-    with open('ended', 'w') as file:
-        file.write(f'cancelled: {job.cancelled}\\n')
-    raise FatalError('too late')
+    with open("ended", "w") as file:
+        file.write(f"cancelled: {job.cancelled}\\n")
+    raise FatalError("too late")
 
-@task('t.after', timeout=60)
+
+@task("t.after", timeout=60)
 def after(params):
-    while not os.path.exists('ended'):
+    while not os.path.exists("ended"):
         time.sleep(0.02)
-    return 'fine'
+    return "fine"
 """
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -51,12 +52,19 @@ def test_a_late_end_in_a_thread_changes_nothing(queue: Queue, workers: Workers) 
 
 def test_in_a_process_it_is_killed(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(
-        "@task('t.hang', timeout=2)\ndef hang(params, job):\n"
-        "    with open(f'pid-{job.attempt}', 'w') as file:\n"
-        "        file.write(f'{os.getpid()}\\n')\n"
-        "    time.sleep(3600 if job.attempt == 1 else 0)\n"
-        "    return os.getpid()\n"
-        "@task('t.before')\ndef before(params):\n    return os.getpid()\n"
+        """
+        @task("t.hang", timeout=2)
+        def hang(params, job):
+            with open(f"pid-{job.attempt}", "w") as file:
+                file.write(f"{os.getpid()}\\n")
+            time.sleep(3600 if job.attempt == 1 else 0)
+            return os.getpid()
+
+
+        @task("t.before")
+        def before(params):
+            return os.getpid()
+        """
     )
     queue.register("t.hang", retry_delay=0.1, max_attempts=9)
     queue.register("t.before")
@@ -74,7 +82,16 @@ def test_in_a_process_it_is_killed(queue: Queue, workers: Workers) -> None:
 
 
 def test_the_time_of_a_process_begins_when_it_is_ready(queue: Queue, workers: Workers) -> None:
-    workers.write_handlers("time.sleep(1.5)\n@task('t.one')\ndef f(params):\n    return 1\n")
+    workers.write_handlers(
+        """
+        time.sleep(1.5)
+
+
+        @task("t.one")
+        def f(params):
+            return 1
+        """
+    )
     queue.register("t.one")
     task_id = queue.create("t.one")
     assert workers.run("--until-empty", "--processes", "--task-timeout", "1")[0] == 0
@@ -85,8 +102,17 @@ def test_a_handler_without_a_limit_may_be_slow_where_others_may_not(
     queue: Queue, workers: Workers
 ) -> None:
     workers.write_handlers(
-        "@task('t.slow', timeout=0)\ndef slow(params):\n    time.sleep(0.5)\n    return 'slow'\n"
-        "@task('t.short')\ndef short(params):\n    time.sleep(60)\n"
+        """
+        @task("t.slow", timeout=0)
+        def slow(params):
+            time.sleep(0.5)
+            return "slow"
+
+
+        @task("t.short")
+        def short(params):
+            time.sleep(60)
+        """
     )
     queue.register("t.slow")
     queue.register("t.short", max_attempts=1)

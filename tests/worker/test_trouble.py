@@ -8,11 +8,11 @@ from tests.support.http_proxy import Fault, HttpProxy, ProxiedCall
 from tests.worker.support import Queue, Workers
 
 COUNTED = """
-@task('t.count')
+@task("t.count")
 def f(params, job):
-    with open('runs', 'a') as file:
+    with open("runs", "a") as file:
         file.write(f"{job.id}\\n")
-    return params['number']
+    return params["number"]
 """
 QUICK = ("--poll-interval", "0.1")
 

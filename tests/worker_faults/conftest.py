@@ -1,4 +1,4 @@
-"""Fixtures for workers under fire."""
+"""Fixtures for workers that meet faults."""
 
 from __future__ import annotations
 

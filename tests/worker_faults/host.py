@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.server import PROJECT
+from tests.worker_faults.journal import install_handlers
 
 LOOK_EVERY = 0.05  # seconds
 FIELDS = re.compile(r"#?\S+ \S+ \S+ \S+ \S+ (?P<command>.+)")
 
 
 @dataclass
-class Job:
+class CronRun:
     """One process that cron has started. Times are those of time.monotonic()."""
 
     process: subprocess.Popen[bytes]
@@ -38,11 +39,11 @@ class Host:
 
     def __init__(self, home: Path, url: str, key: str, handlers: str) -> None:
         self.home, self.folder = home, home / "queue"
-        self.jobs: list[Job] = []
+        self.runs: list[CronRun] = []
         self.most_at_once = 0
         self.folder.mkdir(parents=True)
         shutil.copyfile(PROJECT / "worker.py", self.folder / "worker.py")
-        (self.folder / "handlers.py").write_text(handlers, "utf-8")
+        install_handlers(handlers, self.folder)
         settings = f"TASKMANAGER_API_URL={url}\nTASKMANAGER_API_KEY={key}\n"
         (self.folder / "worker.conf").write_text(settings, "utf-8")
         (home / "bin").mkdir()
@@ -51,9 +52,9 @@ class Host:
             program.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', "utf-8")
             program.chmod(0o755)
 
-    def start(self, command: str) -> Job:
+    def start(self, command: str) -> CronRun:
         """Does what cron does with a command."""
-        output = self.home / f"output-{len(self.jobs)}"
+        output = self.home / f"output-{len(self.runs)}"
         with output.open("wb") as file:
             process = subprocess.Popen(
                 ["/bin/sh", "-c", command],
@@ -64,13 +65,13 @@ class Host:
                 stderr=file,
                 start_new_session=True,
             )
-        self.jobs.append(Job(process, output, time.monotonic()))
-        return self.jobs[-1]
+        self.runs.append(CronRun(process, output, time.monotonic()))
+        return self.runs[-1]
 
     def run(self, command: str, seconds: float = 60) -> tuple[int, str]:
         """Exit code and what would be mailed."""
-        job = self.start(command)
-        return job.process.wait(seconds), job.printed()
+        run = self.start(command)
+        return run.process.wait(seconds), run.printed()
 
     def live(
         self, command: str, minute: float, limit: float, done: Callable[[], bool], seconds: float
@@ -94,33 +95,33 @@ class Host:
             self._look(time.monotonic(), limit)
             time.sleep(LOOK_EVERY)
 
-    def running(self) -> list[Job]:
-        return [job for job in self.jobs if job.process.poll() is None]
+    def running(self) -> list[CronRun]:
+        return [run for run in self.runs if run.process.poll() is None]
 
-    def kill(self, job: Job) -> None:
+    def kill(self, run: CronRun) -> None:
         """SIGKILL to it and all that it started."""
-        job.killed = True
-        self._signal(job, signal.SIGKILL)
-        job.process.wait()
+        run.killed = True
+        self._signal(run, signal.SIGKILL)
+        run.process.wait()
 
-    def stop(self, job: Job) -> None:
+    def stop(self, run: CronRun) -> None:
         """SIGTERM to it and all that it started."""
-        self._signal(job, signal.SIGTERM)
+        self._signal(run, signal.SIGTERM)
 
     def end(self) -> None:
-        for job in self.running():
-            self.kill(job)
+        for run in self.running():
+            self.kill(run)
 
     def _look(self, now: float, limit: float) -> None:
         running = self.running()
         self.most_at_once = max(self.most_at_once, len(running))
-        for job in running:
-            if now > job.started_at + limit:
-                self.kill(job)
+        for run in running:
+            if now > run.started_at + limit:
+                self.kill(run)
 
-    def _signal(self, job: Job, number: signal.Signals) -> None:
+    def _signal(self, run: CronRun, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
-            os.killpg(job.process.pid, number)
+            os.killpg(run.process.pid, number)
 
     def _environment(self) -> dict[str, str]:
         """Cron's: nothing of a shell's."""

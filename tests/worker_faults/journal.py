@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-NOTE = """
-import json, os, time, uuid
-from worker import *
-from worker import task
+HANDLERS = Path(__file__).parent / "handlers"
 
-def note(event, job, **facts):
-    facts.update(event=event, id=job.id, attempt=job.attempt, worker=job.worker_id)
-    line = json.dumps({"at": time.monotonic(), "pid": os.getpid(), **facts})
-    # In one call: what was written before a SIGKILL is there whole.
-    file = os.open("journal", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.write(file, line.encode() + b"\\n")
-    os.close(file)
-"""
-"""The beginning of a handlers.py whose handlers call note("begun", job) and note("ended", job)."""
+
+def install_handlers(name: str, folder: Path) -> None:
+    """Makes a module of `handlers/` the handlers.py of a folder, with what it notes its runs by."""
+    shutil.copyfile(HANDLERS / f"{name}.py", folder / "handlers.py")
+    shutil.copyfile(HANDLERS / "notes.py", folder / "notes.py")
 
 
 @dataclass(frozen=True)
@@ -33,8 +27,8 @@ class Note:
     token: str = ""
 
     @property
-    def run(self) -> tuple[int, int, str]:
-        """Task, attempt and worker, which tell each run from every other."""
+    def lease_ref(self) -> tuple[int, int, str]:
+        """Which claim it ran for: task, attempt and worker."""
         return self.id, self.attempt, self.worker
 
 

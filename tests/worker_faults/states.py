@@ -30,7 +30,7 @@ def under_way(call: ProxiedCall, way: str) -> set[str]:
     return claiming | ({f"{REPORTING}, {way}"} if call.outcomes else set())
 
 
-class Sight:
+class StateSnapshot:
     """One worker, all the time from `since` to `until` (of time.monotonic(), in seconds).
 
     A state that began or ended between the two does not count.

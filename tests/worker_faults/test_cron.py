@@ -12,29 +12,11 @@ import pytest
 from tests.support.net import wait_until
 from tests.support.server import PROJECT
 from tests.worker.support import SECONDS, Queue
+from tests.worker_faults.claim_history import claims_of
 from tests.worker_faults.host import Host, command_of
-from tests.worker_faults.journal import NOTE, Journal
-from tests.worker_faults.ledger import holds
+from tests.worker_faults.journal import Journal
 
 COMMAND = "python worker.py --until-empty --max-time 55 --lock"
-HANDLERS = (
-    NOTE
-    + """
-@task("cron.work")
-@task("mail.work")
-@task("video.work")
-def work(params, job):
-    note("begun", job)
-    if params.get("fails", 0) >= job.attempt:
-        raise RuntimeError("not this time")
-    gate = params.get("gate")
-    ends_at = time.monotonic() + params.get("seconds", 0)
-    while time.monotonic() < ends_at or gate and not os.path.exists(gate):
-        time.sleep(0.01)
-    note("ended", job)
-    return "done"
-"""
-)
 TYPES = ("cron.work", "mail.work", "video.work")
 
 # A minute of the host, scaled: time to start Python and to say the last words is not.
@@ -53,7 +35,7 @@ def engine() -> str:
 def host(queue: Queue, tmp_path: Path) -> Iterator[Host]:
     for name in TYPES:
         queue.register(name, timeout=4, retry_delay=0.2, max_attempts=3)
-    host = Host(tmp_path / "home", queue.url, queue.key, HANDLERS)
+    host = Host(tmp_path / "home", queue.url, queue.key, "cron")
     yield host
     host.end()
 
@@ -73,7 +55,7 @@ def test_a_day_of_cron(queue: Queue, host: Host) -> None:
     everything = [endless, *hopeless, *good]
 
     def done() -> bool:
-        if len(host.jobs) == 3 and len(everything) < 25:
+        if len(host.runs) == 3 and len(everything) < 25:
             everything.append(queue.create("cron.work"))
             good.append(everything[-1])
         return set(queue.statuses(everything)) <= {"completed", "failed"}
@@ -88,10 +70,10 @@ def test_a_day_of_cron(queue: Queue, host: Host) -> None:
     assert 2 <= journal.ids("begun").count(endless) <= 4
     assert [journal.ids("ended").count(each) for each in good] == [1] * len(good)
     assert host.most_at_once == 2
-    assert len(host.jobs) >= 3
-    for job in host.jobs:
-        assert job.killed or job.process.returncode == 0, job.printed()
-        assert "Traceback" not in job.printed()
+    assert len(host.runs) >= 3
+    for run in host.runs:
+        assert run.killed or run.process.returncode == 0, run.printed()
+        assert "Traceback" not in run.printed()
     check_one_at_a_time(journal)
 
 
@@ -112,12 +94,12 @@ def test_a_task_that_was_running_when_the_host_killed_is_not_begun_for_ever(
 
     def done() -> bool:
         if journal.ids("begun").count(endless) > len(hit):
-            hit.append([host.kill(job) for job in host.running()])
+            hit.append([host.kill(run) for run in host.running()])
         return queue.statuses([endless, other]) == ["failed", "completed"]
 
     host.live(in_folder(COMMAND), 0.5, SECONDS, done, SECONDS)
     assert queue.task(endless)["error_message"] == "lease expired"
-    assert [hold.ended for hold in holds(queue.server, endless)] == ["expired", "expired"]
+    assert [claim.ended for claim in claims_of(queue.server, endless)] == ["expired", "expired"]
     assert journal.ids("begun").count(endless) == len(hit) == 2
 
 
@@ -154,7 +136,7 @@ def test_the_lock_of_a_killed_one_is_free(queue: Queue, host: Host) -> None:
         done=lambda: queue.task(task_id)["status"] == "completed",
         seconds=SECONDS,
     )
-    assert [hold.ended for hold in holds(queue.server, task_id)] == ["expired", "completed"]
+    assert [claim.ended for claim in claims_of(queue.server, task_id)] == ["expired", "completed"]
 
 
 def printed_lines() -> dict[str, str]:
@@ -185,13 +167,13 @@ def test_a_printed_line_works_as_printed(queue: Queue, host: Host, place: str) -
     pattern = re.search(r"--type-pattern '(\w+\.)%'", command)
     ids = {name: queue.create(name) for name in TYPES}
     wanted = [ids[name] for name in TYPES if name.startswith(pattern[1] if pattern else "")]
-    job = host.start(command)
+    run = host.start(command)
     for task_id in wanted:
         queue.wait_for(task_id, "completed")
     if "--until-empty" in command:
-        assert job.process.wait(SECONDS) == 0, job.printed()
+        assert run.process.wait(SECONDS) == 0, run.printed()
     else:
-        host.stop(job)
+        host.stop(run)
     assert sorted(Journal(host.folder).ids("ended")) == sorted(wanted)
 
 

@@ -13,20 +13,9 @@ from tests.support.http_proxy import HttpProxy, ProxiedCall
 from tests.support.net import wait_until
 from tests.support.server import Server
 from tests.worker.support import SECONDS, Queue, Workers
-from tests.worker_faults.journal import NOTE, Journal
-from tests.worker_faults.ledger import holds
+from tests.worker_faults.claim_history import claims_of
+from tests.worker_faults.journal import Journal, install_handlers
 
-HANDLERS = (
-    NOTE
-    + """
-@task("fire.work")
-def work(params, job):
-    note("begun", job)
-    time.sleep(params["seconds"])
-    note("ended", job)
-    return job.id * 10
-"""
-)
 QUICK = (
     *("--batch", "3", "--concurrency", "2", "--max-errors", "20"),
     *("--poll-interval", "0.1", "--max-poll-interval", "0.2"),
@@ -43,24 +32,24 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def fill(
     queue: Queue, workers: Workers, count: int, lease: float = 60, seconds: float = 0.05
 ) -> list[int]:
-    (workers.folder / "handlers.py").write_text(HANDLERS, "utf-8")
-    queue.register("fire.work", timeout=lease, max_attempts=10)
-    return [queue.create("fire.work", {"seconds": seconds}) for _ in range(count)]
+    install_handlers("outages", workers.folder)
+    queue.register("chaos.work", timeout=lease, max_attempts=10)
+    return [queue.create("chaos.work", {"seconds": seconds}) for _ in range(count)]
 
 
-def check_books(queue: Queue, journal: Journal, ids: list[int]) -> None:
+def check_histories(queue: Queue, journal: Journal, ids: list[int]) -> None:
     """Every task is completed, once, by a run that took place; runs beyond that were paid for
     with a lease.
     """
-    begun = [note.run for note in journal.notes("begun")]
-    ended = [note.run for note in journal.notes("ended")]
+    begun = [note.lease_ref for note in journal.notes("begun")]
+    ended = [note.lease_ref for note in journal.notes("ended")]
     assert len(begun) == len(set(begun))
     for task_id in ids:
-        held = holds(queue.server, task_id)
-        assert [hold.ended for hold in held].count("completed") == 1, held
+        held = claims_of(queue.server, task_id)
+        assert [claim.ended for claim in held].count("completed") == 1, held
         assert held[-1].ended == "completed", held
-        assert {hold.ended for hold in held[:-1]} <= {"expired"}, held
-        assert held[-1].run in ended, held
+        assert {claim.ended for claim in held[:-1]} <= {"expired"}, held
+        assert held[-1].lease_ref in ended, held
         assert queue.task(task_id)["result"] == task_id * 10
     assert {run[0] for run in begun} == set(ids)
 
@@ -88,7 +77,7 @@ def test_a_server_that_is_stopped_and_started(
     queue.server.start()
     code, output = wait_for_end(worker)
     assert code == 0, output
-    check_books(queue, journal, ids)
+    check_histories(queue, journal, ids)
     # With leases longer than the outage, nothing has run twice.
     assert sorted(journal.ids("ended")) == ids
 
@@ -112,7 +101,7 @@ def test_a_server_that_is_killed_and_comes_back_after_the_leases(
     # A worker that finds nothing to claim may leave before the last lease of a lost claim ends.
     wait_until(lambda: done_or_due(queue, ids), SECONDS, "the last leases to end")
     assert workers.run(*QUICK, "--until-empty")[0] == 0
-    check_books(queue, journal, ids)
+    check_histories(queue, journal, ids)
 
 
 def done_or_due(queue: Queue, ids: list[int]) -> bool:
@@ -125,18 +114,18 @@ def test_every_call_goes_wrong_for_a_while(
     queue: Queue, workers: Workers, journal: Journal, fault: str
 ) -> None:
     ids = fill(queue, workers, 24, lease=4)
-    with HttpProxy(queue.url) as wire:
+    with HttpProxy(queue.url) as proxy:
 
         def trouble(_proxy: HttpProxy, call: ProxiedCall) -> str:
-            faulty = len(journal.ids("ended")) >= 6 and len(wire.faults) < 3
+            faulty = len(journal.ids("ended")) >= 6 and len(proxy.faults) < 3
             return fault if faulty else "pass"
 
-        wire.fault = trouble
+        proxy.fault = trouble
         options = (*QUICK, "--api-timeout", "1", "--max-runs", "24")
-        code, output = workers.run(*options, url=wire.url)
-        assert wire.faults == [fault] * 3
+        code, output = workers.run(*options, url=proxy.url)
+        assert proxy.faults == [fault] * 3
     assert code == 0, output
-    check_books(queue, journal, ids)
+    check_histories(queue, journal, ids)
 
 
 @pytest.mark.parametrize("fault", ["drop", "hang"])
@@ -144,7 +133,7 @@ def test_reports_whose_answers_are_lost_are_not_taken_twice(
     queue: Queue, workers: Workers, journal: Journal, fault: str
 ) -> None:
     ids = fill(queue, workers, 12)
-    with HttpProxy(queue.url) as wire:
+    with HttpProxy(queue.url) as proxy:
         # Every second report, without the claims that come with it: those would be lost too.
         reports: list[ProxiedCall] = []
 
@@ -154,18 +143,18 @@ def test_reports_whose_answers_are_lost_are_not_taken_twice(
             reports.append(call)
             return fault if len(reports) % 2 else "pass"
 
-        wire.fault = trouble
+        proxy.fault = trouble
         options = ("--batch", "1", "--max-runs", "1", "--api-timeout", "1")
         for _ in ids:
-            code, output = workers.run(*options, "--poll-interval", "0.1", url=wire.url)
+            code, output = workers.run(*options, "--poll-interval", "0.1", url=proxy.url)
             assert code == 0, output
-            if len(wire.faults) >= 3:
+            if len(proxy.faults) >= 3:
                 break
-        assert wire.faults == [fault] * 3
+        assert proxy.faults == [fault] * 3
         repeated = [call.settled for call in reports]
         assert repeated[0] == repeated[1] != []
     done = [task_id for task_id in ids if queue.task(task_id)["status"] == "completed"]
-    check_books(queue, journal, done)
+    check_histories(queue, journal, done)
     assert sorted(journal.ids("ended")) == done
     assert len(done) == 3
 
@@ -187,7 +176,7 @@ def test_an_outage_that_is_too_long_ends_with_1_and_the_next_worker_finishes(
     wait_until(lambda: done_or_due(queue, ids), SECONDS, "the leases of the first to end")
     code, output = workers.run(*options)
     assert code == 0, output
-    check_books(queue, journal, ids)
+    check_histories(queue, journal, ids)
     assert 30 <= len(journal.ids("ended")) <= 30 + unreported
 
 
@@ -196,24 +185,24 @@ def test_thirty_seconds_of_all_kinds_of_trouble(
 ) -> None:
     """Ten seconds stopped, ten of 502 pages, ten of answers that never come."""
     ids = fill(queue, workers, 60, lease=8)
-    with HttpProxy(queue.url) as wire:
+    with HttpProxy(queue.url) as proxy:
         options = (*QUICK, "--api-timeout", "2", "--until-empty")
-        worker = workers.start(*options, url=wire.url)
+        worker = workers.start(*options, url=proxy.url)
         wait_until(lambda: len(journal.ids("ended")) >= 10, SECONDS, "some tasks to be done")
         began = time.monotonic()
         queue.server.stop()
         wait_until(lambda: time.monotonic() > began + 10, SECONDS, "ten seconds")
-        wire.fault = lambda _proxy, _call: "page"
+        proxy.fault = lambda _proxy, _call: "page"
         queue.server.start()
         wait_until(lambda: time.monotonic() > began + 20, SECONDS, "ten seconds")
-        wire.fault = lambda _proxy, _call: "hang"
+        proxy.fault = lambda _proxy, _call: "hang"
         wait_until(lambda: time.monotonic() > began + 30, SECONDS, "ten seconds")
-        wire.fault = lambda _proxy, _call: "pass"
+        proxy.fault = lambda _proxy, _call: "pass"
         code, output = wait_for_end(worker)
-        assert {"page", "hang"} <= set(wire.faults)
+        assert {"page", "hang"} <= set(proxy.faults)
     assert code == 0, output
     assert "something that is not TaskManager's JSON" in output
     assert "no answer in time" in output
     wait_until(lambda: done_or_due(queue, ids), SECONDS, "the last leases to end")
     assert workers.run(*QUICK, "--until-empty")[0] == 0
-    check_books(queue, journal, ids)
+    check_histories(queue, journal, ids)

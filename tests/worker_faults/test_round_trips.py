@@ -6,16 +6,8 @@ import pytest
 
 from tests.support.http_proxy import HttpProxy
 from tests.worker.support import Queue, Workers
+from tests.worker_faults.journal import install_handlers
 
-HANDLERS = """
-import time
-from worker import task
-
-@task("quick.work")
-def work(params, job):
-    time.sleep(0.001)
-    return params["number"]
-"""
 TASKS = 1000
 MOST_PER_TASK = 0.05
 
@@ -23,7 +15,7 @@ pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 def fill(queue: Queue, workers: Workers, count: int) -> list[int]:
-    (workers.folder / "handlers.py").write_text(HANDLERS, "utf-8")
+    install_handlers("quick", workers.folder)
     queue.register("quick.work")
     tasks = [
         {"type": "quick.work", "params": {"number": number}, "dedupe": False}
@@ -39,10 +31,10 @@ def test_a_thousand_quick_tasks_take_few_calls(
     queue: Queue, workers: Workers, options: tuple[str, ...]
 ) -> None:
     ids = fill(queue, workers, TASKS)
-    with HttpProxy(queue.url) as wire:
-        code, output = workers.run("--until-empty", *options, url=wire.url)
-        calls = [call.path for call in wire.calls()]
-        done = [each["id"] for call in wire.calls() for each in call.settled]
+    with HttpProxy(queue.url) as proxy:
+        code, output = workers.run("--until-empty", *options, url=proxy.url)
+        calls = [call.path for call in proxy.calls()]
+        done = [each["id"] for call in proxy.calls() for each in call.settled]
     assert code == 0, output
     assert f"completed {TASKS}, failed 0, released 0, lost 0" in output
     assert sorted(done) == ids
@@ -52,7 +44,7 @@ def test_a_thousand_quick_tasks_take_few_calls(
 def test_nothing_to_do_takes_two_calls(queue: Queue, workers: Workers) -> None:
     fill(queue, workers, 1)
     assert workers.run("--until-empty")[0] == 0
-    with HttpProxy(queue.url) as wire:
-        assert workers.run("--until-empty", url=wire.url) == (0, "")
-        calls = [call.path for call in wire.calls()]
+    with HttpProxy(queue.url) as proxy:
+        assert workers.run("--until-empty", url=proxy.url) == (0, "")
+        calls = [call.path for call in proxy.calls()]
     assert calls == ["/api/health", "/api/tasks/claim"]

@@ -11,21 +11,9 @@ import pytest
 
 from tests.support.net import wait_until
 from tests.worker.support import SECONDS, Queue, Workers
-from tests.worker_faults.journal import NOTE, Journal
-from tests.worker_faults.ledger import holds
+from tests.worker_faults.claim_history import claims_of
+from tests.worker_faults.journal import Journal, install_handlers
 
-HANDLERS = (
-    NOTE
-    + """
-@task("fire.gate")
-def gate(params, job):
-    note("begun", job)
-    while not os.path.exists(params["gate"]):
-        time.sleep(0.05)
-    note("ended", job)
-    return params["gate"]
-"""
-)
 AT_ONCE = 8
 SHUTDOWN = 4  # seconds
 
@@ -38,10 +26,10 @@ def start_eight(
     """A worker in the middle of eight tasks, with four more behind them. As many of the eight as
     `in_time` says end when the file "open" is there.
     """
-    (workers.folder / "handlers.py").write_text(HANDLERS, "utf-8")
-    queue.register("fire.gate", timeout=60, max_attempts=1)
+    install_handlers("gates", workers.folder)
+    queue.register("chaos.gate", timeout=60, max_attempts=1)
     gates = ["open"] * in_time + ["never"] * (AT_ONCE - in_time + 4)
-    ids = [queue.create("fire.gate", {"gate": gate}) for gate in gates]
+    ids = [queue.create("chaos.gate", {"gate": gate}) for gate in gates]
     worker = workers.start(
         *("--concurrency", str(AT_ONCE), "--batch", "12", "--shutdown-timeout", str(SHUTDOWN)),
         *options,
@@ -102,7 +90,7 @@ def test_done_is_reported_and_the_rest_released(
         task = queue.task(task_id)
         assert (task["status"], task["claimed_by"]) == ("pending", None)
         assert queue.attempts_left(task_id) == 1
-        assert [hold.ended for hold in holds(queue.server, task_id)] == ["released"]
+        assert [claim.ended for claim in claims_of(queue.server, task_id)] == ["released"]
 
     (workers.folder / "never").touch()
     code, output = workers.run("--until-empty", "--concurrency", str(AT_ONCE))
@@ -117,9 +105,9 @@ def test_done_is_reported_and_the_rest_released(
 def test_leases_are_kept_while_the_worker_waits_for_the_last(
     queue: Queue, workers: Workers, journal: Journal, options: tuple[str, ...]
 ) -> None:
-    (workers.folder / "handlers.py").write_text(HANDLERS, "utf-8")
-    queue.register("fire.gate", timeout=2.5, max_attempts=1)
-    ids = [queue.create("fire.gate", {"gate": "open"}) for _ in range(2)]
+    install_handlers("gates", workers.folder)
+    queue.register("chaos.gate", timeout=2.5, max_attempts=1)
+    ids = [queue.create("chaos.gate", {"gate": "open"}) for _ in range(2)]
     worker = workers.start("--concurrency", "2", "--shutdown-timeout", "60", *options)
     wait_until(lambda: len(journal.ids("begun")) == 2, SECONDS, "two tasks to begin")
     worker.send_signal(signal.SIGTERM)

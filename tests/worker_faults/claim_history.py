@@ -1,4 +1,4 @@
-"""A task's history, read as a book: who held it, and how each hold ended."""
+"""A task's history as a list of claims: who held it, and how each claim ended."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ENDS = {"lease expired": "expired", "released": "released"}
 
 
 @dataclass
-class Hold:
+class PastClaim:
     """From a claim to its end; `ended` is "expired", "released", "completed", "failed"."""
 
     task_id: int
@@ -23,7 +23,7 @@ class Hold:
     ended_at: datetime | None = None
 
     @property
-    def run(self) -> tuple[int, int, str]:
+    def lease_ref(self) -> tuple[int, int, str]:
         """Task, attempt and worker, as in the journal."""
         return self.task_id, self.attempt, self.worker
 
@@ -33,15 +33,15 @@ class Hold:
         return (self.ended_at - self.claimed_at).total_seconds()
 
 
-def holds(server: Server, task_id: int) -> list[Hold]:
-    """All holds of a task, oldest first; each but the last has ended, or this fails."""
+def claims_of(server: Server, task_id: int) -> list[PastClaim]:
+    """All claims of a task, oldest first; each but the last has ended, or this fails."""
     status, answer = server.call("GET", f"/tasks/{task_id}/history")
     assert status == 200, answer
-    found: list[Hold] = []
+    found: list[PastClaim] = []
     for change in answer["data"]["history"]:
         if change["status"] == "claimed":
             assert not found or found[-1].ended, answer
-            found.append(Hold(task_id, change["attempt"], change["worker_id"], _time(change)))
+            found.append(PastClaim(task_id, change["attempt"], change["worker_id"], _time(change)))
         elif found:
             assert not found[-1].ended, answer
             status = change["status"]

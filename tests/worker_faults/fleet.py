@@ -16,7 +16,7 @@ from tests.support.http_proxy import HttpProxy, ProxiedCall
 from tests.support.net import wait_until
 from tests.support.server import PROJECT
 from tests.worker_faults.journal import Journal
-from tests.worker_faults.states import RUNNING, STATES, STOPPING, Sight, under_way
+from tests.worker_faults.states import RUNNING, STATES, STOPPING, StateSnapshot, under_way
 
 SECONDS = 60
 LOOK_EVERY = 0.005  # seconds
@@ -24,7 +24,7 @@ STOP_LINE = "stopping when"
 
 
 @dataclass
-class Hand:
+class WorkerProcess:
     """One worker process."""
 
     name: str
@@ -39,27 +39,27 @@ class Hand:
 
 
 @dataclass
-class Death:
+class Kill:
     """The kill of a worker: some time between these two."""
 
-    hand: Hand
+    worker: WorkerProcess
     since: float
     until: float
 
 
-class Camp:
+class Fleet:
     """Workers in a folder with a handlers.py, every second one with processes for its handlers."""
 
-    def __init__(self, folder: Path, wire: HttpProxy, key: str, journal: Journal) -> None:
-        self.hands: list[Hand] = []
-        self.deaths: list[Death] = []
-        self._folder, self._wire, self._key, self._journal = folder, wire, key, journal
+    def __init__(self, folder: Path, proxy: HttpProxy, key: str, journal: Journal) -> None:
+        self.workers: list[WorkerProcess] = []
+        self.kills: list[Kill] = []
+        self._folder, self._proxy, self._key, self._journal = folder, proxy, key, journal
         self._count = 0
         self._wanted = ""
         self._go_on = threading.Event()
-        wire.pace = self._pace
+        proxy.pace = self._pace
 
-    def start(self, *options: str) -> Hand:
+    def start(self, *options: str) -> WorkerProcess:
         self._count += 1
         name, in_processes = f"w{self._count}", self._count % 2 == 0
         log = self._folder / f"{name}.log"
@@ -76,75 +76,77 @@ class Camp:
                 stdout=output,
                 stderr=output,
             )
-        hand = Hand(name, process, in_processes, log)
-        self.hands.append(hand)
-        return hand
+        worker = WorkerProcess(name, process, in_processes, log)
+        self.workers.append(worker)
+        return worker
 
     def forget_ended(self) -> None:
         """Those that have stopped by themselves; any exit code but 0 fails."""
-        for hand in list(self.hands):
-            if hand.process.poll() is not None:
-                assert hand.process.returncode == 0, hand.log.read_text("utf-8")
-                self.hands.remove(hand)
+        for worker in list(self.workers):
+            if worker.process.poll() is not None:
+                assert worker.process.returncode == 0, worker.log.read_text("utf-8")
+                self.workers.remove(worker)
 
-    def catch(self, state: str, seconds: float) -> Hand:
-        """A worker that is in this state now; after so many seconds in vain, any worker."""
+    def catch(self, state: str, seconds: float) -> WorkerProcess:
+        """A worker that is in this state now; after so many seconds without one, any worker."""
         self._wanted = state
         self._go_on.clear()
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            for hand in random.sample(self.hands, len(self.hands)):
+            for worker in random.sample(self.workers, len(self.workers)):
                 moment = time.monotonic()
-                now = self._states(hand, moment, moment)
-                if state == STOPPING and now & set(RUNNING.values()) and not hand.told_to_stop:
-                    hand.told_to_stop = True
-                    hand.process.terminate()
-                if state in now and hand.process.poll() is None:
-                    return hand
+                now = self._states(worker, moment, moment)
+                if state == STOPPING and now & set(RUNNING.values()) and not worker.told_to_stop:
+                    worker.told_to_stop = True
+                    worker.process.terminate()
+                if state in now and worker.process.poll() is None:
+                    return worker
             time.sleep(LOOK_EVERY)
-        return random.choice(self.hands)
+        return random.choice(self.workers)
 
-    def kill(self, hand: Hand) -> None:
+    def kill(self, worker: WorkerProcess) -> None:
         """SIGKILL, and a note of what it hit, if it did not come too late."""
         since = time.monotonic()
-        hand.process.kill()
-        code = hand.process.wait(SECONDS)
+        worker.process.kill()
+        code = worker.process.wait(SECONDS)
         until = time.monotonic()
         self._wanted = ""
         self._go_on.set()
-        self.hands.remove(hand)
+        self.workers.remove(worker)
         if code != -signal.SIGKILL:
-            assert code == 0, hand.log.read_text("utf-8")
+            assert code == 0, worker.log.read_text("utf-8")
             return
-        self.deaths.append(Death(hand, since, until))
+        self.kills.append(Kill(worker, since, until))
 
     def stop(self) -> None:
         """Ends all politely; any exit code but 0 fails."""
-        for hand in self.hands:
+        for worker in self.workers:
             # Before its first call a signal ends it as it ends any program.
-            wait_until(lambda hand=hand: self._wire.calls(hand.name), SECONDS, "a first call")
-            hand.process.terminate()
-        for hand in self.hands:
-            hand.process.wait(SECONDS)
+            wait_until(
+                lambda worker=worker: self._proxy.calls(worker.name), SECONDS, "a first call"
+            )
+            worker.process.terminate()
+        for worker in self.workers:
+            worker.process.wait(SECONDS)
         self.forget_ended()
 
     def end(self) -> None:
-        for hand in self.hands:
-            hand.process.kill()
-            hand.process.wait()
+        for worker in self.workers:
+            worker.process.kill()
+            worker.process.wait()
 
     def hits(self) -> dict[str, int]:
         """How many kills have hit each state."""
-        # Anew each time: what was sent before a kill may arrive late.
-        hit = [self._states(death.hand, death.since, death.until) for death in self.deaths]
+        # Counted again each time: what was sent before a kill may arrive late.
+        hit = [self._states(kill.worker, kill.since, kill.until) for kill in self.kills]
         return {state: sum(state in states for states in hit) for state in STATES}
 
     def unreported(self) -> set[tuple[int, int, str]]:
         """Task, attempt and worker of what had ended in a killed worker that never said so."""
         return {
-            (*run, death.hand.name)
-            for death in self.deaths
-            for run in self._sight(death.hand, death.since, death.until).unreported()
+            (*run, kill.worker.name)
+            for kill in self.kills
+            for run in self._snapshot(kill.worker, kill.since, kill.until).unreported()
         }
 
     def _pace(self, call: ProxiedCall, way: str) -> None:
@@ -154,14 +156,14 @@ class Camp:
         else:
             time.sleep(random.uniform(0.0, 0.02))
 
-    def _states(self, hand: Hand, since: float, until: float) -> set[str]:
-        return self._sight(hand, since, until).states(hand.in_processes, hand.is_stopping)
+    def _states(self, worker: WorkerProcess, since: float, until: float) -> set[str]:
+        return self._snapshot(worker, since, until).states(worker.in_processes, worker.is_stopping)
 
-    def _sight(self, hand: Hand, since: float, until: float) -> Sight:
-        calls, notes = self._wire.calls(hand.name), self._journal.notes(worker=hand.name)
-        return Sight(calls, notes, since, until)
+    def _snapshot(self, worker: WorkerProcess, since: float, until: float) -> StateSnapshot:
+        calls, notes = self._proxy.calls(worker.name), self._journal.notes(worker=worker.name)
+        return StateSnapshot(calls, notes, since, until)
 
     def _environment(self, name: str) -> dict[str, str]:
-        own = {"TASKMANAGER_API_URL": self._wire.url_of(name), "TASKMANAGER_API_KEY": self._key}
+        own = {"TASKMANAGER_API_URL": self._proxy.url_of(name), "TASKMANAGER_API_KEY": self._key}
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("TASKMANAGER_")}
         return {**inherited, **own}
