@@ -31,10 +31,10 @@ class Outcome:
         self.status: int = found["status"]
         self.cpu: float = found["cpu"]
         self.size: int = found["size"]
-        self.answer: dict[str, Any] = found["answer"]
+        self.response: dict[str, Any] = found["response"]
         self.text = " ".join(
-            [str(self.answer.get("error"))]
-            + [f"{each['path']}: {each['message']}" for each in self.answer.get("details", [])]
+            [str(self.response.get("error"))]
+            + [f"{each['path']}: {each['message']}" for each in self.response.get("details", [])]
         )
 
 
@@ -74,14 +74,14 @@ def main() -> None:
             body = json.dumps(call["body"], ensure_ascii=False).encode()
             headers = {"x-api-key": "a-key-of-the-tests"}
             before = time.process_time()
-            reply = handle(Request("POST", call["path"], {}, headers, body), site)
+            response = handle(Request("POST", call["path"], {}, headers, body), site)
             cpu = time.process_time() - before
-            text = reply.body().decode()
-            if reply.status == 400 and call["path"] == "/task-types/register":
+            text = response.body().decode()
+            if response.status == 400 and call["path"] == "/task-types/register":
                 wanted = call["body"]
                 task_types.register(site, wanted["name"], "1", wanted["param_schema"], {})
-            found = {"status": reply.status, "cpu": cpu, "size": len(text)}
-            print(json.dumps({**found, "answer": json.loads(text)}), flush=True)
+            found = {"status": response.status, "cpu": cpu, "size": len(text)}
+            print(json.dumps({**found, "response": json.loads(text)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -389,9 +389,9 @@ def blow_up(bomb: Bomb, seconds: float) -> list[Outcome]:
 
 def check_refusal(outcome: Outcome, wanted: str) -> None:
     assert outcome.status == 400, outcome.text[:1000]
-    assert outcome.answer["code"] == "validation_failed"
+    assert outcome.response["code"] == "validation_failed"
     assert re.search(wanted, outcome.text), outcome.text[:1000]
-    assert outcome.answer["details"]
+    assert outcome.response["details"]
 
 
 def check_outcome(outcome: Outcome, refusal: str | None) -> None:
