@@ -50,6 +50,11 @@ def test_files_that_are_named_exist(page: Path) -> None:
         assert (PROJECT / name).exists(), f"{page.name} names {name}"
 
 
+def test_the_readme_leads_to_every_page() -> None:
+    links = set(re.findall(r"\]\(([^)\s#]+)\)", (PROJECT / "README.md").read_text("utf-8")))
+    assert {str(page.relative_to(PROJECT)) for page in PAGES} - links == {"README.md"}
+
+
 @pytest.mark.parametrize("page", ["docs/operations.md", "docs/reliability.md"])
 def test_a_live_sqlite_file_is_copied_whole(page: str, tmp_path: Path) -> None:
     text = (PROJECT / page).read_text("utf-8")
