@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app import config
+from app.errors import ConfigError
 from tests.support.server import PROJECT
 
 EXAMPLE = PROJECT / "config.example.py"
@@ -113,19 +114,19 @@ def test_a_database_url_wins_over_the_four_values(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_value_is_named_in_a_sentence(tmp_path: Path, line: str, sentence: str) -> None:
-    with pytest.raises(config.ConfigError) as raised:
+    with pytest.raises(ConfigError) as raised:
         load(tmp_path, line + "\n")
     assert sentence in str(raised.value)
 
 
 def test_a_wrong_address_does_not_tell_the_password(tmp_path: Path) -> None:
-    with pytest.raises(config.ConfigError) as raised:
+    with pytest.raises(ConfigError) as raised:
         load(tmp_path, "DATABASE_URL = 'mysql://u:hush/hush@h:1/d'\n")
     assert "hush" not in str(raised.value)
 
 
 def test_a_wrong_value_in_the_environment_is_named_too(tmp_path: Path) -> None:
-    with pytest.raises(config.ConfigError, match="ENABLE_TASK_HISTORY must be True or False"):
+    with pytest.raises(ConfigError, match="ENABLE_TASK_HISTORY must be True or False"):
         load(tmp_path, "", TASKMANAGER_ENABLE_TASK_HISTORY="perhaps")
 
 
@@ -135,7 +136,7 @@ def test_flags_in_the_environment(tmp_path: Path, word: str, value: bool) -> Non
 
 
 def test_a_config_file_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(config.ConfigError, match="there is no such file"):
+    with pytest.raises(ConfigError, match="there is no such file"):
         config.load({"TASKMANAGER_CONFIG": "/nowhere/config.py"})
 
 

@@ -37,7 +37,7 @@ class InstallationSite:
         return self.home / "config.py"
 
     def settings(self) -> Settings:
-        """As the site's own processes read them. Raises app.config.ConfigError."""
+        """As the site's own processes read them. Raises app.errors.ConfigError."""
         from app.config import load
 
         return load({"TASKMANAGER_CONFIG": str(self.config)})

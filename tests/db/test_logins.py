@@ -30,7 +30,7 @@ PROGRAM = """
 import json, sys
 from app.config import from_values
 from app.db import mysql
-from app.db.errors import DatabaseError
+from app.errors import DatabaseError
 
 told = {"error": "", "user": "", "cipher": ""}
 try:
