@@ -15,9 +15,11 @@ from app.errors import ConfigError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any
+    from typing import Any, TypeVar
 
     from app.db.url import DatabaseUrl
+
+    T = TypeVar("T")
 
 PROJECT_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ENVIRONMENT_PREFIX = "TASKMANAGER_"
@@ -32,117 +34,6 @@ MIN_KEY_LENGTH = 8
 """Keys from before the longer ones were asked for still work."""
 
 MAKE_A_KEY = 'python3 -c "import secrets; print(secrets.token_urlsafe(32))" makes one'
-
-
-class Settings:
-    """Every setting by its name in lower case, checked. Times are seconds, sizes bytes."""
-
-    database: DatabaseUrl
-    """Where the queue is, made of DATABASE_URL or of the DB_* settings."""
-
-    database_url: str
-    db_host: str
-    db_name: str
-    db_user: str
-    db_pass: str
-    api_key: str
-    require_auth: bool
-    cors_origins: tuple[str, ...]
-    task_claim_timeout: float
-    max_task_attempts: int
-    retry_delay: float
-    retry_max_delay: float
-    enable_task_history: bool
-    enable_schema_validation: bool
-    max_body_bytes: int
-    max_params_bytes: int
-    max_result_bytes: int
-    call_deadline: float
-    table_prefix: str
-
-
-def load(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read and check every setting. Raises ConfigError."""
-    environ = os.environ if environ is None else environ
-    path = _config_path(environ)
-    values = _file_values(path) if path else {}
-    return from_values({**values, **_environment_values(environ)}, _base_folder(path))
-
-
-def from_values(values: Mapping[str, Any], base_folder: str = PROJECT_FOLDER) -> Settings:
-    """Settings from ``{NAME: value}``; a relative SQLite path is taken from ``base_folder``."""
-    settings = Settings()
-    for name, (default, read) in SETTINGS.items():
-        value = values.get(name, default)
-        try:
-            setattr(settings, name.lower(), read(value))
-        except ValueError as error:
-            raise ConfigError(f"{name} {error}") from None
-    settings.database = _database(settings, base_folder)
-    settings.database.table_prefix = settings.table_prefix
-    if settings.table_prefix and settings.database.engine == "sqlite":
-        raise ConfigError("TABLE_PREFIX is for MySQL and MariaDB: a SQLite queue has its own file")
-    return settings
-
-
-def warnings(settings: Settings) -> list[str]:
-    """What works but should be changed, one sentence each."""
-    length = len(settings.api_key)
-    if not 0 < length < GOOD_KEY_LENGTH:
-        return []
-    return [
-        f"API_KEY has {length} characters, and {GOOD_KEY_LENGTH} or more are safe; {MAKE_A_KEY}. "
-        "Change it on the server, then wherever it is sent"
-    ]
-
-
-def _database(settings: Settings, base_folder: str) -> DatabaseUrl:
-    if not settings.database_url and settings.db_name:
-        return database_url.from_parts(
-            settings.db_host, settings.db_name, settings.db_user, settings.db_pass
-        )
-    try:
-        return database_url.parse(settings.database_url or DEFAULT_DATABASE_URL, base_folder)
-    except ValueError as error:
-        raise ConfigError(f"DATABASE_URL {error}") from None
-
-
-def _config_path(environ: Mapping[str, str]) -> str:
-    named = environ.get(ENVIRONMENT_PREFIX + "CONFIG", "")
-    if named and not os.path.isfile(named):
-        raise ConfigError(f"TASKMANAGER_CONFIG names {named}, but there is no such file")
-    beside = os.path.join(PROJECT_FOLDER, "config.py")
-    return named or (beside if os.path.isfile(beside) else "")
-
-
-def _base_folder(config_path: str) -> str:
-    return os.path.dirname(os.path.abspath(config_path)) if config_path else PROJECT_FOLDER
-
-
-def _file_values(path: str) -> dict[str, Any]:
-    namespace: dict[str, Any] = {"__file__": path}
-    try:
-        with open(path, encoding="utf-8") as file:
-            exec(compile(file.read(), path, "exec"), namespace)
-    except Exception as error:
-        raise ConfigError(f"{path} cannot be read as Python: {error}") from error
-    values = {name: value for name, value in namespace.items() if name.isupper()}
-    for name in values:
-        if name not in SETTINGS:
-            raise ConfigError(f"{path} sets {name}, which is not a setting{_suggestion(name)}")
-    return values
-
-
-def _environment_values(environ: Mapping[str, str]) -> dict[str, str]:
-    names = {name: ENVIRONMENT_PREFIX + name for name in SETTINGS}
-    return {name: environ[variable] for name, variable in names.items() if variable in environ}
-
-
-def _suggestion(name: str) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(name, SETTINGS, 1)
-    return f"; did you mean {close[0]}?" if close else "; config.example.py lists them all"
 
 
 def _text(value: Any) -> str:
@@ -222,24 +113,130 @@ def _seconds(low: float, high: float) -> Callable[[Any], float]:
     return read
 
 
-SETTINGS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
-    "DATABASE_URL": ("", _text),
-    "DB_HOST": ("localhost", _text),
-    "DB_NAME": ("", _text),
-    "DB_USER": ("", _text),
-    "DB_PASS": ("", _text),
-    "API_KEY": ("", _key),
-    "REQUIRE_AUTH": (True, _flag),
-    "CORS_ORIGINS": ([], _origins),
-    "TASK_CLAIM_TIMEOUT": (300.0, _seconds(1, 604800)),
-    "MAX_TASK_ATTEMPTS": (3, _whole(1, 1000)),
-    "RETRY_DELAY": (10.0, _seconds(0, 2592000)),
-    "RETRY_MAX_DELAY": (3600.0, _seconds(0, 2592000)),
-    "ENABLE_TASK_HISTORY": (True, _flag),
-    "ENABLE_SCHEMA_VALIDATION": (True, _flag),
-    "MAX_BODY_BYTES": (1024 * 1024, _whole(1024, 64 * 1024 * 1024)),
-    "MAX_PARAMS_BYTES": (256 * 1024, _whole(64, 16 * 1024 * 1024)),
-    "MAX_RESULT_BYTES": (512 * 1024, _whole(64, 16 * 1024 * 1024)),
-    "CALL_DEADLINE": (20.0, _seconds(1, 600)),
-    "TABLE_PREFIX": ("", _prefix),
+class Setting:
+    """One setting: its default, and the reader that checks what it is set to."""
+
+    def __init__(self, default: Any, read: Callable[[Any], Any]) -> None:
+        self.default = default
+        self.read = read
+
+
+def setting(default: Any, read: Callable[[Any], T]) -> T:
+    """Declares an attribute of Settings. What is read takes its place in each instance."""
+    return Setting(default, read)  # type: ignore[return-value]
+
+
+class Settings:
+    """Every setting by its name in lower case, checked. Times are seconds, sizes bytes."""
+
+    database: DatabaseUrl
+    """Where the queue is, made of DATABASE_URL or of the DB_* settings."""
+
+    database_url = setting("", _text)
+    db_host = setting("localhost", _text)
+    db_name = setting("", _text)
+    db_user = setting("", _text)
+    db_pass = setting("", _text)
+    api_key = setting("", _key)
+    require_auth = setting(True, _flag)
+    cors_origins = setting([], _origins)
+    task_claim_timeout = setting(300.0, _seconds(1, 604800))
+    max_task_attempts = setting(3, _whole(1, 1000))
+    retry_delay = setting(10.0, _seconds(0, 2592000))
+    retry_max_delay = setting(3600.0, _seconds(0, 2592000))
+    enable_task_history = setting(True, _flag)
+    enable_schema_validation = setting(True, _flag)
+    max_body_bytes = setting(1024 * 1024, _whole(1024, 64 * 1024 * 1024))
+    max_params_bytes = setting(256 * 1024, _whole(64, 16 * 1024 * 1024))
+    max_result_bytes = setting(512 * 1024, _whole(64, 16 * 1024 * 1024))
+    call_deadline = setting(20.0, _seconds(1, 600))
+    table_prefix = setting("", _prefix)
+
+
+SETTINGS = {
+    name.upper(): each for name, each in vars(Settings).items() if isinstance(each, Setting)
 }
+"""Every setting by the name that people write."""
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read and check every setting. Raises ConfigError."""
+    environ = os.environ if environ is None else environ
+    path = _config_path(environ)
+    values = _file_values(path) if path else {}
+    return from_values({**values, **_environment_values(environ)}, _base_folder(path))
+
+
+def from_values(values: Mapping[str, Any], base_folder: str = PROJECT_FOLDER) -> Settings:
+    """Settings from ``{NAME: value}``; a relative SQLite path is taken from ``base_folder``."""
+    settings = Settings()
+    for name, each in SETTINGS.items():
+        try:
+            setattr(settings, name.lower(), each.read(values.get(name, each.default)))
+        except ValueError as error:
+            raise ConfigError(f"{name} {error}") from None
+    settings.database = _database(settings, base_folder)
+    settings.database.table_prefix = settings.table_prefix
+    if settings.table_prefix and settings.database.engine == "sqlite":
+        raise ConfigError("TABLE_PREFIX is for MySQL and MariaDB: a SQLite queue has its own file")
+    return settings
+
+
+def warnings(settings: Settings) -> list[str]:
+    """What works but should be changed, one sentence each."""
+    length = len(settings.api_key)
+    if not 0 < length < GOOD_KEY_LENGTH:
+        return []
+    return [
+        f"API_KEY has {length} characters, and {GOOD_KEY_LENGTH} or more are safe; {MAKE_A_KEY}. "
+        "Change it on the server, then wherever it is sent"
+    ]
+
+
+def _database(settings: Settings, base_folder: str) -> DatabaseUrl:
+    if not settings.database_url and settings.db_name:
+        return database_url.from_parts(
+            settings.db_host, settings.db_name, settings.db_user, settings.db_pass
+        )
+    try:
+        return database_url.parse(settings.database_url or DEFAULT_DATABASE_URL, base_folder)
+    except ValueError as error:
+        raise ConfigError(f"DATABASE_URL {error}") from None
+
+
+def _config_path(environ: Mapping[str, str]) -> str:
+    named = environ.get(ENVIRONMENT_PREFIX + "CONFIG", "")
+    if named and not os.path.isfile(named):
+        raise ConfigError(f"TASKMANAGER_CONFIG names {named}, but there is no such file")
+    beside = os.path.join(PROJECT_FOLDER, "config.py")
+    return named or (beside if os.path.isfile(beside) else "")
+
+
+def _base_folder(config_path: str) -> str:
+    return os.path.dirname(os.path.abspath(config_path)) if config_path else PROJECT_FOLDER
+
+
+def _file_values(path: str) -> dict[str, Any]:
+    namespace: dict[str, Any] = {"__file__": path}
+    try:
+        with open(path, encoding="utf-8") as file:
+            exec(compile(file.read(), path, "exec"), namespace)
+    except Exception as error:
+        raise ConfigError(f"{path} cannot be read as Python: {error}") from error
+    values = {name: value for name, value in namespace.items() if name.isupper()}
+    for name in values:
+        if name not in SETTINGS:
+            raise ConfigError(f"{path} sets {name}, which is not a setting{_suggestion(name)}")
+    return values
+
+
+def _environment_values(environ: Mapping[str, str]) -> dict[str, str]:
+    names = {name: ENVIRONMENT_PREFIX + name for name in SETTINGS}
+    return {name: environ[variable] for name, variable in names.items() if variable in environ}
+
+
+def _suggestion(name: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, SETTINGS, 1)
+    return f"; did you mean {close[0]}?" if close else "; config.example.py lists them all"

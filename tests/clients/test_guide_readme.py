@@ -137,7 +137,7 @@ def test_settings_have_the_same_names_and_defaults() -> None:
         "ENABLE_SCHEMA_VALIDATION": True,
         "DB_HOST": "localhost",
     }
-    assert {name: config.SETTINGS[name][0] for name in named} == named
+    assert {name: config.SETTINGS[name].default for name in named} == named
     values = {"DB_NAME": "n", "DB_USER": "u", "DB_PASS": "p", "DB_HOST": "localhost"}
     settings = config.from_values(values)
     assert settings.database is not None
