@@ -1,39 +1,41 @@
-"""The steps that need the release itself, each in a process of its own, started by deploy.py.
+"""The steps that need the application itself, each in a process of its own.
 
-Reads a request as JSON from standard input and leaves its answer in the file that it names:
-``{"ok": true, "detail"}`` or ``{"ok": false, "sentence", "field"}``. What it prints is a log.
+Reads a request as JSON from standard input and leaves its result in the file that the request
+names under ``answer``: ``{"ok": true, "detail"}`` or ``{"ok": false, "sentence", "field"}``. What
+it prints is a log. The step "entry" is also asked for by other versions, older and newer ones,
+so request and result stay as they are.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import traceback
 from pathlib import Path
 
-RELEASE = Path(__file__).resolve().parents[2]
-sys.path.insert(1, str(RELEASE / "vendor"))
+FOLDER = Path(__file__).resolve().parents[2]
+sys.path.insert(1, str(FOLDER / "vendor"))
 
-from app.install.refusal import Refusal  # noqa: E402 - what it imports may lie in vendor/
-from app.install.site import InstallationSite  # noqa: E402
+from app.install.errors import InstallError  # noqa: E402 - what it imports may lie in vendor/
+from app.install.files import write_json  # noqa: E402
+from app.install.installation import Installation  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Form = dict[str, str]
-    Step = Callable[[InstallationSite, Form], str]
+    Step = Callable[[Installation, Form], str]
 
 
-def database(site: InstallationSite, form: Form) -> str:
+def database(installation: Installation, form: Form) -> str:
     """Try the database as it was typed, then write config.py."""
     from app.install.configuration import sqlite_values, write_config
     from app.install.database import try_mysql, try_sqlite
 
     if form.get("engine") == "sqlite":
-        detail = try_sqlite(site.home / "data")
-        values = sqlite_values(site)
+        detail = try_sqlite(installation.home / "data")
+        values = sqlite_values(installation)
     else:
         detail = try_mysql(form)
         names = {"host": "DB_HOST", "name": "DB_NAME", "user": "DB_USER"}
@@ -41,94 +43,98 @@ def database(site: InstallationSite, form: Form) -> str:
         values["DB_PASS"] = form.get("password", "")
         if form.get("prefix", "").strip():
             values["TABLE_PREFIX"] = form["prefix"].strip()
-    write_config(site, values, form.get("api_key", ""))
+    write_config(installation, values, form.get("api_key", ""))
     return detail
 
 
-def tables(site: InstallationSite, _form: Form) -> str:
+def tables(installation: Installation, _form: Form) -> str:
     """Make the tables, or bring older ones up to date."""
     from app.errors import DatabaseError
     from app.install.migrate import migrate
 
     try:
-        before, now = migrate(site.settings().database)
+        before, now = migrate(installation.settings().database)
     except DatabaseError as error:
-        raise Refusal(f"The tables could not be made: {error}.") from None
+        raise InstallError(f"The tables could not be made: {error}.") from None
     if before == now:
         return f"version {now}, already there"
     return f"version {now}" if before == 0 else f"from version {before} to {now}"
 
 
-def entry(site: InstallationSite, form: Form) -> str:
-    """Let this release serve, through the few files in the web folder."""
+def entry(installation: Installation, form: Form) -> str:
+    """Let this build serve, through the few files in the web folder."""
     from app.install.entry import write_entry
     from app.install.finish import prepare
-    from app.install.releases import switch
+    from app.install.versions import switch
 
-    switch(site.home, site.release)
-    write_entry(site.web_folder, site.home, site.interpreter, site.kind)
-    prepare(site, with_examples=form.get("examples") == "yes")
-    return "index.cgi and .htaccess" if site.kind == "cgi" else "passenger_wsgi.py"
+    switch(installation.home, installation.build)
+    write_entry(
+        installation.web_folder, installation.home, installation.interpreter, installation.kind
+    )
+    prepare(installation, with_examples=form.get("examples") == "yes")
+    return "index.cgi and .htaccess" if installation.kind == "cgi" else "passenger_wsgi.py"
 
 
-def selftest(site: InstallationSite, _form: Form) -> str:
+def selftest(installation: Installation, _form: Form) -> str:
     """A task's whole life at the real address; private files are asked for and refused. A newer
-    release that fails it goes back by itself.
+    build that fails it goes back by itself.
     """
     from app.install.finish import register_examples
     from app.install.selftest import SelfTest, leave_no_traces
     from app.install.upgrade import go_back, is_to_go_back
 
-    test = SelfTest(site)
+    test = SelfTest(installation)
     try:
         detail = test.run()
-    except (Refusal, OSError) as error:
-        if not is_to_go_back(site):
+    except (InstallError, OSError) as error:
+        if not is_to_go_back(installation):
             raise
-        raise Refusal(f"{error} {go_back(site, test.call)}") from error
+        raise InstallError(f"{error} {go_back(installation, test.call)}") from error
     finally:
-        leave_no_traces(site.settings().database)
-    register_examples(site)
+        leave_no_traces(installation.settings().database)
+    register_examples(installation)
     return detail
 
 
-def upgrade(site: InstallationSite, _form: Form) -> str:
-    """Switch to this release, try it, and go back by itself when it does not work."""
+def upgrade(installation: Installation, _form: Form) -> str:
+    """Switch to this build, try it, and go back by itself when it does not work."""
     from app.install.selftest import SelfTest, leave_no_traces, run_a_task
-    from app.install.upgrade import UpgradeFailed
     from app.install.upgrade import upgrade as take_over
 
-    test = SelfTest(site)
+    test = SelfTest(installation)
     try:
         # One more than in the end, for the self-test that comes next may fail.
-        done = take_over(site.home, site.release, test.call, run_a_task, site.web_folder, keep=3)
-    except UpgradeFailed as failure:
-        raise Refusal(str(failure)) from failure
+        done = take_over(
+            installation.home,
+            installation.build,
+            test.call,
+            run_a_task,
+            installation.web_folder,
+            keep=3,
+        )
     finally:
-        leave_no_traces(site.settings().database)
+        leave_no_traces(installation.settings().database)
     return f"from {done.before} to {done.now}, self-test passed"
 
 
-def back(site: InstallationSite, form: Form) -> str:
-    """Let the release before serve again, because the owner wants that."""
+def back(installation: Installation, form: Form) -> str:
+    """Let the build before serve again, because the owner wants that."""
     from app.install.selftest import SelfTest, leave_no_traces, run_a_task
-    from app.install.upgrade import UpgradeFailed, return_to
+    from app.install.upgrade import return_to
 
     try:
-        return return_to(site, form["to"], SelfTest(site).call, run_a_task)
-    except UpgradeFailed as failure:
-        raise Refusal(f"{failure}.") from failure
+        return return_to(installation, form["to"], SelfTest(installation).call, run_a_task)
     finally:
-        leave_no_traces(site.settings().database)
+        leave_no_traces(installation.settings().database)
 
 
-def finish(site: InstallationSite, _form: Form) -> str:
+def finish(installation: Installation, _form: Form) -> str:
     """What the last page shows."""
     from app.install.finish import write_summary
-    from app.install.releases import prune
+    from app.install.versions import prune
 
-    write_summary(site)
-    prune(site.home)
+    write_summary(installation)
+    prune(installation.home)
     return "the key, a line to paste, a line for cron"
 
 
@@ -143,19 +149,18 @@ STEPS: dict[str, Step] = {
 }
 
 
-def answer_to(request: dict[str, object]) -> dict[str, object]:
-    """Take the step that was asked for."""
+def take(request: dict[str, object]) -> dict[str, object]:
+    """Take the step that the request names: its result."""
     from app.errors import ConfigError
 
     form = request.get("form")
-    site_values = request["site"]
-    assert isinstance(site_values, dict)
+    values = request["site"]
+    assert isinstance(values, dict)
     try:
-        site = InstallationSite({**site_values, "before": str(request.get("before") or "")})
-        step = STEPS[str(request["step"])]
-        detail = step(site, form if isinstance(form, dict) else {})
-    except Refusal as refusal:
-        return {"ok": False, "sentence": str(refusal), "field": refusal.field}
+        installation = Installation({**values, "before": str(request.get("before") or "")})
+        detail = STEPS[str(request["step"])](installation, form if isinstance(form, dict) else {})
+    except InstallError as error:
+        return {"ok": False, "sentence": str(error), "field": error.field}
     except (ConfigError, OSError) as error:
         return {"ok": False, "sentence": f"{error}."}
     except Exception as error:
@@ -166,11 +171,7 @@ def answer_to(request: dict[str, object]) -> dict[str, object]:
 
 def main() -> int:
     request = json.load(sys.stdin)
-    answer = answer_to(request)
-    draft = f"{request['answer']}.draft"
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(answer, file)
-    os.replace(draft, str(request["answer"]))
+    write_json(Path(request["answer"]), take(request))
     return 0
 
 

@@ -7,7 +7,7 @@ import sqlite3
 import time
 
 from app.db.url import from_parts
-from app.install.refusal import Refusal
+from app.install.errors import InstallError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ PROBES = [
 # What a table left over from a killed try answers: already there.
 LEFT_OVER = {1050, 1060, 1061, 1062}
 
-# Refusals that a right missing in each of these statements brings.
+# InstallErrors that a right missing in each of these statements brings.
 DENIED = {1044, 1142, 1143, 1227, 1370}
 
 
@@ -104,7 +104,7 @@ REFUSALS: list[tuple[set[int], str, str]] = [
 
 
 def try_sqlite(folder: Path) -> str:
-    """Whether this Python's SQLite can keep a queue in the folder. Raises Refusal."""
+    """Whether this Python's SQLite can keep a queue in the folder. Raises InstallError."""
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / ".ht-probe.sqlite3"
     try:
@@ -115,17 +115,17 @@ def try_sqlite(folder: Path) -> str:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise Refusal(f"SQLite cannot write in {folder}: {error}.", "engine") from None
+        raise InstallError(f"SQLite cannot write in {folder}: {error}.", "engine") from None
     finally:
         path.unlink(missing_ok=True)
     return f"SQLite {sqlite3.sqlite_version}, {folder / 'queue.sqlite3'}"
 
 
 def try_mysql(form: Mapping[str, str]) -> str:
-    """Whether the typed database can keep a queue; what it is. Raises Refusal."""
+    """Whether the typed database can keep a queue; what it is. Raises InstallError."""
     for name, label in (("host", "host"), ("name", "database's name"), ("user", "user")):
         if not form.get(name, "").strip():
-            raise Refusal(f"Please fill in the {label}.", name)
+            raise InstallError(f"Please fill in the {label}.", name)
     url = from_parts(
         form["host"].strip(), form["name"].strip(), form["user"].strip(), form.get("password", "")
     )
@@ -140,14 +140,14 @@ def try_mysql(form: Mapping[str, str]) -> str:
 def _table_prefix(form: Mapping[str, str]) -> str:
     prefix = form.get("prefix", "").strip()
     if not re.fullmatch(r"[A-Za-z0-9_]{0,16}", prefix):
-        raise Refusal(
+        raise InstallError(
             "The table prefix may have up to 16 letters, digits and underscores, like tm_", "prefix"
         )
     return prefix
 
 
 def _connect(url: DatabaseUrl) -> Any:
-    """As typed, and as the queue does it. Raises Refusal."""
+    """As typed, and as the queue does it. Raises InstallError."""
     import pymysql
 
     from app.db.mysql_session import CONNECT_SECONDS, connect, set_up
@@ -164,7 +164,7 @@ def _connect(url: DatabaseUrl) -> Any:
         raise _refusal(error, url) from None
 
 
-def _refusal(error: Exception, url: DatabaseUrl) -> Refusal:
+def _refusal(error: Exception, url: DatabaseUrl) -> InstallError:
     """The sentence for a connection that was refused, and the field that it is about."""
     number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
     if not number and isinstance(error, OSError):
@@ -174,8 +174,8 @@ def _refusal(error: Exception, url: DatabaseUrl) -> Refusal:
         if number in numbers:
             host = url.socket or f"{url.host}:{url.port}"
             told = sentence.format(user=url.user, name=url.database, host=host, said=text)
-            return Refusal(f"{told} ({number}){_what_was_tried(error)}", field)
-    return Refusal(f"The database refuses: {text} ({number})", "host")
+            return InstallError(f"{told} ({number}){_what_was_tried(error)}", field)
+    return InstallError(f"The database refuses: {text} ({number})", "host")
 
 
 def _what_was_tried(error: Exception) -> str:
@@ -192,7 +192,7 @@ def _try(connection: Any, url: DatabaseUrl) -> str:
     version, seconds, engines = _ask(connection)
     server = _check_version(version)
     if "InnoDB" not in engines:
-        raise Refusal("This database has no InnoDB tables, and the queue needs them.", "host")
+        raise InstallError("This database has no InnoDB tables, and the queue needs them.", "host")
     _refuse_foreign_tables(connection, url)
     _probe_rights(connection, url)
     drift = abs(seconds - time.time())
@@ -202,7 +202,7 @@ def _try(connection: Any, url: DatabaseUrl) -> str:
 
 
 def _refuse_foreign_tables(connection: Any, url: DatabaseUrl) -> None:
-    """Before anything is made. Raises Refusal naming another program's tables."""
+    """Before anything is made. Raises InstallError naming another program's tables."""
     from app.db.foreign import foreign_tables
     from app.db.mysql import MySQLConnection
 
@@ -210,7 +210,7 @@ def _refuse_foreign_tables(connection: Any, url: DatabaseUrl) -> None:
     session.end_by(time.monotonic() + LOOK_SECONDS)
     found = foreign_tables(session, "mysql")
     if found:
-        raise Refusal(
+        raise InstallError(
             f"The database {url.database} has tables of another program: {', '.join(found)}. "
             "Nothing was changed. Enter a table prefix that keeps the queue's tables apart, like "
             "tm_, or use another database.",
@@ -228,14 +228,14 @@ def _ask(connection: Any) -> tuple[str, float, list[str]]:
 
 
 def _check_version(text: str) -> str:
-    """The server's name and version. Raises Refusal for one that is too old."""
+    """The server's name and version. Raises InstallError for one that is too old."""
     name = "MariaDB" if "mariadb" in text.lower() else "MySQL"
     # Old replication needed a "5.5.5-" before MariaDB's own version.
     found = re.match(r"(?:5\.5\.5-)?(\d+)\.(\d+)(?:\.\d+)?", text)
     version = (int(found[1]), int(found[2])) if found else (0, 0)
     if version < OLDEST[name]:
         oldest = " and ".join(f"{n} {major}.{minor}" for n, (major, minor) in OLDEST.items())
-        raise Refusal(
+        raise InstallError(
             f"This is {name} {text}, and the oldest that work are {oldest}. Ask your host for a "
             "newer one, or choose SQLite.",
             "host",
@@ -244,7 +244,9 @@ def _check_version(text: str) -> str:
 
 
 def _probe_rights(connection: Any, url: DatabaseUrl) -> None:
-    """Do with a table of its own all that the queue will do. Raises Refusal naming what fails."""
+    """Do with a table of its own all that the queue will do. Raises InstallError that names what
+    fails.
+    """
     missing = []
     _execute(connection, f"DROP TABLE IF EXISTS {PROBE}")
     for privilege, statement in PROBES:
@@ -254,9 +256,9 @@ def _probe_rights(connection: Any, url: DatabaseUrl) -> None:
             if privilege == "CREATE":
                 break
         elif number and not missing and number not in LEFT_OVER:
-            raise Refusal(f"The database refuses to {privilege}: {text} ({number})", "user")
+            raise InstallError(f"The database refuses to {privilege}: {text} ({number})", "user")
     if missing:
-        raise Refusal(
+        raise InstallError(
             f"The user {url.user} lacks the privilege {', '.join(missing)} on the database "
             f"{url.database}. In the control panel, give the user all privileges on it.",
             "user",

@@ -1,6 +1,6 @@
 """The files in a site's web folder through which every request comes in.
 
-They are few lines that read which release serves and hand over to it, so that replacing one small
+They are few lines that read which version serves and hand over to it, so that replacing one small
 file, ``current``, replaces the whole program.
 """
 
@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from app.install.files import DRAFT, write_whole
 
 CGI = "cgi"
 PASSENGER = "passenger"
@@ -29,10 +31,16 @@ os.environ.setdefault("TASKMANAGER_CONFIG", HOME + "/config.py")
 os.environ.setdefault("TASKMANAGER_LOG_FILE", HOME + "/logs/taskmanager.log")
 """
 
+_UNAVAILABLE = (
+    '{"success":false,"error":"TaskManager is being changed: try again shortly",'
+    '"message":"TaskManager is being changed: try again shortly","code":"unavailable"}'
+)
+"""What a call is told while no version can be served."""
+
 _INDEX_CGI = (
     """\
 {shebang}
-# TaskManager's entry, written by its installer: serves the release that HOME/current names.
+# TaskManager's entry, written by its installer: serves the version that HOME/current names.
 import gc
 
 gc.disable()  # a process lives for one request: collecting garbage would only make it longer
@@ -45,46 +53,60 @@ import sys
     + """
 try:
     with open(HOME + "/current") as file:
-        release = HOME + "/releases/" + file.read().strip()
-    sys.path[:1] = [release, release + "/vendor"]
+        folder = HOME + "/releases/" + file.read().strip()
+    sys.path[:1] = [folder, folder + "/vendor"]
     from app.entry import run_cgi
 
     run_cgi()
 except Exception as error:
-    sys.stderr.write("taskmanager: no release can be served: %r\\n" % error)
+    sys.stderr.write("taskmanager: no version can be served: %r\\n" % error)
     sys.stdout.write(
         "Status: 503 Service Unavailable\\r\\n"
         "Content-Type: application/json; charset=utf-8\\r\\n"
         "Cache-Control: no-store\\r\\n"
         "Retry-After: 5\\r\\n\\r\\n"
-        '{{"success":false,"error":"TaskManager is being changed: try again shortly",'
-        '"message":"TaskManager is being changed: try again shortly","code":"unavailable"}}'
+        {unavailable}
     )
     sys.stdout.flush()
     if os.environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in os.environ:
-        while sys.stdin.buffer.read(65536):
-            pass  # some servers cut the answer of a program that leaves its input unread
+        # Some servers cut the response of a program that leaves its input unread. A body that
+        # does not arrive is waited for no longer than a second.
+        import select
+        import socket
+        import time
+
+        end = time.monotonic() + 1
+        while select.select([0], [], [], max(0, end - time.monotonic()))[0]:
+            if not os.read(0, 65536) or time.monotonic() > end:
+                break
+        try:
+            # mod_cgid gives a socket: with something unread in it, the response would be lost.
+            with socket.socket(fileno=os.dup(0)) as connection:
+                connection.shutdown(socket.SHUT_RD)
+                while connection.recv(65536):
+                    pass
+        except OSError:
+            pass  # a pipe
 """
 )
 
 _PASSENGER_WSGI = (
     """\
-# TaskManager's entry, written by its installer: serves the release that HOME/current names.
+# TaskManager's entry, written by its installer: serves the version that HOME/current names.
 # After a change of that file, or of this one, touch tmp/restart.txt. In a control panel name
 # taskmanager_wsgi.py as startup file, never passenger_wsgi.py: panels write that file themselves.
 import importlib.util
 import os
+import re
 import sys
 
 """
     + _FIND_RELEASE
     + """
 # Nothing but the application reaches the installer here, as long as it lies beside this file.
-INSTALLER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "deploy.py")
-BODY = (
-    b'{{"success":false,"error":"TaskManager is being changed: try again shortly",'
-    b'"message":"TaskManager is being changed: try again shortly","code":"unavailable"}}'
-)
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+INSTALLER = re.compile(r"/((taskmanager-[0-9A-Za-z.+-]+-)?deploy\\.py)")
+BODY = {unavailable}.encode()
 HEADERS = [
     ("Content-Type", "application/json; charset=utf-8"),
     ("Cache-Control", "no-store"),
@@ -95,30 +117,36 @@ loaded = []
 
 def load():
     with open(HOME + "/current") as file:
-        release = HOME + "/releases/" + file.read().strip()
-    sys.path[:0] = [release, release + "/vendor"]
+        folder = HOME + "/releases/" + file.read().strip()
+    sys.path[:0] = [folder, folder + "/vendor"]
     from app import entry
 
     entry.keep_log()
     return entry.application
 
 
-def installer():
+def installer(path):
     # Looked for in each request: an upgrade begins with the upload of another one.
-    spec = importlib.util.spec_from_file_location("taskmanager_installer", INSTALLER)
+    found = INSTALLER.fullmatch(path)
+    return os.path.join(FOLDER, found[1]) if found else ""
+
+
+def run_installer(path):
+    spec = importlib.util.spec_from_file_location("taskmanager_installer", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.application
 
 
 def application(environ, start_response):
-    if environ.get("PATH_INFO") == "/deploy.py" and os.path.isfile(INSTALLER):
-        return installer()(environ, start_response)
+    path = installer(environ.get("PATH_INFO", ""))
+    if path and os.path.isfile(path):
+        return run_installer(path)(environ, start_response)
     try:
         if not loaded:
             loaded.append(load())
     except Exception as error:
-        sys.stderr.write("taskmanager: no release can be served: %r\\n" % error)
+        sys.stderr.write("taskmanager: no version can be served: %r\\n" % error)
         start_response("503 Service Unavailable", HEADERS)
         return [BODY]
     return loaded[0](environ, start_response)
@@ -161,7 +189,7 @@ exec(compile(text, entry, "exec"), globals())
 _FRONT_CONTROLLER = """\
 Options +ExecCGI -Indexes
 DirectoryIndex index.cgi
-<FilesMatch "^(index\\.cgi|deploy\\.(py|cgi))$">
+<FilesMatch "^(index\\.cgi|(taskmanager-[0-9A-Za-z.+-]+-)?deploy\\.(py|cgi))$">
     SetHandler cgi-script
 </FilesMatch>
 <IfModule mod_setenvif.c>
@@ -173,7 +201,7 @@ RewriteRule ^ - [E=HTTP_AUTHORIZATION:%{HTTP:Authorization}]
 RewriteRule ^index\\.cgi(/|$) - [L]
 RewriteRule ^\\.well-known/(acme-challenge|pki-validation)/[\\w.-]+$ - [L]
 RewriteCond %{REQUEST_FILENAME} -f
-RewriteRule ^deploy\\.(py|cgi)$ - [L]
+RewriteRule ^(taskmanager-[0-9A-Za-z.+-]+-)?deploy\\.(py|cgi)$ - [L]
 RewriteCond "%{REQUEST_URI}::$1" "(?s)^(.*?/)(.*)::\\2$"
 RewriteRule "(?s)^(.*)$" - [E=ENTRY_BASE:%1]
 RewriteRule ^ %{ENV:ENTRY_BASE}index.cgi [L]
@@ -194,12 +222,14 @@ _DENY_ALL = """\
 
 def index_cgi(home: Path, interpreter: str) -> str:
     """The CGI program, run by ``interpreter`` (an absolute path)."""
-    return _INDEX_CGI.format(shebang=shebang(interpreter), home=_literal(home))
+    return _INDEX_CGI.format(
+        shebang=shebang(interpreter), home=_literal(home), unavailable=repr(_UNAVAILABLE)
+    )
 
 
 def passenger_wsgi(home: Path) -> str:
     """Passenger's startup file; the interpreter is the host's affair."""
-    return _PASSENGER_WSGI.format(home=_literal(home))
+    return _PASSENGER_WSGI.format(home=_literal(home), unavailable=repr(_UNAVAILABLE))
 
 
 def front_controller() -> str:
@@ -225,14 +255,14 @@ def write_entry(web_folder: Path, home: Path, interpreter: str, kind: str) -> No
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, and is {kind!r}")
     (home / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
-    _replace(home / ".htaccess", deny_all(), 0o644)
+    write_whole(home / ".htaccess", deny_all(), 0o644)
     if kind == CGI:
-        _replace(web_folder / "index.cgi", index_cgi(home, interpreter), 0o755)
-        _replace(web_folder / ".htaccess", _merged(web_folder / ".htaccess"), 0o644)
+        write_whole(web_folder / "index.cgi", index_cgi(home, interpreter), 0o755)
+        write_whole(web_folder / ".htaccess", _merged(web_folder / ".htaccess"), 0o644)
     else:
         (web_folder / "tmp").mkdir(mode=0o755, exist_ok=True)
         for name in (OWN_ENTRY, PANEL_ENTRY):
-            _replace(web_folder / name, passenger_wsgi(home), 0o644)
+            write_whole(web_folder / name, passenger_wsgi(home), 0o644)
         _guard_against_stubs(web_folder)
         ask_for_restart(web_folder)
 
@@ -241,7 +271,7 @@ def _guard_against_stubs(web_folder: Path) -> None:
     """Make this Python load the entry whatever a control panel writes into its file."""
     cache = web_folder / "__pycache__"
     cache.mkdir(mode=0o755, exist_ok=True)
-    handle, source = tempfile.mkstemp(prefix=".ht-draft-", dir=cache)
+    handle, source = tempfile.mkstemp(prefix=DRAFT, dir=cache)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(_PANEL_GUARD)
@@ -295,17 +325,3 @@ def _merged(path: Path) -> str:
     if begin:
         before = head + rest.partition(END + "\n")[2]
     return f"{BEGIN}\n{front_controller()}{END}\n{before}"
-
-
-def _replace(path: Path, text: str, mode: int) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=".ht-draft-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode("utf-8", "surrogateescape"))
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

@@ -1,4 +1,4 @@
-"""Bringing a database to the tables of this release: making them, or upgrading older ones."""
+"""Bringing a database to the tables of this version: making them, or upgrading older ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MAX_TRIES = 3
 
 
 class DatabaseIsNewer(DatabaseError):
-    """The tables were made by a later release than this one."""
+    """The tables were made by a later version than this one."""
 
 
 def migrate(

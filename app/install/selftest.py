@@ -8,8 +8,8 @@ import time
 
 from app.db import Database
 from app.errors import DatabaseError
-from app.install.http import Unreachable, Web
-from app.install.refusal import Refusal
+from app.install.errors import InstallError
+from app.install.site_client import SiteClient, Unreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from app.db.connection import Connection
     from app.db.url import DatabaseUrl
-    from app.install.http import Reply
-    from app.install.site import InstallationSite
+    from app.install.installation import Installation
+    from app.install.site_client import SiteResponse
 
     Call = Callable[[str, str, Any], tuple[int, dict[str, Any]]]
 
@@ -33,7 +33,7 @@ WAIT_SECONDS = 15.0
 PRIVATE_IN_HOME = (
     *("config.py", "current", "previous", "journal.json", ".htaccess", ".htinstaller"),
     *(
-        "site.json",
+        "installation.json",
         "cron.py",
         "handlers.py",
         "logs/cron.log",
@@ -42,7 +42,7 @@ PRIVATE_IN_HOME = (
         "logs/pip.log",
     ),
 )
-PRIVATE_IN_RELEASE = (
+PRIVATE_IN_BUILD = (
     *("schema.sql", "MANIFEST.json", "app/config.py", "passenger_wsgi.py"),
     "vendor/pymysql/__init__.py",
 )
@@ -51,12 +51,12 @@ SPELLINGS = ("/{}", "//{}", "/./{}", "/x/../{}")
 
 
 class SelfTest:
-    """Calls the site as a stranger on the network would. Every method raises Refusal."""
+    """Calls the site as a stranger on the network would. Every method raises InstallError."""
 
-    def __init__(self, site: InstallationSite) -> None:
-        self._site = site
-        self._web = Web(site.url, site.address)
-        self._key = site.settings().api_key
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._web = SiteClient(installation.url, installation.address)
+        self._key = installation.settings().api_key
 
     def run(self) -> str:
         """All of it; what was found well."""
@@ -67,12 +67,12 @@ class SelfTest:
         return f"a task done, {header}, {asked} private addresses refused"
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, dict[str, Any]]:
-        """One call of the API: status and answer. Raises OSError when nobody answers so."""
+        """One call of the API: status and response. Raises OSError when nobody answers so."""
         headers = {"X-API-Key": self._key, "Authorization": f"Bearer {self._key}"}
-        reply = self._web.request(method, f"/api{path}", body, headers)
-        if not reply.json:
-            raise OSError(f"{reply.status} without JSON: {reply.body[:80]!r}")
-        return reply.status, reply.json
+        response = self._web.request(method, f"/api{path}", body, headers)
+        if not response.json:
+            raise OSError(f"{response.status} without JSON: {response.body[:80]!r}")
+        return response.status, response.json
 
     def wait_until_healthy(self) -> None:
         deadline = time.monotonic() + WAIT_SECONDS
@@ -81,28 +81,29 @@ class SelfTest:
             if not said:
                 return
             if time.monotonic() > deadline:
-                raise Refusal(said)
+                raise InstallError(said)
             time.sleep(0.5)
 
     def _health(self) -> str:
         """What is wrong with the site's health; empty when nothing is."""
-        address = f"{self._site.url}/api/health"
+        address = f"{self._installation.url}/api/health"
         try:
-            reply = self._web.request("GET", "/api/health")
+            response = self._web.request("GET", "/api/health")
         except Unreachable as error:
             return (
                 f"{address} cannot be reached from the server itself ({error}). Open it in your "
                 "browser: if it answers there, ask your host to let the server reach itself."
             )
-        if reply.status == 200 and reply.json.get("status") == "healthy":
+        if response.status == 200 and response.json.get("status") == "healthy":
             return ""
-        if reply.json:
+        if response.json:
             return (
-                f"{address} answers {reply.status}: {reply.json.get('error', 'not healthy')}. "
-                f"{self._site.home / 'logs' / 'taskmanager.log'} says why."
+                f"{address} answers {response.status}: "
+                f"{response.json.get('error', 'not healthy')}. "
+                f"{self._installation.home / 'logs' / 'taskmanager.log'} says why."
             )
-        return f"{address} answers {reply.status} without JSON. " + ADVICE.get(
-            reply.status, "Does the web server read .htaccess files and run index.cgi?"
+        return f"{address} answers {response.status} without JSON. " + ADVICE.get(
+            response.status, "Does the web server read .htaccess files and run index.cgi?"
         )
 
     def check_authorization(self) -> str:
@@ -110,38 +111,40 @@ class SelfTest:
         bearer = self._claim_nothing({"Authorization": f"Bearer {self._key}"})
         own = self._claim_nothing({"X-API-Key": self._key})
         if own.status == 401 and bearer.status == 401:
-            raise Refusal(
+            raise InstallError(
                 "Neither of the headers X-API-Key and Authorization reaches the program. Ask your "
                 "host which of them its web server removes."
             )
-        for reply in (own, bearer):
-            if reply.status not in (200, 401, 404) or not reply.json:
-                raise Refusal(
-                    f"A POST of JSON is answered with {reply.status} before it reaches the "
+        for response in (own, bearer):
+            if response.status not in (200, 401, 404) or not response.json:
+                raise InstallError(
+                    f"A POST of JSON is answered with {response.status} before it reaches the "
                     "program. Usually a firewall (mod_security) does that: ask your host to let "
-                    f"JSON bodies through for {self._site.url}/api."
+                    f"JSON bodies through for {self._installation.url}/api."
                 )
         if bearer.status == 401:
             return "X-API-Key arrives (Authorization does not: use X-API-Key)"
         return "both key headers arrive" if own.status != 401 else "Authorization arrives"
 
-    def _claim_nothing(self, headers: dict[str, str]) -> Reply:
+    def _claim_nothing(self, headers: dict[str, str]) -> SiteResponse:
         body = {"worker_id": f"{WORKER}0", "task_types": [f"{TASK_TYPE}.none"], "limit": 1}
         return self._web.request("POST", "/api/tasks/claim", body, headers)
 
     def ask_for_private_files(self) -> int:
-        """How many addresses were asked for and refused. Raises Refusal for one that is not."""
+        """How many addresses were asked for and refused. Raises InstallError for one that is
+        not.
+        """
         asked = 0
-        for path, address in private_files(self._site):
+        for path, address in private_files(self._installation):
             content = _beginning(path)
-            spellings = SPELLINGS if path == self._site.config else SPELLINGS[:1]
+            spellings = SPELLINGS if path == self._installation.config else SPELLINGS[:1]
             for spelling in spellings if content else ():
-                reply = self._web.request("GET", spelling.format(address))
+                response = self._web.request("GET", spelling.format(address))
                 asked += 1
-                if is_exposed(reply, content):
-                    raise Refusal(
-                        f"{self._site.url}{spelling.format(address)} can be downloaded by anybody. "
-                        "The web server ignores the .htaccess in the web folder: ask your "
+                if is_exposed(response, content):
+                    raise InstallError(
+                        f"{self._installation.url}{spelling.format(address)} can be downloaded by "
+                        "anybody. The web server ignores the .htaccess in the web folder: ask your "
                         "host to allow it (AllowOverride All), and delete config.py until then."
                     )
         return asked
@@ -157,9 +160,9 @@ def _beginning(path: Path) -> bytes:
 
 
 def run_a_task(call: Call) -> None:
-    """Register, create, claim, complete, look, delete. Raises Refusal, OSError.
+    """Register, create, claim, complete, look, delete. Raises InstallError, OSError.
 
-    ``call(method, path, body)`` makes one call of the API: status and answer.
+    ``call(method, path, body)`` makes one call of the API: status and response.
     """
     worker = WORKER + secrets.token_hex(4)
     post = _poster(call)
@@ -171,14 +174,14 @@ def run_a_task(call: Call) -> None:
     if created["id"] not in tasks:
         _let_other_worker_have(created["id"], call)
     elif tasks[created["id"]]["params"] != params:
-        raise Refusal("The self-test's task was created, and cannot be claimed as it was.")
+        raise InstallError("The self-test's task was created, and cannot be claimed as it was.")
     for task in tasks.values():  # with those that an interrupted self-test left
         end = {"worker_id": worker, "attempt": task["attempts"], "result": params}
         post(f"/tasks/{task['id']}/complete", end)
     shown = call("GET", f"/tasks/{created['id']}", None)[1].get("data") or {}
     is_done = shown.get("result") == params and shown.get("status") == "completed"
     if created["id"] in tasks and not is_done:
-        raise Refusal("The self-test's task was completed, and does not show its result.")
+        raise InstallError("The self-test's task was completed, and does not show its result.")
     for task_id in tasks:
         post(f"/tasks/{task_id}/delete", {})
     post(f"/task-types/{TASK_TYPE}/deactivate", {})
@@ -211,43 +214,47 @@ def _delete_traces(connection: Connection) -> None:
 
 
 def _let_other_worker_have(task_id: int, call: Call) -> None:
-    """On a site in use a worker that takes every type may be quicker; it can claim, then."""
+    """On a site in use a worker that takes every type may be quicker; then claiming works."""
     shown = call("GET", f"/tasks/{task_id}", None)[1].get("data") or {}
     if shown.get("status") in (None, "pending"):
-        raise Refusal("The self-test's task was created, and cannot be claimed.")
+        raise InstallError("The self-test's task was created, and cannot be claimed.")
     call("POST", f"/tasks/{task_id}/cancel", {})
     call("POST", f"/tasks/{task_id}/delete", {})
 
 
 def _poster(call: Call) -> Callable[[str, dict[str, Any]], dict[str, Any]]:
     def post(path: str, body: dict[str, Any]) -> dict[str, Any]:
-        status, answer = call("POST", path, body)
-        data = answer.get("data")
+        status, response = call("POST", path, body)
+        data = response.get("data")
         if status >= 300 or not isinstance(data, dict):
-            said = answer.get("error", "no data")
-            raise Refusal(f"POST /api{path} is answered with {status} ({said}).")
+            said = response.get("error", "no data")
+            raise InstallError(f"POST /api{path} is answered with {status} ({said}).")
         return data
 
     return post
 
 
-def private_files(site: InstallationSite) -> list[tuple[Path, str]]:
+def private_files(installation: Installation) -> list[tuple[Path, str]]:
     """The files that nobody may get, each with its address below the site's."""
-    found = [(site.web_folder / name, name) for name in PRIVATE_IN_WEB_FOLDER]
-    in_home = [site.home / name for name in PRIVATE_IN_HOME]
-    in_home += [site.folder / name for name in PRIVATE_IN_RELEASE]
+    found = [(installation.web_folder / name, name) for name in PRIVATE_IN_WEB_FOLDER]
+    in_home = [installation.home / name for name in PRIVATE_IN_HOME]
+    in_home += [installation.folder / name for name in PRIVATE_IN_BUILD]
     for path in in_home:
         # A home outside the web folder has no address; it is asked for as if it had.
-        base = site.web_folder if site.web_folder in path.parents else site.home.parent
+        base = (
+            installation.web_folder
+            if installation.web_folder in path.parents
+            else installation.home.parent
+        )
         found.append((path, path.relative_to(base).as_posix()))
     return found
 
 
-def is_exposed(reply: Reply, content: bytes) -> bool:
-    """Whether an answer is the file. A program's own answer to the address is not."""
-    if reply.status >= 300:
+def is_exposed(response: SiteResponse, content: bytes) -> bool:
+    """Whether a response is the file. A program's own response to the address is not."""
+    if response.status >= 300:
         return False
-    return bool(content) and reply.body[: len(content)] == content[: len(reply.body)] != b""
+    return bool(content) and response.body[: len(content)] == content[: len(response.body)] != b""
 
 
 ADVICE = {

@@ -20,8 +20,13 @@ from types import ModuleType
 
 import pytest
 
+from installer import upload
+from installer.detached import IncompleteStep
+from installer.disk import advice_for
+from installer.packages import fits_this_python
+from installer.unpacking import unpack
+from tests.deploy.hosting_account import PYTHON, HostingAccount, archives
 from tests.deploy.support import without_root_powers
-from tests.deploy.webspace import PYTHON, WebSpace, archives
 from tests.support.disk import fill
 from tests.support.net import wait_until
 from tests.support.server import PROJECT
@@ -64,18 +69,23 @@ def archive(tmp_path: Path) -> Path:
     return write(tmp_path / "taskmanager-1.2.3.zip", FILES, manifest(FILES))
 
 
+def verified(deploy: ModuleType, path: Path) -> upload.Archive:
+    """The archive as the installer gets it, once deploy.py has verified it."""
+    with deploy.Archive(path) as archive:
+        archive.verify()
+        return upload.Archive(archive.facts())
+
+
 def unpacked(deploy: ModuleType, path: Path) -> Path:
-    releases = path.parent / "releases"
-    releases.mkdir(exist_ok=True)
-    with deploy.Archive(path) as opened:
-        folder: Path = deploy.unpack(opened, releases, time.monotonic() + 60)
-    return folder
+    builds = path.parent / "releases"
+    builds.mkdir(exist_ok=True)
+    return unpack(verified(deploy, path), builds, time.monotonic() + 60)
 
 
 def refusal(deploy: ModuleType, path: Path) -> str:
     """What is said of an archive; nothing of it may be left."""
     before = sorted(path.parent.rglob("*"))
-    with pytest.raises(deploy.Failure) as caught:
+    with pytest.raises(deploy.DeployError) as caught:
         unpacked(deploy, path)
     left = set(path.parent.rglob("*")) - set(before) - {path.parent / "releases"}
     assert left == set()
@@ -91,16 +101,16 @@ class TestUnpacking:
         assert stat.S_IMODE((folder / "worker.py").stat().st_mode) == 0o644
 
     def test_it_goes_on_where_it_was(self, deploy: ModuleType, archive: Path) -> None:
-        releases = archive.parent / "releases"
-        releases.mkdir()
-        with deploy.Archive(archive) as opened:
-            with pytest.raises(deploy.Again) as caught:
-                deploy.unpack(opened, releases, 0.0)
-            assert "1 of 2 files" in str(caught.value)
-            assert [path.name for path in releases.iterdir()] == [f".unpacking-{opened.name}"]
+        builds = archive.parent / "releases"
+        builds.mkdir()
+        opened = verified(deploy, archive)
+        with pytest.raises(IncompleteStep) as caught:
+            unpack(opened, builds, 0.0)
+        assert "1 of 2 files" in str(caught.value)
+        assert [path.name for path in builds.iterdir()] == [f".unpacking-{opened.name}"]
         assert (unpacked(deploy, archive) / "worker.py").is_file()
 
-    def test_a_release_that_was_changed_is_made_whole(
+    def test_a_build_that_was_changed_is_made_whole(
         self, deploy: ModuleType, archive: Path
     ) -> None:
         folder = unpacked(deploy, archive)
@@ -118,7 +128,7 @@ class TestUnpacking:
 
 @pytest.mark.parametrize(("tag", "fits"), [(None, True), ("cpython-27", False), ("abi3", True)])
 def test_packages_of_another_python_are_fetched_again(
-    deploy: ModuleType, tmp_path: Path, tag: str | None, fits: bool
+    tmp_path: Path, tag: str | None, fits: bool
 ) -> None:
     (tmp_path / "regex").mkdir()
     (tmp_path / "regex" / "__init__.py").touch()
@@ -126,7 +136,7 @@ def test_packages_of_another_python_are_fetched_again(
     suffix = "so" if own == "abi3" else "x86_64-linux-gnu.so"
     separator = "." if own == "abi3" else "-"
     (tmp_path / "regex" / f"_regex.{own}{separator}{suffix}").touch()
-    assert deploy.fits_this_python(tmp_path) is fits
+    assert fits_this_python(tmp_path) is fits
 
 
 def add(name: str, data: bytes = b"") -> Edit:
@@ -151,7 +161,7 @@ class TestRefusals:
         # Listed as any other file, too: the list is the archive's own word.
         files = {**FILES, name: b"evil"}
         path = write(tmp_path / "taskmanager-1.2.3.zip", files, manifest(files))
-        assert "leads out of the release's folder" in refusal(deploy, path)
+        assert "leads out of the version's folder" in refusal(deploy, path)
 
     def test_a_link(self, deploy: ModuleType, tmp_path: Path) -> None:
         path = write(tmp_path / "taskmanager-1.2.3.zip", FILES, manifest(FILES), add_link)
@@ -234,15 +244,15 @@ class TestRefusals:
 class TestDisks:
     def test_a_full_one(self, tmp_path: Path) -> None:
         """A file may have no more than so many bytes, which answers like a quota."""
-        with WebSpace() as space:
-            space.upload_installer()
-            space.upload(next(archives().glob("*.zip")))
+        with HostingAccount() as account:
+            account.upload_installer()
+            account.upload(next(archives().glob("*.zip")))
             limit = 300_000
             process = subprocess.run(
                 [
                     *(PYTHON, "-c", LIMITED, str(limit)),
-                    str(space.web_folder / "deploy.py"),
-                    *("--install", "--json", "--config", str(answers_in(space))),
+                    str(account.web_folder / "deploy.py"),
+                    *("--install", "--json", "--config", str(answers_in(account))),
                 ],
                 capture_output=True,
                 text=True,
@@ -251,47 +261,48 @@ class TestDisks:
             )
             assert process.returncode == 3, process
             assert "The disk is full" in process.stderr
-            assert not (space.home / "current").exists()
-            assert not list(space.home.glob("releases/*"))
-            space.own()
-            done = space.install()
+            assert not (account.home / "current").exists()
+            assert not list(account.home.glob("releases/*"))
+            account.own()
+            done = account.install()
             assert done.returncode == 0, done
 
     @pytest.mark.parametrize("step", ["checks", "compile"])
     def test_one_that_is_full_all_of_a_sudden(self, step: str) -> None:
         """To the last byte, after this step. Once there is room again, it goes on."""
-        with WebSpace(disk=170) as space:
-            space.upload_installer()
-            space.upload(next(archives().glob("*.zip")))
-            process = space.start_install()
-            wait_until(lambda: step in space.journal().get("steps", {}), 300, f"the step {step}")
-            filler = space.root / "filler"
+        with HostingAccount(disk=170) as account:
+            account.upload_installer()
+            account.upload(next(archives().glob("*.zip")))
+            process = account.start_install()
+            wait_until(lambda: step in account.journal().get("steps", {}), 300, f"the step {step}")
+            filler = account.root / "filler"
             fill(filler)
             _, said = process.communicate(timeout=300)
             assert process.returncode == 4, said
             assert "The disk is full, or the account's quota is used up" in said
-            assert not (space.home / "current").exists()
-            assert not (space.web_folder / "index.cgi").exists()
+            assert not (account.home / "current").exists()
+            assert not (account.web_folder / "index.cgi").exists()
             filler.unlink()
-            done = space.install()
+            done = account.install()
             assert done.returncode == 0, done
-            assert space.call("GET", "/tasks")[0] == 200
+            assert account.call("GET", "/tasks")[0] == 200
 
     def test_one_that_fills_up_while_unpacking(self, deploy: ModuleType, tmp_path: Path) -> None:
         content = os.urandom(200_000)
         files = {**FILES, "large": content}
         path = write(tmp_path / "taskmanager-1.2.3.zip", files, manifest(files))
-        releases = tmp_path / "releases"
-        releases.mkdir()
+        builds = tmp_path / "releases"
+        builds.mkdir()
+        opened = verified(deploy, path)
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
         try:
-            with deploy.Archive(path) as opened, pytest.raises(OSError) as caught:  # noqa: PT011
-                deploy.unpack(opened, releases, time.monotonic() + 60)
+            with pytest.raises(OSError) as caught:  # noqa: PT011
+                unpack(opened, builds, time.monotonic() + 60)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        assert "The disk is full" in deploy.sentence_of(caught.value)
-        assert list(releases.iterdir()) == []
+        assert "The disk is full" in advice_for(caught.value)
+        assert list(builds.iterdir()) == []
         assert (unpacked(deploy, path) / "large").read_bytes() == content
 
     def test_a_folder_that_cannot_be_written_to(self, tmp_path: Path) -> None:
@@ -322,9 +333,9 @@ os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
 """
 
 
-def answers_in(space: WebSpace) -> Path:
-    path = space.root / "limited.json"
-    path.write_text(json.dumps({"url": space.url}))
+def answers_in(account: HostingAccount) -> Path:
+    path = account.root / "limited.json"
+    path.write_text(json.dumps({"url": account.url}))
     return path
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.deploy.webspace import PYTHON, WebSpace, archives
+from tests.deploy.hosting_account import PYTHON, HostingAccount, archives
 from tests.support.mariadb import PASSWORD, USER, MariaDB
 from tests.support.net import HOST
 from tests.support.server import PROJECT
@@ -32,10 +32,10 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(params=["cgi", "cgi-folder", "cgid-folder", "passenger", "passenger-folder"])
-def space(request: pytest.FixtureRequest) -> Iterator[WebSpace]:
+def account(request: pytest.FixtureRequest) -> Iterator[HostingAccount]:
     kind, _, folder = str(request.param).partition("-")
-    with WebSpace(kind, "/queue" if folder else "") as space:
-        yield space
+    with HostingAccount(kind, "/queue" if folder else "") as account:
+        yield account
 
 
 def shot(page: Page, name: str) -> None:
@@ -56,15 +56,15 @@ def open_page(browser: Browser, url: str, javascript: bool = True) -> Page:
     return page
 
 
-def prove(page: Page, space: WebSpace) -> None:
+def prove(page: Page, account: HostingAccount) -> None:
     name = page.inner_text("#proof")
     page.get_by_role("button", name="I have created the file").click()
     assert "no file with this name" in page.inner_text(".error")
     assert page.inner_text("#proof") == name
-    space.create(name)
+    account.create(name)
     page.get_by_role("button", name="I have created the file").click()
     page.get_by_role("button", name="Install").wait_for()
-    assert not (space.web_folder / name).exists()
+    assert not (account.web_folder / name).exists()
 
 
 def fill(page: Page, **values: str) -> str:
@@ -86,52 +86,52 @@ def go_on_until(page: Page, selector: str) -> None:
     raise AssertionError(page.content())
 
 
-def use(page: Page, space: WebSpace) -> None:
+def use(page: Page, account: HostingAccount) -> None:
     """The printed lines, exactly as they are printed, and the task that comes of them."""
     curl, cron = page.inner_text("#curl"), page.inner_text("#cron")
-    added = space.run(curl)
+    added = account.run(curl)
     found = re.search(r'"id":(\d+)', added.stdout)
     assert found, added
     schedule, command = " ".join(cron.split()[:5]), " ".join(cron.split()[5:])
     assert schedule == "* * * * *"
     assert command.startswith(PYTHON)
-    done = space.run(command)
+    done = account.run(command)
     assert done.returncode == 0, done
-    status, answer = space.call("GET", f"/tasks/{found[1]}")
+    status, answer = account.call("GET", f"/tasks/{found[1]}")
     assert (status, answer["data"]["status"]) == (200, "completed")
     assert answer["data"]["result"] == {"echoed": "hello"}, answer
 
 
-def finish(page: Page, space: WebSpace) -> None:
+def finish(page: Page, account: HostingAccount) -> None:
     """Key once, lock, delete."""
     key = page.inner_text("#key")
-    assert key == space.api_key()
-    use(page, space)
+    assert key == account.api_key()
+    use(page, account)
     page.reload()
     assert key not in page.content()
-    stranger = open_page(page.context.browser, space.page)  # type: ignore[arg-type]
+    stranger = open_page(page.context.browser, account.page)  # type: ignore[arg-type]
     assert "locked" in stranger.content()
-    assert space.url not in stranger.inner_text("body")
+    assert account.url not in stranger.inner_text("body")
     stranger.close()
     page.get_by_role("button", name="Delete deploy.py").click()
     assert "gone" in page.inner_text("main")
-    assert sorted(path.name for path in space.web_folder.glob("taskmanager-*")) == []
-    assert not (space.web_folder / "deploy.py").exists()
-    assert page.goto(space.page).status == 404  # type: ignore[union-attr]
+    assert sorted(path.name for path in account.web_folder.glob("taskmanager-*")) == []
+    assert not (account.web_folder / "deploy.py").exists()
+    assert page.goto(account.page).status == 404  # type: ignore[union-attr]
 
 
 def test_mariadb_with_every_wrong_entry_first(
-    browser: Browser, space: WebSpace, mariadb: MariaDB
+    browser: Browser, account: HostingAccount, mariadb: MariaDB
 ) -> None:
     mariadb.create_database("tm_browser")
     limit_user(mariadb)
-    space.upload_installer()
-    space.upload(next(archives().glob("*.zip")))
-    page = open_page(browser, space.page)
-    is_first = space.apache._kind == "cgi" and not space.base
+    account.upload_installer()
+    account.upload(next(archives().glob("*.zip")))
+    page = open_page(browser, account.page)
+    is_first = account.apache._kind == "cgi" and not account.base
     if is_first:
         shot(page, "install-1-ownership")
-    prove(page, space)
+    prove(page, account)
     if is_first:
         shot(page, "install-2-checks")
     page.get_by_role("button", name="Install").click()
@@ -162,14 +162,14 @@ def test_mariadb_with_every_wrong_entry_first(
     if is_first:
         shot(page, "install-5-ready")
     assert mariadb.client("SHOW TABLES LIKE 'taskmanager_probe'", "tm_browser") == ""
-    finish(page, space)
-    assert "DB_NAME = 'tm_browser'" in (space.home / "config.py").read_text()
+    finish(page, account)
+    assert "DB_NAME = 'tm_browser'" in (account.home / "config.py").read_text()
 
 
-def test_sqlite_without_javascript_on_a_phone(browser: Browser, space: WebSpace) -> None:
-    space.upload_installer("correct horse")
-    space.upload(next(archives().glob("*.zip")))
-    page = open_page(browser, space.page, javascript=False)
+def test_sqlite_without_javascript_on_a_phone(browser: Browser, account: HostingAccount) -> None:
+    account.upload_installer("correct horse")
+    account.upload(next(archives().glob("*.zip")))
+    page = open_page(browser, account.page, javascript=False)
     page.set_viewport_size({"width": 360, "height": 640})
     page.fill("#password", "wrong horse")
     page.get_by_role("button", name="Continue").click()
@@ -186,7 +186,7 @@ def test_sqlite_without_javascript_on_a_phone(browser: Browser, space: WebSpace)
     page.get_by_role("button", name="Test and continue").click()
     go_on_until(page, "#key")
     assert not page.locator("button[data-copy]").first.is_visible()
-    finish(page, space)
+    finish(page, account)
 
 
 def limit_user(mariadb: MariaDB) -> None:

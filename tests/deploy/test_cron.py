@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import stat
@@ -11,160 +10,156 @@ from pathlib import Path
 
 import pytest
 
-from app.install.finish import EXAMPLES
-from tests.deploy.webspace import WebSpace, archives, lines
-from tests.support.server import PROJECT
+from app.install.finish import starter_types
+from tests.deploy.hosting_account import HostingAccount, archives, lines
 
 
 @pytest.fixture(scope="module")
-def space() -> Iterator[WebSpace]:
-    with WebSpace("cgi", "/queue") as space:
-        space.upload_installer()
-        space.upload(next(archives().glob("*.zip")))
-        done = space.install(None, "--json")
+def account() -> Iterator[HostingAccount]:
+    with HostingAccount("cgi", "/queue") as account:
+        account.upload_installer()
+        account.upload(next(archives().glob("*.zip")))
+        done = account.install(None, "--json")
         assert done.returncode == 0, done
-        (space.root / "cron-line").write_text(lines(done.stdout)[-1]["cron"], "utf-8")
-        yield space
+        (account.root / "cron-line").write_text(lines(done.stdout)[-1]["cron"], "utf-8")
+        yield account
 
 
-def run_cron(space: WebSpace, extra: str = "") -> str:
+def run_cron(account: HostingAccount, extra: str = "") -> str:
     """What one run of the printed line prints, and cron would mail."""
-    line = (space.root / "cron-line").read_text("utf-8")
-    done = space.run(line.split(maxsplit=5)[5] + extra)
+    line = (account.root / "cron-line").read_text("utf-8")
+    done = account.run(line.split(maxsplit=5)[5] + extra)
     return done.stdout + done.stderr
 
 
-def add_task(space: WebSpace) -> int:
-    status, answer = space.call(
+def add_task(account: HostingAccount) -> int:
+    status, answer = account.call(
         "POST", "/tasks", {"type": "example.echo", "params": {"message": "hi"}, "dedupe": False}
     )
     assert status == 201, answer
     return int(answer["data"]["id"])
 
 
-def log_of(space: WebSpace) -> Path:
-    return space.home / "logs" / "cron.log"
+def log_of(account: HostingAccount) -> Path:
+    return account.home / "logs" / "cron.log"
 
 
-def workers(space: WebSpace) -> list[str]:
-    return [each["id"] for each in space.call("GET", "/workers")[1]["data"]["workers"]]
+def workers(account: HostingAccount) -> list[str]:
+    return [each["id"] for each in account.call("GET", "/workers")[1]["data"]["workers"]]
 
 
-def test_the_self_test_leaves_no_worker_and_no_type(space: WebSpace) -> None:
-    assert workers(space) == []
-    types = space.call("GET", "/task-types")[1]["data"]["task_types"]
+def test_the_self_test_leaves_no_worker_and_no_type(account: HostingAccount) -> None:
+    assert workers(account) == []
+    types = account.call("GET", "/task-types")[1]["data"]["task_types"]
     assert [each["name"] for each in types] == ["example.echo"]
 
 
-def test_runs_are_one_worker_and_their_output_is_in_the_log(space: WebSpace) -> None:
+def test_runs_are_one_worker_and_their_output_is_in_the_log(account: HostingAccount) -> None:
     for number in (1, 2, 3):
-        task = add_task(space)
-        assert run_cron(space) == ""
-        assert space.call("GET", f"/tasks/{task}")[1]["data"]["status"] == "completed"
-        assert log_of(space).read_text("utf-8").count("completed 1") == number
-    (worker,) = workers(space)
+        task = add_task(account)
+        assert run_cron(account) == ""
+        assert account.call("GET", f"/tasks/{task}")[1]["data"]["status"] == "completed"
+        assert log_of(account).read_text("utf-8").count("completed 1") == number
+    (worker,) = workers(account)
     assert re.fullmatch(r"[\w.-]+-taskmanager-queue-[0-9a-f]{6}", worker)
-    assert stat.S_IMODE(log_of(space).stat().st_mode) == 0o600
-    assert run_cron(space, " --max-runs 5") == ""
-    add_task(space)
-    assert run_cron(space, " --worker-id mine") == ""
-    assert "mine" in workers(space)
+    assert stat.S_IMODE(log_of(account).stat().st_mode) == 0o600
+    assert run_cron(account, " --max-runs 5") == ""
+    add_task(account)
+    assert run_cron(account, " --worker-id mine") == ""
+    assert "mine" in workers(account)
 
 
-def test_a_large_log_is_put_aside(space: WebSpace) -> None:
-    log_of(space).write_bytes(b"x" * 1_000_001)
-    add_task(space)
-    assert run_cron(space) == ""
-    assert log_of(space).stat().st_size < 10_000
-    assert log_of(space).with_name("cron.log.1").stat().st_size == 1_000_001
+def test_a_large_log_is_put_aside(account: HostingAccount) -> None:
+    log_of(account).write_bytes(b"x" * 1_000_001)
+    add_task(account)
+    assert run_cron(account) == ""
+    assert log_of(account).stat().st_size < 10_000
+    assert log_of(account).with_name("cron.log.1").stat().st_size == 1_000_001
 
 
-def test_handlers_that_cannot_be_loaded_are_told_once_a_day(space: WebSpace) -> None:
-    handlers = space.home / "handlers.py"
+def test_handlers_that_cannot_be_loaded_are_told_once_a_day(account: HostingAccount) -> None:
+    handlers = account.home / "handlers.py"
     before = handlers.read_text("utf-8")
     handlers.write_text("raise RuntimeError('broken on purpose')", "utf-8")
     try:
-        add_task(space)
-        told = run_cron(space)
+        add_task(account)
+        told = run_cron(account)
         assert "Check handlers.py" in told
         assert "broken on purpose" in told
-        assert str(space.home) in told
-        assert run_cron(space) == ""
-        age(space, told=24 * 3600 + 1)
-        assert "broken on purpose" in run_cron(space)
+        assert str(account.home) in told
+        assert run_cron(account) == ""
+        age(account, told=24 * 3600 + 1)
+        assert "broken on purpose" in run_cron(account)
     finally:
         handlers.write_text(before, "utf-8")
-    assert run_cron(space) == ""
-    assert not trouble(space).exists()
+    assert run_cron(account) == ""
+    assert not trouble(account).exists()
 
 
-def test_a_server_that_is_away_is_told_when_it_stays_away(space: WebSpace) -> None:
-    space.apache.stop()
+def test_a_server_that_is_away_is_told_when_it_stays_away(account: HostingAccount) -> None:
+    account.apache.stop()
     try:
-        assert run_cron(space) == ""
-        age(space, since=15 * 60 + 1)
-        told = run_cron(space)
+        assert run_cron(account) == ""
+        age(account, since=15 * 60 + 1)
+        told = run_cron(account)
         assert "cannot reach its server" in told
-        assert run_cron(space) == ""
+        assert run_cron(account) == ""
     finally:
-        space.apache.start()
-    assert run_cron(space) == ""
+        account.apache.start()
+    assert run_cron(account) == ""
 
 
-def test_a_key_that_is_refused_is_told_at_once(space: WebSpace) -> None:
-    site = json.loads((space.home / "site.json").read_bytes())
-    assert site["url"] == space.url
-    told = run_cron(space, " --api-key wrong-wrong-wrong-wrong-wrong")
+def test_a_key_that_is_refused_is_told_at_once(account: HostingAccount) -> None:
+    site = json.loads((account.home / "site.json").read_bytes())
+    assert site["url"] == account.url
+    told = run_cron(account, " --api-key wrong-wrong-wrong-wrong-wrong")
     assert "The server refuses the worker" in told
-    assert run_cron(space) == ""
+    assert run_cron(account) == ""
 
 
-def test_settings_that_cannot_be_read_are_told(space: WebSpace) -> None:
-    config = space.home / "config.py"
+def test_settings_that_cannot_be_read_are_told(account: HostingAccount) -> None:
+    config = account.home / "config.py"
     before = config.read_text("utf-8")
     config.write_text("API_KEY = \n", "utf-8")
     try:
-        told = run_cron(space)
+        told = run_cron(account)
         assert "The worker cannot be started: SyntaxError" in told
         assert "Traceback" not in told
     finally:
         config.write_text(before, "utf-8")
-    assert run_cron(space) == ""
+    assert run_cron(account) == ""
 
 
-def trouble(space: WebSpace) -> Path:
-    return space.home / "logs" / "cron-trouble.json"
+def trouble(account: HostingAccount) -> Path:
+    return account.home / "logs" / "cron-trouble.json"
 
 
-def age(space: WebSpace, **seconds: float) -> None:
+def age(account: HostingAccount, **seconds: float) -> None:
     """Make what was noted so much older."""
-    known = json.loads(trouble(space).read_bytes())
+    known = json.loads(trouble(account).read_bytes())
     for name, more in seconds.items():
         known[name] -= more
-    trouble(space).write_text(json.dumps(known), "utf-8")
+    trouble(account).write_text(json.dumps(known), "utf-8")
 
 
-def test_handlers_that_read_files_are_not_installed(space: WebSpace) -> None:
-    text = (space.home / "handlers.py").read_text("utf-8")
+def test_handlers_that_read_files_are_not_installed(account: HostingAccount) -> None:
+    text = (account.home / "handlers.py").read_text("utf-8")
     assert "example.echo" in text
     assert "digest" not in text
     assert "http.check" not in text
 
 
 def test_unless_somebody_asks_for_them() -> None:
-    with WebSpace("cgi", "/queue") as space:
-        space.upload_installer()
-        space.upload(next(archives().glob("*.zip")))
-        done = space.install({"examples": True}, "--json")
+    with HostingAccount("cgi", "/queue") as account:
+        account.upload_installer()
+        account.upload(next(archives().glob("*.zip")))
+        done = account.install({"examples": True}, "--json")
         assert done.returncode == 0, done
-        assert "files.digest" in (space.home / "handlers.py").read_text("utf-8")
+        assert "files.digest" in (account.home / "handlers.py").read_text("utf-8")
 
 
-def test_the_registered_types_are_those_of_the_handlers() -> None:
-    text = (PROJECT / "app" / "install" / "starter_handlers.py").read_text("utf-8")
-    (types,) = (
-        node.value
-        for node in ast.parse(text).body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TASK_TYPES"
-    )
-    assert ast.literal_eval(types) == EXAMPLES
+def test_the_registered_types_are_those_of_the_handlers(account: HostingAccount) -> None:
+    """Registered before cron's first run, so that the line to paste works at once."""
+    (of_handlers,) = starter_types()
+    registered = account.call("GET", "/task-types/example.echo")[1]["data"]
+    assert {name: registered[name] for name in of_handlers} == of_handlers

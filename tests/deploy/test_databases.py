@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pymysql
 import pytest
 
-from tests.deploy.webspace import WebSpace, archives, lines, mysql
+from tests.deploy.hosting_account import HostingAccount, archives, lines, mysql
 from tests.support.mariadb import PASSWORD, USER, MariaDB
 from tests.support.net import HOST, wait_until
 
@@ -34,26 +34,26 @@ def refusing() -> Iterator[MariaDB]:
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[WebSpace]:
-    with WebSpace("cgi", "/queue") as space:
-        space.upload_installer()
-        space.upload(next(archives().glob("*.zip")))
-        yield space
+def shared() -> Iterator[HostingAccount]:
+    with HostingAccount("cgi", "/queue") as account:
+        account.upload_installer()
+        account.upload(next(archives().glob("*.zip")))
+        yield account
 
 
 @pytest.fixture
-def space(shared: WebSpace) -> Iterator[WebSpace]:
-    """One space for all: a database that refuses leaves nothing but what is the same for each."""
+def account(shared: HostingAccount) -> Iterator[HostingAccount]:
+    """One account for all: a database that refuses leaves nothing but what is the same for each."""
     yield shared
     assert not (shared.home / "config.py").exists()
     assert not (shared.web_folder / "index.cgi").exists()
 
 
 def refusal(
-    space: WebSpace, mariadb: MariaDB, name: str, password: str = PASSWORD, **more: str
+    account: HostingAccount, mariadb: MariaDB, name: str, password: str = PASSWORD, **more: str
 ) -> str:
     """What the installer says of a database."""
-    done = space.install(mysql(mariadb, name, **more), "--json", DEPLOY_DB_PASS=password)
+    done = account.install(mysql(mariadb, name, **more), "--json", DEPLOY_DB_PASS=password)
     assert done.returncode == 4, done
     end = lines(done.stdout)[-1]
     assert (end["status"], end["step"]) == ("failed", "database")
@@ -70,26 +70,26 @@ def refusal(
     ],
 )
 def test_what_was_typed_is_wrong(
-    space: WebSpace, mariadb: MariaDB, more: dict[str, str], password: str, sentence: str
+    account: HostingAccount, mariadb: MariaDB, more: dict[str, str], password: str, sentence: str
 ) -> None:
     mariadb.create_database("tm_unattended")
-    said = refusal(space, mariadb, **{"name": "tm_unattended", "password": password, **more})
+    said = refusal(account, mariadb, **{"name": "tm_unattended", "password": password, **more})
     assert sentence in said
 
 
-def test_it_is_too_old(space: WebSpace, refusing: MariaDB) -> None:
-    said = refusal(space, refusing, NAME)
+def test_it_is_too_old(account: HostingAccount, refusing: MariaDB) -> None:
+    said = refusal(account, refusing, NAME)
     assert "This is MariaDB 5.5.68" in said
     assert "the oldest that work are MySQL 5.7 and MariaDB 10.2" in said
 
 
-def test_its_server_has_no_free_connection(space: WebSpace, refusing: MariaDB) -> None:
+def test_its_server_has_no_free_connection(account: HostingAccount, refusing: MariaDB) -> None:
     refusing.client("SET GLOBAL max_connections = 10")
     try:
         with contextlib.ExitStack() as stack:
             for _ in range(10):
                 hold(refusing, stack)
-            said = refusal(space, refusing, NAME)
+            said = refusal(account, refusing, NAME)
     finally:
         # The last place is kept for whoever may do everything.
         refusing.client("SET GLOBAL max_connections = 151")
@@ -97,39 +97,39 @@ def test_its_server_has_no_free_connection(space: WebSpace, refusing: MariaDB) -
     assert "(1040)" in said
 
 
-def test_its_user_has_no_free_connection(space: WebSpace, refusing: MariaDB) -> None:
+def test_its_user_has_no_free_connection(account: HostingAccount, refusing: MariaDB) -> None:
     with limited(refusing, "MAX_USER_CONNECTIONS 1"), contextlib.ExitStack() as stack:
         hold(refusing, stack)
-        said = refusal(space, refusing, NAME)
+        said = refusal(account, refusing, NAME)
     assert "has used up what the host allows this user" in said
     assert "max_user_connections" in said
     assert "(1226)" in said
 
 
-def test_its_users_have_no_free_connection(space: WebSpace, refusing: MariaDB) -> None:
+def test_its_users_have_no_free_connection(account: HostingAccount, refusing: MariaDB) -> None:
     refusing.client("SET GLOBAL max_user_connections = 1")
     try:
         with contextlib.ExitStack() as stack:
             hold(refusing, stack)
-            said = refusal(space, refusing, NAME)
+            said = refusal(account, refusing, NAME)
     finally:
         refusing.client("SET GLOBAL max_user_connections = 100")
     assert "as many connections as the server allows one user" in said
     assert "(1203)" in said
 
 
-def test_its_user_may_ask_no_more_in_this_hour(space: WebSpace, refusing: MariaDB) -> None:
+def test_its_user_may_ask_no_more_in_this_hour(account: HostingAccount, refusing: MariaDB) -> None:
     with limited(refusing, "MAX_CONNECTIONS_PER_HOUR 1"), contextlib.ExitStack() as stack:
         hold(refusing, stack)
-        said = refusal(space, refusing, NAME)
+        said = refusal(account, refusing, NAME)
     assert "has used up what the host allows this user" in said
     assert "max_connections_per_hour" in said
 
 
-def test_it_lets_no_other_machine_in(space: WebSpace, refusing: MariaDB) -> None:
+def test_it_lets_no_other_machine_in(account: HostingAccount, refusing: MariaDB) -> None:
     refusing.client(f"RENAME USER '{USER}'@'{HOST}' TO '{USER}'@'{ELSEWHERE}'")
     try:
-        said = refusal(space, refusing, NAME)
+        said = refusal(account, refusing, NAME)
     finally:
         refusing.client(f"RENAME USER '{USER}'@'{ELSEWHERE}' TO '{USER}'@'{HOST}'")
     assert "takes no connections from this web server" in said
@@ -189,9 +189,9 @@ class TestTablesOfAnotherProgram:
         )
 
     def test_they_are_named_and_not_touched(
-        self, space: WebSpace, mariadb: MariaDB, crowded: str
+        self, account: HostingAccount, mariadb: MariaDB, crowded: str
     ) -> None:
-        said = refusal(space, mariadb, "tm_crowded")
+        said = refusal(account, mariadb, "tm_crowded")
         assert "tables of another program: tasks" in said
         assert "table prefix" in said
         assert "Nothing was changed" in said
@@ -200,34 +200,36 @@ class TestTablesOfAnotherProgram:
 
     @pytest.mark.parametrize("prefix", ["tm-", "a" * 17, "ü_", "tm_ ; DROP"])
     def test_a_prefix_that_cannot_be_one(
-        self, space: WebSpace, mariadb: MariaDB, crowded: str, prefix: str
+        self, account: HostingAccount, mariadb: MariaDB, crowded: str, prefix: str
     ) -> None:
-        said = refusal(space, mariadb, "tm_crowded", prefix=prefix)
+        said = refusal(account, mariadb, "tm_crowded", prefix=prefix)
         assert "up to 16 letters, digits and underscores" in said
         assert self.everything(mariadb) == crowded
 
     def test_with_a_prefix_both_live_side_by_side(self, mariadb: MariaDB, crowded: str) -> None:
-        with WebSpace("cgi", "/queue") as space:
-            space.upload_installer()
-            space.upload(next(archives().glob("*.zip")))
+        with HostingAccount("cgi", "/queue") as account:
+            account.upload_installer()
+            account.upload(next(archives().glob("*.zip")))
             answers = mysql(mariadb, "tm_crowded", prefix="tm_")
-            done = space.install(answers, "--json", DEPLOY_DB_PASS=PASSWORD)
+            done = account.install(answers, "--json", DEPLOY_DB_PASS=PASSWORD)
             assert done.returncode == 0, done
-            assert "TABLE_PREFIX = 'tm_'" in (space.home / "config.py").read_text("utf-8")
+            assert "TABLE_PREFIX = 'tm_'" in (account.home / "config.py").read_text("utf-8")
             task = {"type": "example.echo", "params": {"message": "hi"}}
-            assert space.call("POST", "/tasks", task)[0] == 201
-            assert space.call("GET", "/tasks")[1]["data"]["tasks"][0]["type"] == "example.echo"
-            assert space.call("GET", "/workers")[1]["data"]["workers"] == []
+            assert account.call("POST", "/tasks", task)[0] == 201
+            assert account.call("GET", "/tasks")[1]["data"]["tasks"][0]["type"] == "example.echo"
+            assert account.call("GET", "/workers")[1]["data"]["workers"] == []
             assert self.everything(mariadb) == crowded
             assert "tm_tasks" in mariadb.client("SHOW TABLES", "tm_crowded").split()
             # Its own tables are no other program's.
-            again = space.install(answers, "--json", DEPLOY_DB_PASS=PASSWORD)
+            again = account.install(answers, "--json", DEPLOY_DB_PASS=PASSWORD)
             assert again.returncode == 0, again
 
 
 @pytest.mark.parametrize("password", ["wrong", PASSWORD])
-def test_localhost_says_what_was_tried(space: WebSpace, mariadb: MariaDB, password: str) -> None:
+def test_localhost_says_what_was_tried(
+    account: HostingAccount, mariadb: MariaDB, password: str
+) -> None:
     """No server's socket is in a usual place here, and none listens on the usual port."""
-    said = refusal(space, mariadb, "tm_unattended", password, host="localhost")
+    said = refusal(account, mariadb, "tm_unattended", password, host="localhost")
     assert "Tried: " in said
     assert "localhost:3306" in said

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.webspace import (
+from tests.deploy.hosting_account import (
     PYTHON,
     STEPS,
     VERSION,
-    WebSpace,
+    HostingAccount,
     archives,
     assert_closed,
     build,
@@ -31,36 +31,36 @@ from tests.support.net import HOST, free_port, is_listening, wait_until
 
 
 @pytest.fixture
-def space() -> Iterator[WebSpace]:
-    with WebSpace("cgi", "/queue") as space:
-        space.upload_installer()
-        space.upload(next(archives().glob("*.zip")))
-        yield space
+def account() -> Iterator[HostingAccount]:
+    with HostingAccount("cgi", "/queue") as account:
+        account.upload_installer()
+        account.upload(next(archives().glob("*.zip")))
+        yield account
 
 
 class TestUnattended:
-    def test_sqlite_told_to_programs(self, space: WebSpace) -> None:
-        done = space.install(None, "--json", DEPLOY_API_KEY="a-key-of-my-own")
+    def test_sqlite_told_to_programs(self, account: HostingAccount) -> None:
+        done = account.install(None, "--json", DEPLOY_API_KEY="a-key-of-my-own")
         assert (done.returncode, done.stderr) == (0, "")
         *steps, end = lines(done.stdout)
         assert [step["step"] for step in steps if step["status"] == "done"] == STEPS
         assert (end["status"], end["api_key"]) == ("installed", "a-key-of-my-own")
-        assert end["home"] == str(space.home)
-        assert space.call("GET", "/health")[1]["version"] == VERSION
-        again = space.install(None, "--json")
+        assert end["home"] == str(account.home)
+        assert account.call("GET", "/health")[1]["version"] == VERSION
+        again = account.install(None, "--json")
         assert again.returncode == 0, again
         assert lines(again.stdout)[-1]["api_key"] == "a-key-of-my-own"
 
-    def test_mariadb_told_to_people(self, space: WebSpace, mariadb: MariaDB) -> None:
+    def test_mariadb_told_to_people(self, account: HostingAccount, mariadb: MariaDB) -> None:
         mariadb.create_database("tm_unattended")
-        done = space.install(mysql(mariadb, "tm_unattended"), DEPLOY_DB_PASS=PASSWORD)
+        done = account.install(mysql(mariadb, "tm_unattended"), DEPLOY_DB_PASS=PASSWORD)
         assert (done.returncode, done.stderr) == (0, "")
         assert [line[:3] for line in done.stdout.splitlines()[:9]] == [
             f"[{number}]" for number in range(1, 10)
         ]
         assert mariadb.client("SHOW TABLES LIKE 'tasks'", "tm_unattended") == "tasks\n"
-        assert PASSWORD not in done.stdout + (space.home / "journal.json").read_text()
-        assert_closed(space)
+        assert PASSWORD not in done.stdout + (account.home / "journal.json").read_text()
+        assert_closed(account)
 
     @pytest.mark.parametrize(
         ("answers", "sentence"),
@@ -73,31 +73,31 @@ class TestUnattended:
         ],
     )
     def test_answers_that_cannot_be_used(
-        self, space: WebSpace, answers: dict[str, Any], sentence: str
+        self, account: HostingAccount, answers: dict[str, Any], sentence: str
     ) -> None:
-        done = space.install(answers)
+        done = account.install(answers)
         assert done.returncode == 2
         assert sentence in done.stderr
-        assert space.journal() == {}
+        assert account.journal() == {}
 
-    def test_the_files_password_is_asked_for(self, space: WebSpace) -> None:
-        space.upload_installer("correct horse")
-        assert space.install().returncode == 2
-        done = space.install(DEPLOY_ADMIN_PASSWORD="wrong horse")
+    def test_the_files_password_is_asked_for(self, account: HostingAccount) -> None:
+        account.upload_installer("correct horse")
+        assert account.install().returncode == 2
+        done = account.install(DEPLOY_ADMIN_PASSWORD="wrong horse")
         assert done.returncode == 2
         assert "DEPLOY_ADMIN_PASSWORD" in done.stderr
-        assert space.journal() == {}
+        assert account.journal() == {}
 
-    def test_without_an_archive(self, space: WebSpace) -> None:
-        for path in space.web_folder.glob("taskmanager-*"):
+    def test_without_an_archive(self, account: HostingAccount) -> None:
+        for path in account.web_folder.glob("taskmanager-*"):
             path.unlink()
-        done = space.install()
+        done = account.install()
         assert done.returncode == 3
         assert "Upload taskmanager-" in done.stderr
 
-    def test_a_web_server_that_heeds_no_htaccess(self, space: WebSpace) -> None:
+    def test_a_web_server_that_heeds_no_htaccess(self, account: HostingAccount) -> None:
         """The self-test finds it out, and says so."""
-        with WebSpace("cgi", "/queue") as other:
+        with HostingAccount("cgi", "/queue") as other:
             other.apache.remove()
             other.apache = Apache(other.document_root, "cgi", "/queue", allow_override="None")
             other.url = other.apache.url[: -len("/api")]
@@ -110,22 +110,22 @@ class TestUnattended:
 
 
 def test_packages_are_fetched_by_pip_and_the_host_may_kill_it() -> None:
-    with WebSpace() as space:
-        space.upload_installer()
+    with HostingAccount() as account:
+        account.upload_installer()
         folder = Path(tempfile.mkdtemp(prefix="tm-plain-"))
-        space.upload(build(folder))
+        account.upload(build(folder))
         shutil.rmtree(folder)
-        process = space.start_install()
-        log = space.home / "logs" / "pip.log"
+        process = account.start_install()
+        log = account.home / "logs" / "pip.log"
         wait_until(lambda: log.exists() and b"Collecting" in log.read_bytes(), 300, "pip at work")
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        space.kill_processes()
-        done = space.install()
+        account.kill_processes()
+        done = account.install()
         assert done.returncode == 0, done
         assert "installed by pip" in done.stdout
-        assert not (space.home / ".pip-cache").exists()
-        assert space.call("GET", "/tasks")[0] == 200
+        assert not (account.home / ".pip-cache").exists()
+        assert account.call("GET", "/tasks")[0] == 200
 
 
 def test_the_release_is_fetched_from_its_address() -> None:
@@ -136,23 +136,23 @@ def test_the_release_is_fetched_from_its_address() -> None:
         stderr=subprocess.DEVNULL,
     )
     try:
-        with WebSpace() as space:
-            space.upload_installer()
+        with HostingAccount() as account:
+            account.upload_installer()
             wait_until(lambda: is_listening(port), 60, "the release's server")
-            installer = space.web_folder / "deploy.py"
+            installer = account.web_folder / "deploy.py"
             url = f"http://{HOST}:{port}/{archive.name}"
             change(installer, 'RELEASE_URL = ""', f"RELEASE_URL = {url!r}")
-            refused = space.install()
+            refused = account.install()
             assert refused.returncode == 4
             assert "https://" in refused.stderr
             change(installer, 'RELEASE_SHA256 = ""', f"RELEASE_SHA256 = {'0' * 64!r}")
-            wrong = space.install()
+            wrong = account.install()
             assert wrong.returncode == 4
             assert "SHA-256" in wrong.stderr
-            assert not list(space.home.glob("releases/*"))
+            assert not list(account.home.glob("releases/*"))
             digest = hashlib.sha256(archive.read_bytes()).hexdigest()
             change(installer, "0" * 64, digest)
-            done = space.install()
+            done = account.install()
             assert done.returncode == 0, done
     finally:
         server.kill()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.webspace import Visitor, WebSpace, archives
+from tests.deploy.hosting_account import HostingAccount, Visitor, archives
 from tests.support.apache import Apache
 from tests.support.server import PROJECT
 
@@ -24,36 +24,36 @@ OWNERS_ACTIONS = ("begin", "over", "work", "database", "other", "delete", "look"
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[WebSpace]:
-    with WebSpace() as space:
-        yield space
+def shared() -> Iterator[HostingAccount]:
+    with HostingAccount() as account:
+        yield account
 
 
 @pytest.fixture
-def space(shared: WebSpace) -> WebSpace:
-    """An installer that asks for a file, in an empty space."""
+def account(shared: HostingAccount) -> HostingAccount:
+    """An installer that asks for a file, in an empty account."""
     return emptied(shared)
 
 
 @pytest.fixture
-def guarded(shared: WebSpace) -> WebSpace:
+def guarded(shared: HostingAccount) -> HostingAccount:
     """An installer that asks for a password."""
     return emptied(shared, PASSWORD)
 
 
-def emptied(space: WebSpace, password: str = "") -> WebSpace:
-    shutil.rmtree(space.home, ignore_errors=True)
-    for path in space.web_folder.iterdir():
+def emptied(account: HostingAccount, password: str = "") -> HostingAccount:
+    shutil.rmtree(account.home, ignore_errors=True)
+    for path in account.web_folder.iterdir():
         path.unlink()
-    space.upload_installer(password)
-    space.upload(next(archives().glob("*.zip")))
-    return space
+    account.upload_installer(password)
+    account.upload(next(archives().glob("*.zip")))
+    return account
 
 
-def owner(space: WebSpace) -> Visitor:
+def owner(account: HostingAccount) -> Visitor:
     """Somebody who has proven to be the owner."""
-    visitor = Visitor(space.page).get()
-    space.create(visitor.proof())
+    visitor = Visitor(account.page).get()
+    account.create(visitor.proof())
     visitor.post("proof")
     assert visitor.status == 200
     assert "checks" in visitor.text
@@ -61,25 +61,25 @@ def owner(space: WebSpace) -> Visitor:
 
 
 class TestStrangers:
-    def test_the_page_tells_nothing(self, space: WebSpace, guarded: WebSpace) -> None:
-        for one in (space, guarded):
+    def test_the_page_tells_nothing(self, account: HostingAccount, guarded: HostingAccount) -> None:
+        for one in (account, guarded):
             text = Visitor(one.page).get().text
             text = re.sub(r"taskmanager-[0-9a-f]{32}\.txt", "", text)
             version = "{}.{}".format(*sys.version_info[:2])
             for word in (version, "0.1.0", str(one.root), "python", "Apache", "sqlite", "MySQL"):
                 assert word.lower() not in text.partition("</style>")[2].lower(), word
 
-    def test_no_action_does_anything(self, space: WebSpace) -> None:
-        visitor = Visitor(space.page).get()
+    def test_no_action_does_anything(self, account: HostingAccount) -> None:
+        visitor = Visitor(account.page).get()
         for action in OWNERS_ACTIONS:
             visitor.post(action, engine="sqlite")
             assert "is this yours" in visitor.text
-        assert space.journal() == {}
-        assert not (space.home / "releases").exists()
-        assert (space.web_folder / "deploy.py").exists()
+        assert account.journal() == {}
+        assert not (account.home / "releases").exists()
+        assert (account.web_folder / "deploy.py").exists()
 
-    def test_a_cookie_of_their_own_making_is_none(self, space: WebSpace) -> None:
-        visitor = Visitor(space.page).get()
+    def test_a_cookie_of_their_own_making_is_none(self, account: HostingAccount) -> None:
+        visitor = Visitor(account.page).get()
         good = visitor.cookie
         for cookie in (
             good.replace("visitor", "owner"),
@@ -92,53 +92,53 @@ class TestStrangers:
             assert "is this yours" in visitor.get().text
 
     def test_what_the_installer_remembers_cannot_be_downloaded(self) -> None:
-        with WebSpace() as space:
+        with HostingAccount() as account:
             # No folder but the web folder can be written to: everything lies inside.
-            space.upload_installer()
-            space.root.chmod(0o755)
-            give_away(space)
-            Visitor(space.page).get()
-            inside = space.web_folder / "taskmanager"
+            account.upload_installer()
+            account.root.chmod(0o755)
+            give_away(account)
+            Visitor(account.page).get()
+            inside = account.web_folder / "taskmanager"
             assert (inside / ".htinstaller").is_file()
             for name in (".htinstaller", ".htaccess", ".htlock-vault"):
-                reply = space.apache.request("GET", f"/taskmanager/{name}")
+                reply = account.apache.request("GET", f"/taskmanager/{name}")
                 assert reply.status == 403
 
 
-def give_away(space: WebSpace) -> None:
+def give_away(account: HostingAccount) -> None:
     """The folder around the web folder belongs to somebody else."""
     if os.geteuid() == 0:
-        os.chown(space.root, 0, 0)
+        os.chown(account.root, 0, 0)
     else:
-        space.root.chmod(0o555)
+        account.root.chmod(0o555)
 
 
 class TestProofByFile:
-    def test_the_file_opens_the_page_once_and_is_deleted(self, space: WebSpace) -> None:
-        visitor = Visitor(space.page).get()
+    def test_the_file_opens_the_page_once_and_is_deleted(self, account: HostingAccount) -> None:
+        visitor = Visitor(account.page).get()
         name = visitor.proof()
         assert re.fullmatch(r"taskmanager-[0-9a-f]{32}\.txt", name)
         visitor.post("proof")
         assert (visitor.status, visitor.proof()) == (403, name)
         before = visitor.cookie
-        space.create(name)
+        account.create(name)
         visitor.post("proof")
         assert visitor.cookie != before
         assert "Install" in visitor.text
-        assert not (space.web_folder / name).exists()
-        again = Visitor(space.page)
+        assert not (account.web_folder / name).exists()
+        again = Visitor(account.page)
         again.cookie = before
         assert "is this yours" in again.get().text
 
-    def test_another_visitors_file_is_no_proof(self, space: WebSpace) -> None:
-        owner_to_be, stranger = Visitor(space.page).get(), Visitor(space.page).get()
+    def test_another_visitors_file_is_no_proof(self, account: HostingAccount) -> None:
+        owner_to_be, stranger = Visitor(account.page).get(), Visitor(account.page).get()
         assert owner_to_be.proof() != stranger.proof()
-        space.create(owner_to_be.proof())
+        account.create(owner_to_be.proof())
         assert stranger.post("proof").status == 403
 
-    def test_a_link_or_a_folder_is_no_proof(self, space: WebSpace) -> None:
-        visitor = Visitor(space.page).get()
-        path = space.web_folder / visitor.proof()
+    def test_a_link_or_a_folder_is_no_proof(self, account: HostingAccount) -> None:
+        visitor = Visitor(account.page).get()
+        path = account.web_folder / visitor.proof()
         path.symlink_to("/etc/passwd")
         assert visitor.post("proof").status == 403
         path.unlink()
@@ -148,18 +148,18 @@ class TestProofByFile:
 
 
 class TestProofByPassword:
-    def test_the_right_one_opens_the_page(self, guarded: WebSpace) -> None:
+    def test_the_right_one_opens_the_page(self, guarded: HostingAccount) -> None:
         visitor = Visitor(guarded.page).get()
         assert visitor.proof() == ""
         assert visitor.post("password", password="wrong").status == 403
         assert "Install" in visitor.post("password", password=PASSWORD).text
 
-    def test_a_file_does_not_replace_it(self, guarded: WebSpace) -> None:
+    def test_a_file_does_not_replace_it(self, guarded: HostingAccount) -> None:
         visitor = Visitor(guarded.page).get()
         assert visitor.post("proof").status == 200
         assert "is this yours" in visitor.text
 
-    def test_fifty_wrong_ones_are_slowed_down(self, guarded: WebSpace) -> None:
+    def test_fifty_wrong_ones_are_slowed_down(self, guarded: HostingAccount) -> None:
         looked_at, waits = 0, []
         for number in range(50):
             # Each from a browser of its own: who asks does not matter.
@@ -180,7 +180,7 @@ class TestProofByPassword:
         wrong = json.loads((guarded.home / ".htinstaller").read_bytes())["wrong"]
         assert wrong == 0
 
-    def test_the_waits_grow_to_minutes(self, guarded: WebSpace) -> None:
+    def test_the_waits_grow_to_minutes(self, guarded: HostingAccount) -> None:
         Visitor(guarded.page).get()
         waits = []
         for _ in range(14):
@@ -192,16 +192,16 @@ class TestProofByPassword:
         assert waits[-1] > 200
         assert all(later >= earlier - 1 for earlier, later in zip(waits, waits[1:])), waits
 
-    def test_one_that_is_too_short_protects_nothing(self, shared: WebSpace) -> None:
+    def test_one_that_is_too_short_protects_nothing(self, shared: HostingAccount) -> None:
         emptied(shared, "short")
         visitor = Visitor(shared.page).get()
         assert visitor.status == 403
         assert "at least 8 characters" in visitor.text
 
     @staticmethod
-    def let_pass(space: WebSpace, seconds: float = 1) -> None:
+    def let_pass(account: HostingAccount, seconds: float = 1) -> None:
         """As if the next try had been allowed for so long."""
-        path = space.home / ".htinstaller"
+        path = account.home / ".htinstaller"
         content = json.loads(path.read_bytes())
         path.write_text(json.dumps({**content, "next_try": time.time() - seconds}))
 
@@ -218,50 +218,50 @@ class TestForms:
         ],
     )
     def test_one_that_another_site_sent_is_refused(
-        self, space: WebSpace, headers: dict[str, str]
+        self, account: HostingAccount, headers: dict[str, str]
     ) -> None:
-        visitor = owner(space)
+        visitor = owner(account)
         visitor.post("begin", headers=headers)
         assert visitor.status == 403
-        assert space.journal() == {}
+        assert account.journal() == {}
 
-    def test_our_own_origin_is_fine(self, space: WebSpace) -> None:
-        visitor = owner(space)
-        visitor.post("begin", headers={"Origin": space.url, "Sec-Fetch-Site": "same-origin"})
-        assert space.journal()["plan"] == "install"
+    def test_our_own_origin_is_fine(self, account: HostingAccount) -> None:
+        visitor = owner(account)
+        visitor.post("begin", headers={"Origin": account.url, "Sec-Fetch-Site": "same-origin"})
+        assert account.journal()["plan"] == "install"
 
-    def test_the_token_must_be_this_sessions(self, space: WebSpace) -> None:
-        visitor, other = owner(space), Visitor(space.page).get()
+    def test_the_token_must_be_this_sessions(self, account: HostingAccount) -> None:
+        visitor, other = owner(account), Visitor(account.page).get()
         for token in ("", "0" * 64, other.csrf(), "grüße"):
             visitor.post("begin", csrf=token)
             assert visitor.status == 403
             visitor.get()
-        assert space.journal() == {}
+        assert account.journal() == {}
 
-    def test_what_is_no_form_is_refused(self, space: WebSpace) -> None:
+    def test_what_is_no_form_is_refused(self, account: HostingAccount) -> None:
         page = "/deploy.py"
         json_type = {"Content-Type": "application/json"}
         form_type = {"Content-Type": "application/x-www-form-urlencoded"}
-        assert space.apache.request("POST", page, b"{}", json_type).status == 415
-        assert space.apache.request("POST", page, b"a" * 70_000, form_type).status == 413
-        assert space.apache.request("PUT", page, b"a", form_type).status == 405
-        assert space.apache.request("POST", page, b"", form_type).status == 403
+        assert account.apache.request("POST", page, b"{}", json_type).status == 415
+        assert account.apache.request("POST", page, b"a" * 70_000, form_type).status == 413
+        assert account.apache.request("PUT", page, b"a", form_type).status == 405
+        assert account.apache.request("POST", page, b"", form_type).status == 403
 
-    def test_the_cookie_is_for_this_page_alone(self, space: WebSpace) -> None:
-        cookie = Visitor(space.page).get().headers["set-cookie"]
+    def test_the_cookie_is_for_this_page_alone(self, account: HostingAccount) -> None:
+        cookie = Visitor(account.page).get().headers["set-cookie"]
         assert "; HttpOnly" in cookie
         assert "; SameSite=Strict" in cookie
         assert "Secure" not in cookie
-        secure = Visitor(space.page).get(**{"X-Forwarded-Proto": "https"}).headers["set-cookie"]
+        secure = Visitor(account.page).get(**{"X-Forwarded-Proto": "https"}).headers["set-cookie"]
         assert secure.endswith("; Secure")
 
 
 class TestPages:
-    def test_every_answer_carries_the_headers_of_caution(self, space: WebSpace) -> None:
-        visitor = owner(space)
+    def test_every_answer_carries_the_headers_of_caution(self, account: HostingAccount) -> None:
+        visitor = owner(account)
         pages = [visitor.get().headers, visitor.post("begin", follow=False).headers]
-        pages += [visitor.get().headers, Visitor(space.page).get().headers]
-        pages += [space.apache.request("POST", "/deploy.py", b"").headers]
+        pages += [visitor.get().headers, Visitor(account.page).get().headers]
+        pages += [account.apache.request("POST", "/deploy.py", b"").headers]
         for headers in pages:
             policy = headers["content-security-policy"]
             assert "default-src 'none'" in policy
@@ -271,8 +271,10 @@ class TestPages:
             assert headers["x-content-type-options"] == "nosniff"
             assert headers["cache-control"] == "no-store"
 
-    def test_a_script_runs_by_its_nonce_and_each_page_has_its_own(self, space: WebSpace) -> None:
-        visitor = owner(space)
+    def test_a_script_runs_by_its_nonce_and_each_page_has_its_own(
+        self, account: HostingAccount
+    ) -> None:
+        visitor = owner(account)
         visitor.post("begin")
         seen = set()
         for _ in range(2):
@@ -283,22 +285,22 @@ class TestPages:
             seen.add(nonce[1])
         assert len(seen) == 2
 
-    def test_every_check_is_explained_in_the_documentation(self, space: WebSpace) -> None:
-        checked = re.findall(r"<div><b>([^<]+)</b>:", owner(space).text)
+    def test_every_check_is_explained_in_the_documentation(self, account: HostingAccount) -> None:
+        checked = re.findall(r"<div><b>([^<]+)</b>:", owner(account).text)
         explained = HOSTING.read_text("utf-8").partition("## When a check fails")[2]
         assert len(checked) == 9
         for title in map(html.unescape, checked):
             assert f"\n| {title} | " in explained
 
-    def test_names_are_shown_as_they_are(self, space: WebSpace) -> None:
-        archive = space.web_folder / "taskmanager-<script>alert(1)<!script>9.zip"
+    def test_names_are_shown_as_they_are(self, account: HostingAccount) -> None:
+        archive = account.web_folder / "taskmanager-<script>alert(1)<!script>9.zip"
         archive.write_bytes(b"no archive")
-        text = owner(space).text
+        text = owner(account).text
         assert "&lt;script&gt;alert(1)" in text
         assert "<script>" not in text
 
-    def test_what_was_typed_comes_back_as_it_was(self, space: WebSpace) -> None:
-        visitor = owner(space)
+    def test_what_was_typed_comes_back_as_it_was(self, account: HostingAccount) -> None:
+        visitor = owner(account)
         visitor.post("begin")
         while 'id="host"' not in visitor.text:
             visitor.post("work")
@@ -314,53 +316,53 @@ CSP = "content-security-policy"
 
 class TestLock:
     def test_a_finished_installer_is_locked_until_something_is_uploaded(
-        self, space: WebSpace
+        self, account: HostingAccount
     ) -> None:
-        visitor = owner(space)
-        done = space.install()
+        visitor = owner(account)
+        done = account.install()
         assert done.returncode == 0, done
-        for one in (visitor.get(), Visitor(space.page).get()):
+        for one in (visitor.get(), Visitor(account.page).get()):
             assert one.status == 403
             assert "locked" in one.text
-            assert str(space.root) not in one.text
+            assert str(account.root) not in one.text
         assert visitor.post("begin").status == 403
-        (space.web_folder / "deploy.py").touch()
-        assert "is this yours" in Visitor(space.page).get().text
+        (account.web_folder / "deploy.py").touch()
+        assert "is this yours" in Visitor(account.page).get().text
 
 
 @pytest.mark.parametrize("heeded", [True, False])
 def test_a_home_in_the_web_folder_must_be_closed(heeded: bool) -> None:
     """The checks try it out before anything secret is written there."""
-    with WebSpace() as space:
+    with HostingAccount() as account:
         if not heeded:
-            space.apache.remove()
-            space.apache = Apache(space.document_root, "cgi", allow_override="None")
-            space.apache.start()
-            space.url = space.apache.url[: -len("/api")]
-        space.upload_installer()
-        space.upload(next(archives().glob("*.zip")))
-        give_away(space)
-        visitor = Visitor(space.page).get()
+            account.apache.remove()
+            account.apache = Apache(account.document_root, "cgi", allow_override="None")
+            account.apache.start()
+            account.url = account.apache.url[: -len("/api")]
+        account.upload_installer()
+        account.upload(next(archives().glob("*.zip")))
+        give_away(account)
+        visitor = Visitor(account.page).get()
         # Only this file: `create` would give the folder around back.
-        path = space.web_folder / visitor.proof()
+        path = account.web_folder / visitor.proof()
         path.touch()
         visitor.post("proof")
         assert "inside the web folder" in visitor.text
         assert ("anybody could download" in visitor.text) is not heeded
         assert ("<button>Install</button>" in visitor.text) is heeded
-        space.own()
+        account.own()
 
 
 def test_the_page_says_when_nothing_can_be_written() -> None:
-    with WebSpace() as space:
-        space.upload_installer()
-        give_away(space)
-        close(space.web_folder)
-        visitor = Visitor(space.page).get()
+    with HostingAccount() as account:
+        account.upload_installer()
+        give_away(account)
+        close(account.web_folder)
+        visitor = Visitor(account.page).get()
         assert visitor.status == 500
         assert "cannot write anything here" in visitor.text
-        assert str(space.root) not in visitor.text
-        space.own()
+        assert str(account.root) not in visitor.text
+        account.own()
 
 
 def close(folder: Path) -> None:

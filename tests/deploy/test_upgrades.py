@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from app.install.releases import release_of
-from tests.deploy.webspace import (
+from app.install.build import build_of
+from tests.deploy.hosting_account import (
     PYTHON,
     VERSION,
+    HostingAccount,
     Visitor,
-    WebSpace,
     archives,
     build,
     lines,
@@ -26,14 +26,14 @@ from tests.support.server import PROJECT
 
 
 @pytest.fixture(scope="module")
-def installed() -> Iterator[WebSpace]:
+def installed() -> Iterator[HostingAccount]:
     """One site for the tests that only change which release serves."""
-    with WebSpace() as space:
-        space.upload_installer()
-        space.upload(next(archives().glob("*.zip")))
-        done = space.install()
+    with HostingAccount() as account:
+        account.upload_installer()
+        account.upload(next(archives().glob("*.zip")))
+        done = account.install()
         assert done.returncode == 0, done
-        yield space
+        yield account
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ LEAKING = {
 
 
 class TestUpgrades:
-    def test_a_newer_archive_keeps_everything(self, installed: WebSpace, newer: Path) -> None:
+    def test_a_newer_archive_keeps_everything(self, installed: HostingAccount, newer: Path) -> None:
         key = installed.api_key()
         kind = {"name": "kept.task", "version": "1", "param_schema": {}}
         installed.call("POST", "/task-types/register", kind)
@@ -92,7 +92,7 @@ class TestUpgrades:
         ids=["anywhere", "files exposed", "on this server"],
     )
     def test_one_that_does_not_work_is_rolled_back(
-        self, installed: WebSpace, newer: Path, version: str, step: str, sentence: str
+        self, installed: HostingAccount, newer: Path, version: str, step: str, sentence: str
     ) -> None:
         serving = (installed.home / "current").read_text()
         entry = (installed.web_folder / ".htaccess").read_text()
@@ -107,7 +107,7 @@ class TestUpgrades:
         assert (end["status"], end["step"]) == ("failed", step)
         assert "MB freed" in end["error"]
         assert not (
-            installed.home / "releases" / release_of(newer / f"taskmanager-{version}.zip")
+            installed.home / "releases" / build_of(newer / f"taskmanager-{version}.zip")
         ).exists()
         assert sentence in end["error"]
         assert ("serves again, as before" in end["error"]) is (version != "9.2.0")
@@ -116,7 +116,7 @@ class TestUpgrades:
         live(installed, kept)
         (installed.web_folder / f"taskmanager-{version}.zip").unlink()
 
-    def test_an_older_one_is_refused(self, installed: WebSpace) -> None:
+    def test_an_older_one_is_refused(self, installed: HostingAccount) -> None:
         for path in installed.web_folder.glob("taskmanager-9*"):
             path.unlink()
         serving = (installed.home / "current").read_text()
@@ -126,69 +126,69 @@ class TestUpgrades:
         assert (installed.home / "current").read_text() == serving
 
 
-def live(space: WebSpace, task_id: int) -> None:
+def live(account: HostingAccount, task_id: int) -> None:
     """The site works, by the release of the first upgrade, with a task that was there before."""
-    status, health = space.call("GET", "/health")
+    status, health = account.call("GET", "/health")
     assert (status, health["version"]) == (200, "9.1.0")
-    assert space.apache.request("GET", f"{space.base}/.htaccess").status in (403, 404)
+    assert account.apache.request("GET", f"{account.base}/.htaccess").status in (403, 404)
     claim = {"worker_id": "w", "task_types": ["before.rollback"], "limit": 1}
-    (task,) = space.call("POST", "/tasks/claim", claim)[1]["data"]["tasks"]
+    (task,) = account.call("POST", "/tasks/claim", claim)[1]["data"]["tasks"]
     assert task["id"] == task_id
     end = {"worker_id": "w", "attempt": 1, "result": "kept"}
-    assert space.call("POST", f"/tasks/{task_id}/complete", end)[0] == 200
+    assert account.call("POST", f"/tasks/{task_id}/complete", end)[0] == 200
 
 
 @pytest.mark.parametrize("kind", ["cgi", "passenger"])
 def test_upgrades_in_the_browser(kind: str, newer: Path) -> None:
     """First to a release that does not work, then to one that does."""
-    with WebSpace(kind, "/queue") as space:
-        space.upload_installer()
-        space.upload(next(archives().glob("*.zip")))
-        assert space.install().returncode == 0
-        key = space.api_key()
-        space.upload_installer()
-        upload_bundle(space, newer / "taskmanager-9.2.0.zip")
+    with HostingAccount(kind, "/queue") as account:
+        account.upload_installer()
+        account.upload(next(archives().glob("*.zip")))
+        assert account.install().returncode == 0
+        key = account.api_key()
+        account.upload_installer()
+        upload_bundle(account, newer / "taskmanager-9.2.0.zip")
 
-        visitor = Visitor(space.page).get()
-        space.create(visitor.proof())
+        visitor = Visitor(account.page).get()
+        account.create(visitor.proof())
         visitor.post("proof")
         assert "<button>Upgrade to 9.2.0</button>" in visitor.text
         visitor.post("begin")
         press_until(visitor, "Start over")
         assert "9.2.0" in visitor.text
         assert "was not put into service" in visitor.text
-        assert space.call("GET", "/health")[1]["version"] == VERSION
+        assert account.call("GET", "/health")[1]["version"] == VERSION
 
-        (space.web_folder / "taskmanager-9.2.0.zip").unlink()
-        upload_bundle(space, newer / "taskmanager-9.3.0.zip")
+        (account.web_folder / "taskmanager-9.2.0.zip").unlink()
+        upload_bundle(account, newer / "taskmanager-9.3.0.zip")
         visitor.post("over")
         press_until(visitor, "TaskManager is upgraded")
         assert key not in visitor.text
-        assert space.call("GET", "/health")[1]["version"] == "9.3.0"
-        assert space.api_key() == key
-        assert Visitor(space.page).get().status == 403
+        assert account.call("GET", "/health")[1]["version"] == "9.3.0"
+        assert account.api_key() == key
+        assert Visitor(account.page).get().status == 403
         visitor.post("delete")
-        assert not (space.web_folder / "deploy.py").exists()
+        assert not (account.web_folder / "deploy.py").exists()
 
 
-def upload_bundle(space: WebSpace, archive: Path) -> None:
+def upload_bundle(account: HostingAccount, archive: Path) -> None:
     """An archive without packages; those of the release that serves stand in for pip's work."""
-    space.upload(archive)
-    folder = space.home / "releases" / release_of(archive)
+    account.upload(archive)
+    folder = account.home / "releases" / build_of(archive)
     with_packages = folder / "vendor"
     if not with_packages.exists():
         subprocess.run(
             [PYTHON, "-m", "zipfile", "-e", str(archive), str(folder)], check=True, cwd="/"
         )
-        serving = space.home / "releases" / (space.home / "current").read_text().strip()
+        serving = account.home / "releases" / (account.home / "current").read_text().strip()
         subprocess.run(["cp", "-a", str(serving / "vendor"), str(with_packages)], check=True)
-    space.own()
+    account.own()
 
 
 class TestGoingBack:
     """On the site of the tests above."""
 
-    def test_by_a_command_there_and_back(self, installed: WebSpace) -> None:
+    def test_by_a_command_there_and_back(self, installed: HostingAccount) -> None:
         assert installed.call("GET", "/health")[1]["version"] == "9.1.0"
         key = installed.api_key()
         for version in (VERSION, "9.1.0"):
@@ -206,7 +206,9 @@ class TestGoingBack:
                 assert b"HOME" not in reply.raw, name
                 assert b"Rewrite" not in reply.raw, name
 
-    def test_a_version_before_that_does_not_work_does_not_serve(self, installed: WebSpace) -> None:
+    def test_a_version_before_that_does_not_work_does_not_serve(
+        self, installed: HostingAccount
+    ) -> None:
         before = installed.home / "releases" / (installed.home / "previous").read_text().strip()
         broken = before / "app" / "queue" / "create.py"
         text = broken.read_text("utf-8")
@@ -225,7 +227,7 @@ class TestGoingBack:
         assert before.is_dir()
 
     def test_a_refused_version_is_none_to_go_back_to(
-        self, installed: WebSpace, newer: Path
+        self, installed: HostingAccount, newer: Path
     ) -> None:
         before = (installed.home / "previous").read_text()
         upload_bundle(installed, newer / "taskmanager-9.2.2.zip")
@@ -237,7 +239,7 @@ class TestGoingBack:
         assert versions == {VERSION, "9.1.0"}
         (installed.web_folder / "taskmanager-9.2.2.zip").unlink()
 
-    def test_without_an_earlier_version(self, installed: WebSpace) -> None:
+    def test_without_an_earlier_version(self, installed: HostingAccount) -> None:
         previous = installed.home / "previous"
         before = previous.read_text()
         previous.unlink()
@@ -250,8 +252,8 @@ class TestGoingBack:
         assert "no earlier version to go back to" in done.stderr
 
 
-def go_back(space: WebSpace) -> subprocess.CompletedProcess[str]:
-    return space.install(None, "--json", mode="--back")
+def go_back(account: HostingAccount) -> subprocess.CompletedProcess[str]:
+    return account.install(None, "--json", mode="--back")
 
 
 def remove_bytecode(path: Path) -> None:

@@ -7,26 +7,26 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.deploy.webspace import Visitor, WebSpace, archives
+from tests.deploy.hosting_account import HostingAccount, Visitor, archives
 from tests.support.server import PROJECT
 
 HOSTING = (PROJECT / "docs" / "hosting.md").read_text("utf-8")
 
 
 @pytest.fixture(scope="module", params=["cgi", "cgid"])
-def space(request: pytest.FixtureRequest) -> Iterator[WebSpace]:
-    with WebSpace(str(request.param), "/queue") as space:
-        yield space
+def account(request: pytest.FixtureRequest) -> Iterator[HostingAccount]:
+    with HostingAccount(str(request.param), "/queue") as account:
+        yield account
 
 
-def as_text(space: WebSpace) -> None:
+def as_text(account: HostingAccount) -> None:
     """Uploaded from Windows in text mode, or saved there by an editor."""
-    content = space.installer.read_bytes().replace(b"\n", b"\r\n")
-    space.installer.write_bytes(content)
+    content = account.installer.read_bytes().replace(b"\n", b"\r\n")
+    account.installer.write_bytes(content)
 
 
-def answer(space: WebSpace) -> tuple[int, str]:
-    reply = space.apache.request("GET", f"{space.base}/deploy.py")
+def answer(account: HostingAccount) -> tuple[int, str]:
+    reply = account.apache.request("GET", f"{account.base}/deploy.py")
     return reply.status, reply.raw.decode()
 
 
@@ -40,25 +40,25 @@ def answer(space: WebSpace) -> tuple[int, str]:
     ids=["mode 644", "CRLF", "both"],
 )
 def test_apaches_own_error_page_and_what_hosting_md_says_of_it(
-    space: WebSpace, mode: int, windows: bool, log: str
+    account: HostingAccount, mode: int, windows: bool, log: str
 ) -> None:
-    space.upload_installer()
+    account.upload_installer()
     if windows:
-        as_text(space)
-    space.installer.chmod(mode)
-    status, text = answer(space)
+        as_text(account)
+    account.installer.chmod(mode)
+    status, text = answer(account)
     assert status == 500
     assert "Internal Server Error" in text
     assert "misconfiguration" in text
     assert "ADMIN_PASSWORD" not in text
-    assert log in space.apache.log()
-    assert "deploy.py" in space.apache.log()
+    assert log in account.apache.log()
+    assert "deploy.py" in account.apache.log()
     (row,) = (line for line in first_table() if log in line and "deploy.py" in line)
     assert ("755" in row) is (log == "Permission denied")
     assert ("binary" in row) is (log != "Permission denied")
 
-    space.upload_installer()
-    assert answer(space)[0] == 200
+    account.upload_installer()
+    assert answer(account)[0] == 200
 
 
 def first_table() -> list[str]:
@@ -68,10 +68,10 @@ def first_table() -> list[str]:
     return found[0].splitlines()[2:]
 
 
-def test_the_first_table_quotes_the_page(space: WebSpace) -> None:
-    space.upload_installer()
-    space.installer.chmod(0o644)
-    text = re.sub(r"<[^>]+>|\s+", " ", answer(space)[1])
+def test_the_first_table_quotes_the_page(account: HostingAccount) -> None:
+    account.upload_installer()
+    account.installer.chmod(0o644)
+    text = re.sub(r"<[^>]+>|\s+", " ", answer(account)[1])
     quoted = re.findall(r"“([^”]+)”", "".join(first_table()))
     sentences = [each for each in quoted if "misconfiguration" in each]
     assert sentences
@@ -79,14 +79,14 @@ def test_the_first_table_quotes_the_page(space: WebSpace) -> None:
         assert sentence in re.sub(r" +", " ", text)
 
 
-def test_an_archive_that_was_uploaded_as_text_is_refused(space: WebSpace) -> None:
-    space.upload_installer()
+def test_an_archive_that_was_uploaded_as_text_is_refused(account: HostingAccount) -> None:
+    account.upload_installer()
     archive = next(archives().glob("*.zip"))
-    damaged = space.web_folder / archive.name
+    damaged = account.web_folder / archive.name
     damaged.write_bytes(archive.read_bytes().replace(b"\n", b"\r\n"))
-    space.own()
-    visitor = Visitor(space.page).get()
-    space.create(visitor.proof())
+    account.own()
+    visitor = Visitor(account.page).get()
+    account.create(visitor.proof())
     visitor.post("proof")
     assert "in binary mode" in visitor.text
     assert "<button>Check again</button>" in visitor.text
@@ -94,31 +94,31 @@ def test_an_archive_that_was_uploaded_as_text_is_refused(space: WebSpace) -> Non
 
 
 def test_passenger_takes_it_either_way() -> None:
-    with WebSpace("passenger") as space:
-        space.upload_installer()
-        as_text(space)
-        space.installer.chmod(0o644)
-        assert "is this yours" in Visitor(space.page).get().text
+    with HostingAccount("passenger") as account:
+        account.upload_installer()
+        as_text(account)
+        account.installer.chmod(0o644)
+        assert "is this yours" in Visitor(account.page).get().text
 
 
 def test_a_site_that_was_moved_by_ftp() -> None:
     """Downloaded and uploaded again: settings work with Windows' line ends, programs do not, and
     reinstalling mends them.
     """
-    with WebSpace("cgi", "/queue") as space:
-        space.upload_installer()
-        space.upload(next(archives().glob("*.zip")))
-        assert space.install().returncode == 0
-        entry = space.web_folder / "index.cgi"
-        for path in (space.home / "config.py", space.web_folder / ".htaccess"):
+    with HostingAccount("cgi", "/queue") as account:
+        account.upload_installer()
+        account.upload(next(archives().glob("*.zip")))
+        assert account.install().returncode == 0
+        entry = account.web_folder / "index.cgi"
+        for path in (account.home / "config.py", account.web_folder / ".htaccess"):
             path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
-        assert space.call("GET", "/tasks")[0] == 200
+        assert account.call("GET", "/tasks")[0] == 200
         whole = entry.read_bytes()
         for content, mode in ((whole, 0o644), (whole.replace(b"\n", b"\r\n"), 0o755)):
             entry.write_bytes(content)
             entry.chmod(mode)
-            reply = space.apache.request("GET", f"{space.base}/api/health")
+            reply = account.apache.request("GET", f"{account.base}/api/health")
             assert (reply.status, b"Internal Server Error" in reply.raw) == (500, True)
-            done = space.install()
+            done = account.install()
             assert done.returncode == 0, done
-            assert space.call("GET", "/tasks")[0] == 200
+            assert account.call("GET", "/tasks")[0] == 200

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.deploy.hosting_account import VERSION, HostingAccount, archives, build
 from tests.deploy.test_browser import DENIED, limit_user
 from tests.deploy.test_upgrades import upload_bundle
-from tests.deploy.webspace import VERSION, WebSpace, archives, build
 from tests.support.mariadb import PASSWORD, USER, MariaDB
 from tests.support.net import HOST
 from tests.support.server import PROJECT
@@ -117,9 +117,9 @@ class Walk:
         assert self.page.locator(".error").count() == 1
         assert self.focused() == field
 
-    def prove(self, space: WebSpace) -> None:
+    def prove(self, account: HostingAccount) -> None:
         name = self.page.inner_text("#proof")
-        space.create(name)
+        account.create(name)
         self.press("I have created the file")
         self.page.locator("ul.checks").wait_for()
 
@@ -133,9 +133,9 @@ def test_every_mistake_and_the_installation(browser: Browser, width: int, mariad
     limit_user(mariadb)
     mariadb.create_database("tm_crowded")
     mariadb.client("CREATE TABLE tasks (id INT PRIMARY KEY, title VARCHAR(50))", "tm_crowded")
-    with WebSpace("cgi", "/queue") as space:
-        space.upload_installer()
-        walk = Walk(browser, width, space.page)
+    with HostingAccount("cgi", "/queue") as account:
+        account.upload_installer()
+        walk = Walk(browser, width, account.page)
         page = walk.page
         walk.look("ownership")
         walk.press("Copy")
@@ -144,10 +144,10 @@ def test_every_mistake_and_the_installation(browser: Browser, width: int, mariad
         walk.press("I have created the file")
         assert walk.focused() == "alert"
         walk.look("ownership-no-file")
-        walk.prove(space)
+        walk.prove(account)
         assert walk.has("There is none.")
         walk.look("checks-no-archive")
-        space.upload(next(archives().glob("*.zip")))
+        account.upload(next(archives().glob("*.zip")))
         walk.press("Check again")
         page.get_by_role("button", name="Install", exact=True).wait_for()
         walk.look("checks")
@@ -169,7 +169,7 @@ def test_every_mistake_and_the_installation(browser: Browser, width: int, mariad
         assert walk.has(f"TaskManager {VERSION} serves")
         walk.look("ready")
         page.locator("#key + button").click()
-        assert page.evaluate("navigator.clipboard.readText()") == space.api_key()
+        assert page.evaluate("navigator.clipboard.readText()") == account.api_key()
         # Pages by http:// have no clipboard.
         page.evaluate("Object.defineProperty(navigator, 'clipboard', {configurable: true})")
         page.locator("#cron + button").click()
@@ -218,17 +218,17 @@ def make_every_mistake(walk: Walk, right: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("width", [390, 1440])
 def test_upgrades_and_the_way_back(browser: Browser, width: int, later: Path) -> None:
-    with WebSpace("cgi", "/queue") as space:
-        space.upload_installer()
-        space.upload(next(archives().glob("*.zip")))
-        assert space.install().returncode == 0
-        (space.web_folder / next(archives().glob("*.zip")).name).unlink()
+    with HostingAccount("cgi", "/queue") as account:
+        account.upload_installer()
+        account.upload(next(archives().glob("*.zip")))
+        assert account.install().returncode == 0
+        (account.web_folder / next(archives().glob("*.zip")).name).unlink()
 
-        space.upload_installer()
-        upload_bundle(space, later / "taskmanager-9.2.0.zip")
-        walk = Walk(browser, width, space.page)
+        account.upload_installer()
+        upload_bundle(account, later / "taskmanager-9.2.0.zip")
+        walk = Walk(browser, width, account.page)
         page = walk.page
-        walk.prove(space)
+        walk.prove(account)
         assert walk.has(f"Version {VERSION} serves this site now.")
         assert not walk.has("Go back")
         walk.look("upgrade-checks")
@@ -238,30 +238,30 @@ def test_upgrades_and_the_way_back(browser: Browser, width: int, later: Path) ->
         assert walk.has("MB freed")
         assert walk.focused() == "alert"
         walk.look("upgrade-refused")
-        assert releases(space) == [VERSION]
+        assert releases(account) == [VERSION]
         walk.press(f"Keep version {VERSION}")
         page.locator("ul.checks").wait_for()
-        assert releases(space) == [VERSION]
+        assert releases(account) == [VERSION]
 
-        (space.web_folder / "taskmanager-9.2.0.zip").unlink()
-        space.upload(later / "taskmanager-0.0.9.zip")
+        (account.web_folder / "taskmanager-9.2.0.zip").unlink()
+        account.upload(later / "taskmanager-0.0.9.zip")
         walk.press("Check again") if walk.has("Check again") else page.reload()
         assert walk.has("is older than what is installed")
         assert not walk.has("Upgrade")
         walk.look("older-archive")
 
-        (space.web_folder / "taskmanager-0.0.9.zip").unlink()
-        upload_bundle(space, later / "taskmanager-9.1.0.zip")
+        (account.web_folder / "taskmanager-0.0.9.zip").unlink()
+        upload_bundle(account, later / "taskmanager-9.1.0.zip")
         page.reload()
         seen = watch_steps(walk, "Upgrade to 9.1.0", 'h1:has-text("TaskManager is upgraded")')
         for done in (1, 2, 3, 4):
             assert [*["done"] * done, "now"] in [words[: done + 1] for words in seen], seen
         assert walk.has("TaskManager 9.1.0 serves")
         walk.look("upgraded")
-        assert releases(space) == [VERSION, "9.1.0"]
+        assert releases(account) == [VERSION, "9.1.0"]
         walk.press(f"Go back to {VERSION}")
         walk.wait_for_title(f"TaskManager is back at {VERSION}")
-        assert space.call("GET", "/health")[1]["version"] == VERSION
+        assert account.call("GET", "/health")[1]["version"] == VERSION
         walk.look("back")
         page.reload()
         walk.wait_for_title(f"TaskManager is back at {VERSION}")
@@ -281,9 +281,9 @@ def watch_steps(walk: Walk, button: str, end: str) -> list[list[str]]:
     return walk.words
 
 
-def releases(space: WebSpace) -> list[str]:
+def releases(account: HostingAccount) -> list[str]:
     """The versions whose files are there."""
-    folder = space.home / "releases"
+    folder = account.home / "releases"
     return sorted(path.name.rpartition("-")[0] or path.name for path in folder.iterdir())
 
 

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.install import releases
+from app.install import build as builder
 from tests.support.checkout import copy_project
 from tests.support.site import Site, compile_folder
 
@@ -49,12 +49,12 @@ def build(folder: Path, version: str, added: Mapping[str, str] | None = None) ->
     for name, code in {"api/response": TELL_MARKS, **(added or {})}.items():
         with (project / "app" / f"{name}.py").open("a", encoding="utf-8") as file:
             file.write(code)
-    return releases.build(project, folder / f"{version}.zip")
+    return builder.build(project, folder / f"{version}.zip")
 
 
 def install(site: Site, archive: Path) -> str:
     """Put the archive's release beside the others of the site, unless it is there: its name."""
-    name = releases.release_of(archive)
+    name = builder.build_of(archive)
     folder = site.home / "releases" / name
     if folder.exists():
         return name

@@ -116,7 +116,7 @@ def test_without_a_release_the_response_is_503_and_the_reason_is_logged(hosted: 
         _is_unavailable(hosted)
     current.unlink()
     _is_unavailable(hosted)
-    assert "no release can be served: FileNotFoundError" in hosted.apache.log()
+    assert "no version can be served: FileNotFoundError" in hosted.apache.log()
 
 
 def test_a_broken_release_is_503_and_the_reason_is_logged(hosted: Hosted) -> None:
@@ -126,7 +126,7 @@ def test_a_broken_release_is_503_and_the_reason_is_logged(hosted: Hosted) -> Non
         path.write_text("this is no Python\n", "utf-8")
         _is_unavailable(hosted)
         path.write_text(text, "utf-8")
-    assert "no release can be served: SyntaxError" in hosted.apache.log()
+    assert "no version can be served: SyntaxError" in hosted.apache.log()
     assert hosted.api("GET", "/health").status == 200
 
 

@@ -144,4 +144,4 @@ def test_without_a_release_the_response_is_503_until_there_is_one(on_sqlite: Hos
     finally:
         (site.home / "elsewhere").rename(current)
     wait_until(lambda: on_sqlite.api("GET", "/health").status == 200, 30, "the release")
-    assert "no release can be served" in on_sqlite.apache.log()
+    assert "no version can be served" in on_sqlite.apache.log()

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from app.db import url as database_url
-from app.install import releases
+from app.install import versions
 from app.install.entry import CGI, PASSENGER, ask_for_restart
 from app.install.migrate import migrate
 from app.version import SCHEMA_VERSION
@@ -164,7 +164,7 @@ def _assert_books_balance(hosted: Hosted, load: Load) -> None:
 
 
 def _switch(hosted: Hosted, name: str) -> None:
-    releases.switch(hosted.site.home, name)
+    versions.switch(hosted.site.home, name)
     ask_for_restart(hosted.site.web_folder)
 
 
@@ -229,7 +229,7 @@ def test_a_release_that_does_not_work_never_serves(
     assert said.startswith(f"{broken} was not put into service: /tasks/")
     assert said.endswith("/complete responds with 500")
     assert {_of(response) for response in load.responses} == {OLD}
-    assert releases.read_current(hosted.site.home) == old
+    assert versions.read_current(hosted.site.home) == old
     _assert_books_balance(hosted, load)
 
 
@@ -249,7 +249,7 @@ def test_a_release_whose_self_test_fails_on_the_site_is_taken_back(
         f"{broken} does not work: its health is answered with 503 (TaskManager is being "
         f"changed: try again shortly). {old} serves again, as before",
     )
-    assert releases.read_current(hosted.site.home) == old
+    assert versions.read_current(hosted.site.home) == old
     assert 503 in {response.status for response in load.responses}
     assert {_of(response) for response in load.responses if response.status != 503} == {OLD}
     _assert_books_balance(hosted, load)
@@ -286,7 +286,7 @@ def test_an_upgrade_that_was_killed_still_goes_back(
     old, new = [marked.install(hosted.site, archives[version]) for version in (OLD, NEW)]
     _switch(hosted, old)
     assert _upgrade(hosted, new, "die-2") == (-signal.SIGKILL, "")
-    assert releases.read_current(hosted.site.home) == new
+    assert versions.read_current(hosted.site.home) == new
     said = f"{new} does not work: the self-test fails. {old} serves again, as before"
     assert _upgrade(hosted, new, "fail-2") == (1, said)
     assert _of(hosted.api("GET", "/health")) == OLD

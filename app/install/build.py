@@ -1,16 +1,13 @@
-"""Releases: the archive that a site is installed from, and which of its releases serves.
+"""Building the archive that a site is installed from, and deploy.py with that archive inside.
 
 Standard library only: an archive is built before anything is installed.
-
-A site's home holds ``releases/<name>/`` for each release, and the file ``current`` with the name
-of the one that serves. A process reads it once, when it starts. The file ``previous`` beside it
-has the name that ``current`` had before.
 """
 
 from __future__ import annotations
 
+import ast
+import base64
 import configparser
-import contextlib
 import hashlib
 import json
 import os
@@ -21,18 +18,16 @@ import sys
 import sysconfig
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
-MANIFEST = "MANIFEST.json"
-RELEASES = "releases"
-CURRENT = "current"
-PREVIOUS = "previous"
+from app.install.errors import EXIT_FAILED, InstallError
+from app.install.versions import MANIFEST
 
 # What a site needs; of a folder everything below it.
 INCLUDED = (
-    *("app", "docs", "examples/handlers.py"),
+    *("app", "installer", "docs", "examples/handlers.py"),
     *("passenger_wsgi.py", "worker.py", "schema.sql", "config.example.py", "setup.cfg"),
     *("README.md", "CHANGELOG.md"),
 )
@@ -45,26 +40,20 @@ VENDOR_LEFT_OUT = re.compile(
     r"|\.dist-info/(RECORD|INSTALLER|REQUESTED|WHEEL|direct_url\.json|top_level\.txt)$"
 )
 
-NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]*")
-
 # The earliest time that a zip archive can hold, whatever the files' own say.
 TIME = (1980, 1, 1, 0, 0, 0)
 MODE = 0o100644
 
-
-class ReleaseError(Exception):
-    """A release cannot be built or used. The message says why and what to do."""
-
-
-# --- Building ---------------------------------------------------------------------------------
+ARCHIVE_INSIDE = "# --- The archive: "
+"""Begins the line after which deploy.py has the archive inside, as comments."""
 
 
 def build(project: Path, target: Path | None = None, with_vendor: bool = False) -> Path:
-    """Write the release archive of a project and its ``.sha256`` beside it; the archive's path.
+    """Write a project's archive and its ``.sha256`` beside it; the archive's path.
 
     The same files give the same bytes, whatever their times and modes and whoever builds.
     ``with_vendor`` adds the packages that the site needs, for this interpreter and platform.
-    Raises ReleaseError.
+    Raises InstallError.
     """
     files = {name: (project / name).read_bytes() for name in _project_files(project)}
     vendor = None
@@ -79,7 +68,7 @@ def build(project: Path, target: Path | None = None, with_vendor: bool = False) 
     try:
         _write_archive(archive, {**files, MANIFEST: manifest}, compressed=with_vendor)
     except OSError as error:
-        raise ReleaseError(f"{archive} cannot be written ({error})") from error
+        raise InstallError(f"{archive} cannot be written ({error})") from error
     return archive
 
 
@@ -88,35 +77,53 @@ def build_command(project: Path, output: Path | None = None, with_vendor: bool =
     try:
         changed = changed_files(project)
         archive = build(project, output, with_vendor)
-    except ReleaseError as error:
+        one_file = build_one_file(project, archive)
+    except InstallError as error:
         print(f"No archive was built: {error}", file=sys.stderr)
-        return 4
+        return EXIT_FAILED
     if changed:
         print(
             f"Not any commit's archive: {len(changed)} of its files differ from the last commit "
             f"({', '.join(changed[:5])}{', …' if len(changed) > 5 else ''}).",
             file=sys.stderr,
         )
-    print(f"{archive}\nSHA-256 {_sha256(archive.read_bytes())}\nrelease {release_of(archive)}")
+    print(f"{archive}\nSHA-256 {_sha256(archive.read_bytes())}\nrelease {build_of(archive)}")
+    print(f"one file to upload instead: {one_file}")
     return 0
 
 
 def changed_files(project: Path) -> list[str]:
     """Which files of the archive differ from the last commit; none without a git checkout."""
-    listed = _git(project, "status", "--porcelain", "-z", "--no-renames", "-uall", *_paths())
+    status = ("status", "--porcelain", "-z", "--no-renames", "-uall")
+    listed = _git(project, *status, *_paths(), "deploy.py")
     names = [entry[3:] for entry in (listed or "").split("\0") if entry]
     return sorted(name for name in names if not LEFT_OUT.search(name))
 
 
-def release_name(manifest: bytes) -> str:
-    """The name of a release's folder: its version, and what tells it from all others."""
+def build_one_file(project: Path, archive: Path) -> Path:
+    """Write deploy.py with the archive inside beside the archive; its path. Raises InstallError."""
+    path = archive.with_name(f"{archive.stem}-deploy.py")
+    content = archive.read_bytes()
+    text = base64.encodebytes(zlib.compress(content, 9)).decode("ascii")
+    lines = [f"{ARCHIVE_INSIDE}{archive.name} {_sha256(content)}", *text.split()]
+    try:
+        program = (project / "deploy.py").read_bytes().rstrip(b"\n")
+        path.write_bytes(program + ("\n\n" + "\n# ".join(lines) + "\n").encode())
+        path.chmod(0o755)
+    except OSError as error:
+        raise InstallError(f"{path} cannot be written ({error})") from error
+    return path
+
+
+def build_name(manifest: bytes) -> str:
+    """The name of a build's folder: its version, and what tells it from all others."""
     return f"{json.loads(manifest)['version']}-{_sha256(manifest)[:12]}"
 
 
-def release_of(archive: Path) -> str:
-    """The name of the release in an archive."""
+def build_of(archive: Path) -> str:
+    """The name of the build in an archive."""
     with zipfile.ZipFile(archive) as opened:
-        return release_name(opened.read(MANIFEST))
+        return build_name(opened.read(MANIFEST))
 
 
 def _project_files(project: Path) -> list[str]:
@@ -126,7 +133,7 @@ def _project_files(project: Path) -> list[str]:
     names = [name for name in found if not LEFT_OUT.search(name) and (project / name).is_file()]
     missing = [name for name in INCLUDED if "." in name and name not in names]
     if missing:
-        raise ReleaseError(f"{project} lacks {', '.join(missing)}: build in a whole checkout")
+        raise InstallError(f"{project} lacks {', '.join(missing)}: build in a whole checkout")
     return sorted(names)
 
 
@@ -156,14 +163,23 @@ def _git(project: Path, *arguments: str) -> str | None:
 def _version(files: dict[str, bytes]) -> str:
     found = re.search(rb'^VERSION = "([0-9A-Za-z.+-]+)"$', files["app/version.py"], re.MULTILINE)
     if found is None:
-        raise ReleaseError('app/version.py does not say VERSION = "…"')
+        raise InstallError('app/version.py does not say VERSION = "…"')
     return found[1].decode()
+
+
+def _contracts(files: dict[str, bytes]) -> list[int]:
+    """Which contracts of the hand-over from deploy.py the installer in the archive speaks."""
+    found = re.search(rb"^CONTRACTS = (\(.+\))$", files["installer/contract.py"], re.MULTILINE)
+    if found is None:
+        raise InstallError("installer/contract.py does not say CONTRACTS = (…)")
+    return list(ast.literal_eval(found[1].decode()))
 
 
 def _manifest(version: str, files: dict[str, bytes], vendor: dict[str, str] | None) -> bytes:
     content = {
         "name": "taskmanager",
         "version": version,
+        "contracts": _contracts(files),
         "vendor": vendor,
         "files": {name: _sha256(data) for name, data in files.items()},
     }
@@ -199,7 +215,7 @@ def _sha256(data: bytes) -> str:
 def _vendor_files(project: Path) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "vendor"
-        _pip(folder, *_requirements(project))
+        _pip(folder, *requirements(project))
         _prefer_pure(folder, Path(name) / "pure")
         found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
         return {
@@ -209,7 +225,8 @@ def _vendor_files(project: Path) -> dict[str, bytes]:
         }
 
 
-def _requirements(project: Path) -> list[str]:
+def requirements(project: Path) -> list[str]:
+    """The packages that a project, or an unpacked build, needs."""
     config = configparser.ConfigParser(interpolation=None)
     config.read(project / "setup.cfg", encoding="utf-8")
     return config["options"]["install_requires"].split("\n")[1:]
@@ -232,7 +249,7 @@ def _prefer_pure(folder: Path, spare: Path) -> None:
         any_platform = ["--platform", "any", "--implementation", "py", "--abi", "none"]
         try:
             _pip(pure, "--no-deps", "--only-binary=:all:", *any_platform, f"{name}=={version}")
-        except ReleaseError:
+        except InstallError:
             continue  # only compiled
         for line in (information / "RECORD").read_text("utf-8").splitlines():
             (folder / line.split(",")[0].strip('"')).unlink(missing_ok=True)
@@ -245,99 +262,4 @@ def _pip(folder: Path, *arguments: str) -> None:
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         reason = (done.stderr or done.stdout).strip()[-1000:]
-        raise ReleaseError(f"pip could not bring the packages; it says: {reason}")
-
-
-# --- Which release serves ---------------------------------------------------------------------
-
-
-def read_current(home: Path) -> str | None:
-    """The name of the release that serves; None before the first."""
-    return _read_name(home / CURRENT)
-
-
-def previous(home: Path) -> str | None:
-    """The release that served before the current one; None where there is none to return to."""
-    name = _read_name(home / PREVIOUS)
-    if name is None or name == read_current(home) or not (home / RELEASES / name).is_dir():
-        return None
-    return name
-
-
-def switch(home: Path, name: str) -> None:
-    """Let this release serve every process that starts from now on, at once and for good.
-
-    Naming the one that serves already changes nothing. Raises ReleaseError when there is no
-    such release.
-    """
-    if not NAME.fullmatch(name) or not (home / RELEASES / name).is_dir():
-        raise ReleaseError(f"there is no release {name!r} in {home / RELEASES}")
-    before = read_current(home)
-    if before == name:
-        return
-    if before is not None:
-        _write_name(home / PREVIOUS, before)
-    _write_name(home / CURRENT, name)
-
-
-def switch_back(home: Path, name: str, earlier: str | None) -> None:
-    """Let the release before serve again: the one that failed is none to go back to, so that
-    ``earlier`` is again the release before.
-    """
-    switch(home, name)
-    if earlier is None:
-        (home / PREVIOUS).unlink(missing_ok=True)
-    else:
-        _write_name(home / PREVIOUS, earlier)
-
-
-def prune(home: Path, keep: int = 2) -> list[str]:
-    """Delete old releases until ``keep`` are left, and return the names of those deleted.
-
-    The current release and the one before it always stay: processes that started before the
-    last switch still use it.
-    """
-    folder = home / RELEASES
-    for rest in folder.glob(".removing-*"):
-        shutil.rmtree(rest, ignore_errors=True)
-    protected = {read_current(home), previous(home)}
-    found = [path for path in folder.iterdir() if path.is_dir() and NAME.fullmatch(path.name)]
-    others = [path for path in found if path.name not in protected]
-    others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    room = max(0, keep - (len(found) - len(others)))
-    for path in others[room:]:
-        # Renamed first, so that half a release is never taken for one.
-        removing = path.with_name(f".removing-{path.name}")
-        os.rename(path, removing)
-        shutil.rmtree(removing, ignore_errors=True)
-    return sorted(path.name for path in others[room:])
-
-
-def _read_name(path: Path) -> str | None:
-    try:
-        name = path.read_text("utf-8").strip()
-    except FileNotFoundError:
-        return None
-    return name if NAME.fullmatch(name) else None
-
-
-def _write_name(path: Path, name: str) -> None:
-    """Replace the file as a whole, also when the power fails: before or after, never half."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(unfinished, "w", encoding="utf-8") as file:
-        file.write(name + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, path)
-    with contextlib.suppress(OSError):  # some file systems cannot do this for folders
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def read_manifest(release: Path) -> dict[str, Any]:
-    """The manifest of an unpacked release."""
-    content: dict[str, Any] = json.loads((release / MANIFEST).read_bytes())
-    return content
+        raise InstallError(f"pip could not bring the packages; it says: {reason}")

@@ -19,8 +19,8 @@ class Unreachable(OSError):
     """The site's address does not answer at all. The text says why."""
 
 
-class Reply:
-    """An answer: its ``status``, its ``body``, and ``json`` where it is an object."""
+class SiteResponse:
+    """A response: its ``status``, its ``body``, and ``json`` where it is an object."""
 
     def __init__(self, status: int, body: bytes) -> None:
         self.status = status
@@ -35,7 +35,7 @@ class Reply:
         return document if isinstance(document, dict) else {}
 
 
-class Web:
+class SiteClient:
     """Requests to one site. ``address`` (``host:port``) is where this machine reaches itself
     when the name in the site's URL leads nowhere from here, as behind many routers.
     """
@@ -51,7 +51,7 @@ class Web:
         path: str,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Reply:
+    ) -> SiteResponse:
         """One request; ``path`` follows the site's URL and is sent as it is. Raises Unreachable."""
         payload = None if body is None else json.dumps(body).encode()
         sent = {"Host": self._parts.netloc.rpartition("@")[2], **(headers or {})}
@@ -75,11 +75,11 @@ class Web:
         path: str,
         payload: bytes | None,
         headers: Mapping[str, str],
-    ) -> Reply:
+    ) -> SiteResponse:
         try:
             connection.request(method, self._base + path, payload, dict(headers))
-            answer = connection.getresponse()
-            return Reply(answer.status, answer.read())
+            response = connection.getresponse()
+            return SiteResponse(response.status, response.read())
         finally:
             connection.close()
 

@@ -1,4 +1,4 @@
-"""The release archive, and which release of a site serves."""
+"""The archive that a site is installed from, and deploy.py with that archive inside."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from app.install import releases
+from app.install import build, versions
 from app.version import VERSION
 from tests.support.checkout import copy_project
 from tests.support.server import PROJECT
@@ -41,12 +40,9 @@ def _content(archive: Path) -> dict[str, bytes]:
         return {name: opened.read(name) for name in opened.namelist()}
 
 
-# --- The archive --------------------------------------------------------------------------------
-
-
 def test_the_same_commit_gives_the_same_bytes(checkout: Path, tmp_path: Path) -> None:
     """Elsewhere, at another time, with other modes, after a run, and without git."""
-    first = releases.build(checkout, tmp_path / "first.zip").read_bytes()
+    first = build.build(checkout, tmp_path / "first.zip").read_bytes()
     clone = tmp_path / "elsewhere"
     _git(tmp_path, "clone", "--quiet", str(checkout), str(clone))
     for path in clone.rglob("*.py"):
@@ -54,17 +50,17 @@ def test_the_same_commit_gives_the_same_bytes(checkout: Path, tmp_path: Path) ->
         path.chmod(0o600)
     (clone / "app" / "__pycache__").mkdir()
     (clone / "app" / "__pycache__" / "config.pyc").write_bytes(b"made by a run")
-    assert releases.build(clone, tmp_path / "second.zip").read_bytes() == first
+    assert build.build(clone, tmp_path / "second.zip").read_bytes() == first
     shutil.rmtree(clone / ".git")
     before = os.umask(0o077)
     try:
-        assert releases.build(clone, tmp_path / "third.zip").read_bytes() == first
+        assert build.build(clone, tmp_path / "third.zip").read_bytes() == first
     finally:
         os.umask(before)
 
 
 def test_the_manifest_names_every_file_with_its_checksum(checkout: Path, tmp_path: Path) -> None:
-    archive = releases.build(checkout, tmp_path / "r.zip")
+    archive = build.build(checkout, tmp_path / "r.zip")
     content = _content(archive)
     manifest = json.loads(content.pop("MANIFEST.json"))
     assert (manifest["name"], manifest["version"]) == ("taskmanager", VERSION)
@@ -79,7 +75,7 @@ def test_the_manifest_names_every_file_with_its_checksum(checkout: Path, tmp_pat
 def test_the_archive_has_what_a_site_needs_and_no_more(checkout: Path, tmp_path: Path) -> None:
     (checkout / "app" / "forgotten.py").write_text("'''Not added to the commit.'''\n", "utf-8")
     try:
-        names = set(_content(releases.build(checkout, tmp_path / "r.zip")))
+        names = set(_content(build.build(checkout, tmp_path / "r.zip")))
     finally:
         (checkout / "app" / "forgotten.py").unlink()
     for needed in (
@@ -97,32 +93,32 @@ def test_the_archive_has_what_a_site_needs_and_no_more(checkout: Path, tmp_path:
 
 
 def test_an_unpacked_archive_serves(checkout: Path, tmp_path: Path) -> None:
-    release = tmp_path / "release"
-    with zipfile.ZipFile(releases.build(checkout, tmp_path / "r.zip")) as opened:
-        opened.extractall(release)
-    assert _health(release, tmp_path, []) == VERSION
+    unpacked = tmp_path / "unpacked"
+    with zipfile.ZipFile(build.build(checkout, tmp_path / "r.zip")) as opened:
+        opened.extractall(unpacked)
+    assert _health(unpacked, tmp_path, []) == VERSION
 
 
 def test_an_archive_with_vendor_serves_without_any_other_package(
     checkout: Path, tmp_path: Path
 ) -> None:
-    archive = releases.build(checkout, tmp_path / "v.zip", with_vendor=True)
-    release = tmp_path / "release"
+    archive = build.build(checkout, tmp_path / "v.zip", with_vendor=True)
+    unpacked = tmp_path / "unpacked"
     with zipfile.ZipFile(archive) as opened:
-        opened.extractall(release)
-    names = set(releases.read_manifest(release)["files"])
+        opened.extractall(unpacked)
+    names = set(versions.read_manifest(unpacked)["files"])
     assert names == set(_content(archive)) - {"MANIFEST.json"}
     assert "vendor/flask/__init__.py" in names
     notes = ("/RECORD", "/INSTALLER", "/direct_url.json", ".pyc")
     assert not [name for name in names if name.endswith(notes)]
-    needs = releases.read_manifest(release)["vendor"]
+    needs = versions.read_manifest(unpacked)["vendor"]
     assert needs["python"] == "{}.{}".format(*sys.version_info)
     # -S: the packages of the interpreter that runs the tests are not to be seen.
-    assert _health(release, tmp_path, ["-S"], str(release / "vendor")) == VERSION
+    assert _health(unpacked, tmp_path, ["-S"], str(unpacked / "vendor")) == VERSION
 
 
-def _health(release: Path, folder: Path, options: list[str], packages: str = "") -> str:
-    """The version that the release's health tells, asked through both of its ways."""
+def _health(build_folder: Path, folder: Path, options: list[str], packages: str = "") -> str:
+    """The version that the build's health tells, asked through both of its ways."""
     script = (
         "import io, json, passenger_wsgi\n"
         "for path in ('/api/health', '/api/tasks'):\n"
@@ -144,7 +140,7 @@ def _health(release: Path, folder: Path, options: list[str], packages: str = "")
         [sys.executable, *options, "-c", script],
         capture_output=True,
         text=True,
-        cwd=release,
+        cwd=build_folder,
         env=settings,
         check=False,
     )
@@ -158,12 +154,14 @@ def test_the_command_tells_the_archives_checksum(
     checkout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     archive = tmp_path / "out" / "r.zip"
-    assert releases.build_command(checkout, archive) == 0
+    assert build.build_command(checkout, archive) == 0
     printed = capsys.readouterr()
     checksum = hashlib.sha256(archive.read_bytes()).hexdigest()
     manifest = _content(archive)["MANIFEST.json"]
     name = f"{VERSION}-{hashlib.sha256(manifest).hexdigest()[:12]}"
-    assert printed.out.splitlines() == [str(archive), f"SHA-256 {checksum}", f"release {name}"]
+    *lines, last = printed.out.splitlines()
+    assert lines == [str(archive), f"SHA-256 {checksum}", f"release {name}"]
+    assert last == f"one file to upload instead: {archive.with_name('r-deploy.py')}"
     assert printed.err == ""
     subprocess.run(["sha256sum", "--check", "r.zip.sha256"], cwd=archive.parent, check=True)
 
@@ -176,7 +174,7 @@ def test_the_command_says_when_files_differ_from_the_commit(
     (clone / "worker.py").write_text("print('changed')\n", "utf-8")
     (clone / "app" / "new.py").write_text("'''Not added.'''\n", "utf-8")
     (clone / "tests" / "new.py").write_text("'''Not of the archive.'''\n", "utf-8")
-    assert releases.build_command(clone, tmp_path / "r.zip") == 0
+    assert build.build_command(clone, tmp_path / "r.zip") == 0
     assert "2 of its files differ from the last commit (app/new.py, worker.py)" in (
         capsys.readouterr().err
     )
@@ -190,14 +188,14 @@ def test_what_cannot_be_built_is_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "empty").mkdir()
-    assert releases.build_command(tmp_path / "empty", tmp_path / "r.zip") != 0
+    assert build.build_command(tmp_path / "empty", tmp_path / "r.zip") != 0
     assert "lacks examples/handlers.py, passenger_wsgi.py" in capsys.readouterr().err
     (tmp_path / "file").write_text("no folder", "utf-8")
-    assert releases.build_command(checkout, tmp_path / "file" / "r.zip") != 0
+    assert build.build_command(checkout, tmp_path / "file" / "r.zip") != 0
     assert "r.zip cannot be written" in capsys.readouterr().err
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    assert releases.build_command(checkout, tmp_path / "r.zip", with_vendor=True) != 0
+    assert build.build_command(checkout, tmp_path / "r.zip", with_vendor=True) != 0
     assert "pip could not bring the packages; it says: " in capsys.readouterr().err
     assert not (tmp_path / "r.zip").exists()
 
@@ -208,78 +206,3 @@ def test_the_versions_of_the_project_agree() -> None:
     config = configparser.ConfigParser(interpolation=None)
     config.read(PROJECT / "setup.cfg", encoding="utf-8")
     assert config["metadata"]["version"] == VERSION
-
-
-# --- Which release serves -----------------------------------------------------------------------
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    for number, name in enumerate(("1.0-aaa", "1.1-bbb", "1.2-ccc", "1.3-ddd")):
-        folder = tmp_path / "releases" / name
-        folder.mkdir(parents=True)
-        os.utime(folder, (10**9 + number, 10**9 + number))
-    return tmp_path
-
-
-def _names(home: Path) -> list[str]:
-    return sorted(path.name for path in (home / "releases").iterdir())
-
-
-def test_a_switch_names_the_release_that_serves_and_the_one_before(home: Path) -> None:
-    assert (releases.read_current(home), releases.previous(home)) == (None, None)
-    releases.switch(home, "1.0-aaa")
-    assert (releases.read_current(home), releases.previous(home)) == ("1.0-aaa", None)
-    for _ in range(2):  # to the one that serves already: no change
-        releases.switch(home, "1.1-bbb")
-        assert (releases.read_current(home), releases.previous(home)) == ("1.1-bbb", "1.0-aaa")
-    releases.switch(home, "1.0-aaa")
-    assert (releases.read_current(home), releases.previous(home)) == ("1.0-aaa", "1.1-bbb")
-    assert (home / "current").read_text("utf-8") == "1.0-aaa\n"
-    assert {path.name for path in home.iterdir()} == {"current", "previous", "releases"}
-
-
-@pytest.mark.parametrize(
-    "name", ["2.0-zzz", "", "..", "../releases/1.1-bbb", ".removing-1", "a\nb"]
-)
-def test_a_switch_to_what_is_no_release_is_refused(home: Path, name: str) -> None:
-    releases.switch(home, "1.0-aaa")
-    (home / "releases" / ".removing-1").mkdir()
-    with pytest.raises(releases.ReleaseError, match="there is no release"):
-        releases.switch(home, name)
-    assert releases.read_current(home) == "1.0-aaa"
-
-
-def test_whoever_reads_during_a_switch_gets_one_name_or_the_other(home: Path) -> None:
-    releases.switch(home, "1.0-aaa")
-    over = threading.Event()
-    seen = set()
-
-    def read() -> None:
-        while not over.is_set():
-            seen.add((home / "current").read_bytes())
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    for _ in range(200):
-        releases.switch(home, "1.1-bbb")
-        releases.switch(home, "1.0-aaa")
-    over.set()
-    reader.join()
-    assert seen == {b"1.0-aaa\n", b"1.1-bbb\n"}
-
-
-def test_pruning_keeps_the_current_release_and_the_one_before(home: Path) -> None:
-    releases.switch(home, "1.0-aaa")
-    releases.switch(home, "1.1-bbb")
-    (home / "releases" / ".removing-0.9").mkdir()  # left by a pruning that was killed
-    (home / "releases" / ".unpacking-1.4").mkdir()  # an installer's, under way
-    assert releases.prune(home) == ["1.2-ccc", "1.3-ddd"]
-    assert _names(home) == [".unpacking-1.4", "1.0-aaa", "1.1-bbb"]
-    assert releases.prune(home, keep=1) == []
-
-
-def test_pruning_deletes_the_oldest_first(home: Path) -> None:
-    releases.switch(home, "1.0-aaa")
-    assert releases.prune(home, keep=3) == ["1.1-bbb"]
-    assert _names(home) == ["1.0-aaa", "1.2-ccc", "1.3-ddd"]

@@ -1,4 +1,4 @@
-"""A user's web space: a real Apache, an empty folder, and what the user uploads into it."""
+"""A user's account on a host: a real Apache, an empty web folder, and what is uploaded into it."""
 
 from __future__ import annotations
 
@@ -91,11 +91,11 @@ def change(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), "utf-8")
 
 
-class WebSpace:
+class HostingAccount:
     """``kind`` is ``cgi``, ``cgid`` or ``passenger``; ``base`` the folder's address, or empty.
 
     The installer is uploaded under the name ``installer`` and run by ``python``. With ``disk``
-    the space has so many megabytes, and no more.
+    the account has so many megabytes, and no more.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class WebSpace:
         python: str = PYTHON,
         disk: int = 0,
     ) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="tm-space-", dir="/tmp"))
+        self.root = Path(tempfile.mkdtemp(prefix="tm-account-", dir="/tmp"))
         self.base = base
         self.python = python
         self._has_disk = bool(disk)
@@ -127,7 +127,7 @@ class WebSpace:
         self.apache = Apache(root, kind, base, extra=extra)
         self.url = self.apache.url[: -len("/api")]
 
-    def __enter__(self) -> WebSpace:
+    def __enter__(self) -> HostingAccount:
         self.own()
         self.apache.start()
         return self
@@ -298,18 +298,18 @@ def lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def assert_closed(space: WebSpace) -> None:
+def assert_closed(account: HostingAccount) -> None:
     """Nothing private can be had from outside, and no request compiles anything."""
     for name in ("config.py", "journal.json", "current", ".htaccess", "schema.sql"):
-        reply = space.apache.request("GET", f"{space.base}/{name}")
+        reply = account.apache.request("GET", f"{account.base}/{name}")
         assert reply.status in (403, 404), name
-    assert b"import" not in space.apache.request("GET", f"{space.base}/index.cgi").raw
-    before = sorted(space.home.rglob("*.pyc"))
+    assert b"import" not in account.apache.request("GET", f"{account.base}/index.cgi").raw
+    before = sorted(account.home.rglob("*.pyc"))
     assert len(before) > 100
     stamps = [path.stat().st_mtime_ns for path in before]
-    assert space.call("GET", "/tasks")[0] == 200
-    assert space.call("POST", "/tasks/claim", {"worker_id": "w"})[0] == 404
-    after = sorted(space.home.rglob("*.pyc"))
+    assert account.call("GET", "/tasks")[0] == 200
+    assert account.call("POST", "/tasks/claim", {"worker_id": "w"})[0] == 404
+    after = sorted(account.home.rglob("*.pyc"))
     assert after == before
     assert [path.stat().st_mtime_ns for path in after] == stamps
 

@@ -1,0 +1,104 @@
+"""The last page: the key once, lines to paste, and the button that deletes the installer."""
+
+from __future__ import annotations
+
+from html import escape
+
+from app.install.files import read_json, write_json
+from app.install.versions import version_of
+from installer.checks_page import back_button
+from installer.html import copyable, page
+from installer.journal import Journal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from app.install.installation import Installation
+    from installer.html import Visit
+
+
+def finish_page(visit: Visit, installation: Installation, script: Path) -> dict[str, Any]:
+    summary = take_summary(installation.home)
+    url = escape(str(summary.get("url", installation.url)))
+    version = version_of(installation.current)
+    body = (
+        f'<p>TaskManager {escape(version)} serves <a href="{url}/">{url}/</a>, and the self-test '
+        "has passed.</p>"
+    )
+    plan = Journal(installation.home).plan
+    if plan == "back":
+        title = f"TaskManager is back at {version}"
+        body += "<p>Settings, key and tasks are unchanged.</p>"
+    elif plan == "upgrade":
+        title = "TaskManager is upgraded"
+        body += "<p>Settings, key and tasks are unchanged.</p>" + lines_to_paste(summary, "")
+        body += way_back(visit, installation)
+    else:
+        title = "TaskManager is ready"
+        key = str(summary.get("api_key", ""))
+        body += api_key(installation, key) + lines_to_paste(summary, key)
+    body += (
+        "<h2>Last step: delete the installer</h2><p>It is locked and no longer needed.</p>"
+        + visit.form("delete", f"Delete {script.name} and the archive")
+    )
+    return page(title, body)
+
+
+def summary_path(home: Path) -> Path:
+    return home / ".htfinish"
+
+
+def take_summary(home: Path) -> dict[str, Any]:
+    """What the step "finish" left, with the key the first time only."""
+    summary = read_json(summary_path(home))
+    rest = {name: value for name, value in summary.items() if name != "api_key"}
+    if rest != summary:
+        write_json(summary_path(home), rest)
+    return summary
+
+
+def api_key(installation: Installation, key: str) -> str:
+    folder = f"<code>{escape(str(installation.home))}</code>"
+    if not key:
+        return (
+            "<h2>Your API key</h2><p>The key was shown once. It is in config.py, in the folder "
+            f"{folder}.</p>"
+        )
+    return (
+        "<h2>Your API key</h2><p>Copy it now: it will not be shown again. It is also in config.py, "
+        f"in the folder {folder}.</p>{copyable('key', key)}"
+    )
+
+
+def lines_to_paste(summary: dict[str, Any], key: str) -> str:
+    curl = str(summary.get("curl", "")).replace("{api_key}", key or "YOUR_API_KEY")
+    note = str(summary.get("note", ""))
+    return (
+        f"<h2>Add a task</h2>{copyable('curl', curl)}"
+        "<h2>Run the tasks by cron</h2><p>In the control panel, under “Cron jobs”. The five stars "
+        "mean every minute; where the panel asks for the time itself, paste what follows them.</p>"
+        + copyable("cron", str(summary.get("cron", "")))
+        + '<p class="dim">Its output goes to logs/cron.log. Cron mails you only what needs you.</p>'
+        + (f"<p>{escape(note)}</p>" if note else "")
+    )
+
+
+def way_back(visit: Visit, installation: Installation) -> str:
+    button = back_button(visit, installation)
+    if not button:
+        return ""
+    return (
+        "<h2>If something does not work</h2><p>The version before is kept until the next upgrade, "
+        f"and works on the same tasks.</p>{button}"
+    )
+
+
+def deleted_page(url: str) -> dict[str, Any]:
+    body = (
+        "<p>The installer and the archive are gone. To upgrade later, upload deploy.py again with "
+        "a newer archive.</p>"
+        f'<p><a href="{escape(url)}/">{escape(url)}/</a></p>'
+    )
+    return page("Deleted", body)
