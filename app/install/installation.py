@@ -80,7 +80,7 @@ class Installation:
         return versions.previous(self.home) or ""
 
     def settings(self) -> Settings:
-        """As the site's own processes read them. Raises app.config.ConfigError."""
+        """As the site's own processes read them. Raises app.errors.ConfigError."""
         from app.config import load
 
         return load({"TASKMANAGER_CONFIG": str(self.config)})
