@@ -226,10 +226,14 @@ def _vendor_files(project: Path) -> dict[str, bytes]:
 
 
 def requirements(project: Path) -> list[str]:
-    """The packages that a project, or an unpacked build, needs."""
+    """The packages that a project, or an unpacked build, needs. Raises InstallError."""
     config = configparser.ConfigParser(interpolation=None)
-    config.read(project / "setup.cfg", encoding="utf-8")
-    return config["options"]["install_requires"].split("\n")[1:]
+    try:
+        config.read(project / "setup.cfg", encoding="utf-8")
+        lines = config.get("options", "install_requires").splitlines()
+    except configparser.Error as error:
+        raise InstallError(f"setup.cfg is damaged ({error}): get the project again") from None
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _vendor_needs(packages: Iterable[str]) -> dict[str, str]:

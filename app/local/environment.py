@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import configparser
 import hashlib
 import os
 import shlex
 import sys
 
+from app.install.build import requirements
+from app.install.errors import InstallError
 from app.local.console import Console, counted
 from app.local.paths import PROJECT, PYTHON, VENV
 from app.local.processes import Children, child_environment, last_lines
@@ -31,30 +32,25 @@ def make_environment(children: Children) -> str:
 
 
 def install_dependencies(children: Children, console: Console) -> str:
-    """What setup.cfg lists, by pip; nothing when the same list was installed before."""
-    requirements = _requirements()
+    """What setup.cfg lists, by pip; nothing when the same list was installed before. Raises
+    StepFailed.
+    """
+    try:
+        packages = requirements(PROJECT)
+    except InstallError as error:
+        raise StepFailed(str(error)) from None
     stamp = VENV / ".installed"
-    digest = hashlib.sha256("\n".join(requirements).encode()).hexdigest()
+    digest = hashlib.sha256("\n".join(packages).encode()).hexdigest()
     if stamp.exists() and stamp.read_text("ascii", "replace") == digest:
         return "kept"
     console.progress("pip is fetching them; the first time this takes a while", now=True)
     command = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     env = child_environment(PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0")
-    code, output = children.run([*command, *requirements], env)
+    code, output = children.run([*command, *packages], env)
     if code:
         raise StepFailed(
-            f"pip could not install {', '.join(requirements)}. It said:\n{last_lines(output)}\n"
+            f"pip could not install {', '.join(packages)}. It said:\n{last_lines(output)}\n"
             "Check the network (a proxy is named by HTTPS_PROXY) and run deploy.py again."
         )
     stamp.write_text(digest, "ascii")
-    return f"installed {counted(len(requirements), 'package')} and what they need"
-
-
-def _requirements() -> list[str]:
-    parser = configparser.ConfigParser(interpolation=None)
-    try:
-        parser.read(PROJECT / "setup.cfg", encoding="utf-8")
-        lines = parser.get("options", "install_requires").splitlines()
-    except configparser.Error as error:
-        raise StepFailed(f"setup.cfg is damaged ({error}): get the project again") from None
-    return [line.strip() for line in lines if line.strip()]
+    return f"installed {counted(len(packages), 'package')} and what they need"

@@ -7,7 +7,7 @@ import secrets
 from app import config
 from app.config import Settings
 from app.errors import ConfigError
-from app.install.configuration import write_private
+from app.install.files import write_whole
 from app.local.paths import CONFIG, FOLDER, SERVER_LOG, WORKER_LOG
 from app.local.steps import StepFailed
 
@@ -29,7 +29,7 @@ def make_settings() -> str:
         log.write_bytes(b"")
     if CONFIG.exists():
         return "kept local/config.py"
-    write_private(CONFIG, TEXT.format(key=secrets.token_urlsafe(24)))
+    write_whole(CONFIG, TEXT.format(key=secrets.token_urlsafe(24)))
     return "made local/config.py with a new API key"
 
 
