@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from app.install.build import build_of
 from tests.support.account import account, as_owner
 from tests.support.apache import Apache
 from tests.support.checkout import copy_project
@@ -285,6 +286,20 @@ class HostingAccount:
         inside = [f"Alias {base} {public}", f"<Location {base}>", f"PassengerBaseURI {base}"]
         outside = [f"<Directory {public}>", "Require all granted", "</Directory>"]
         return "\n".join([*inside, *lines, "</Location>", *outside])
+
+
+def upload_bundle(account: HostingAccount, archive: Path) -> None:
+    """An archive without packages; those of the release that serves stand in for pip's work."""
+    account.upload(archive)
+    folder = account.home / "releases" / build_of(archive)
+    with_packages = folder / "vendor"
+    if not with_packages.exists():
+        subprocess.run(
+            [PYTHON, "-m", "zipfile", "-e", str(archive), str(folder)], check=True, cwd="/"
+        )
+        serving = account.home / "releases" / (account.home / "current").read_text().strip()
+        subprocess.run(["cp", "-al", str(serving / "vendor"), str(with_packages)], check=True)
+    account.own()
 
 
 def mysql(mariadb: MariaDB, database: str, **more: str) -> dict[str, Any]:

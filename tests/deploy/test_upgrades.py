@@ -12,7 +12,6 @@ import pytest
 
 from app.install.build import build_of
 from tests.deploy.hosting_account import (
-    PYTHON,
     VERSION,
     HostingAccount,
     Visitor,
@@ -20,6 +19,7 @@ from tests.deploy.hosting_account import (
     build,
     lines,
     press_until,
+    upload_bundle,
 )
 from tests.support import later
 from tests.support.server import PROJECT
@@ -169,20 +169,6 @@ def test_upgrades_in_the_browser(kind: str, newer: Path) -> None:
         assert Visitor(account.page).get().status == 403
         visitor.post("delete")
         assert not (account.web_folder / "deploy.py").exists()
-
-
-def upload_bundle(account: HostingAccount, archive: Path) -> None:
-    """An archive without packages; those of the release that serves stand in for pip's work."""
-    account.upload(archive)
-    folder = account.home / "releases" / build_of(archive)
-    with_packages = folder / "vendor"
-    if not with_packages.exists():
-        subprocess.run(
-            [PYTHON, "-m", "zipfile", "-e", str(archive), str(folder)], check=True, cwd="/"
-        )
-        serving = account.home / "releases" / (account.home / "current").read_text().strip()
-        subprocess.run(["cp", "-a", str(serving / "vendor"), str(with_packages)], check=True)
-    account.own()
 
 
 class TestGoingBack:

@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.deploy.hosting_account import VERSION, HostingAccount, archives, build
+from tests.deploy.hosting_account import VERSION, HostingAccount, archives, build, upload_bundle
 from tests.deploy.test_browser import DENIED, limit_user
-from tests.deploy.test_upgrades import upload_bundle
 from tests.support.mariadb import PASSWORD, USER, MariaDB
 from tests.support.net import HOST
 from tests.support.server import PROJECT
