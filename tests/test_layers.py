@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import builtins
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,9 +121,27 @@ def test_errors_form_one_tree() -> None:
 @pytest.mark.parametrize("name", ["worker.py", "deploy.py"])
 def test_the_single_files_stand_alone(name: str) -> None:
     names = {imported.split(".")[0] for imported in _imports(PROJECT / name)}
-    assert "app" not in names
+    assert not {"app", "installer"} & names
+
+
+def test_the_installer_needs_nothing_but_python() -> None:
+    """It runs before any package is there, out of the archive."""
+    for path in sorted((PROJECT / "installer").glob("*.py")):
+        for name in _imports(path):
+            if name.startswith("app"):
+                assert name.startswith("app.install."), f"{path.name} imports {name}"
+    program = "import sys; sys.path.insert(0, sys.argv[1]); import installer.actions, "
+    program += "installer.unattended; print(*{name.split('.')[0] for name in sys.modules})"
+    command = [sys.executable, "-I", "-S", "-c", program, str(PROJECT)]
+    loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert not set(loaded) & (WEB | {"sqlalchemy", "pymysql", "jsonschema"})
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    for path in [*APP.rglob("*.py"), PROJECT / "worker.py", PROJECT / "passenger_wsgi.py"]:
+    for path in [
+        *APP.rglob("*.py"),
+        *(PROJECT / "installer").glob("*.py"),
+        PROJECT / "worker.py",
+        PROJECT / "passenger_wsgi.py",
+    ]:
         assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), path

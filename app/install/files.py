@@ -66,7 +66,7 @@ def sha256_of(path: Path) -> str:
 
 @contextlib.contextmanager
 def locked(path: Path, wait: bool) -> Iterator[int]:
-    """Hold a lock that ends with its holder, killed or not. Raises Busy unless told to wait."""
+    """Take a lock that ends with its holder, killed or not. Raises Busy unless told to wait."""
     with path.open("ab") as file:
         os.chmod(path, 0o600)
         try:

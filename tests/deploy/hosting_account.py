@@ -150,9 +150,9 @@ class HostingAccount:
     def page(self) -> str:
         return f"{self.url}/{self.installer.name}"
 
-    def upload_installer(self, password: str = "") -> None:
+    def upload_installer(self, password: str = "", source: Path = PROJECT / "deploy.py") -> None:
         """deploy.py, with the password set if there is one, and the line that names Python."""
-        text = (PROJECT / "deploy.py").read_text("utf-8")
+        text = source.read_text("utf-8")
         text = text.replace("#!/usr/bin/env python3", f"#!{self.python}", 1)
         if password:
             text = text.replace('ADMIN_PASSWORD = ""', f"ADMIN_PASSWORD = {password!r}", 1)

@@ -95,7 +95,7 @@ class TestUnattended:
         assert done.returncode == 3
         assert "Upload taskmanager-" in done.stderr
 
-    def test_a_web_server_that_heeds_no_htaccess(self, account: HostingAccount) -> None:
+    def test_a_web_server_that_ignores_htaccess(self, account: HostingAccount) -> None:
         """The self-test finds it out, and says so."""
         with HostingAccount("cgi", "/queue") as other:
             other.apache.remove()

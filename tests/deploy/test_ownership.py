@@ -7,6 +7,8 @@ import json
 import os
 import re
 import shutil
+import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ import pytest
 
 from tests.deploy.hosting_account import HostingAccount, Visitor, archives
 from tests.support.apache import Apache
+from tests.support.net import HOST
 from tests.support.server import PROJECT
 
 HOSTING = PROJECT / "docs" / "hosting.md"
@@ -330,11 +333,11 @@ class TestLock:
         assert "is this yours" in Visitor(account.page).get().text
 
 
-@pytest.mark.parametrize("heeded", [True, False])
-def test_a_home_in_the_web_folder_must_be_closed(heeded: bool) -> None:
+@pytest.mark.parametrize("followed", [True, False])
+def test_a_home_in_the_web_folder_must_be_closed(followed: bool) -> None:
     """The checks try it out before anything secret is written there."""
     with HostingAccount() as account:
-        if not heeded:
+        if not followed:
             account.apache.remove()
             account.apache = Apache(account.document_root, "cgi", allow_override="None")
             account.apache.start()
@@ -348,9 +351,39 @@ def test_a_home_in_the_web_folder_must_be_closed(heeded: bool) -> None:
         path.touch()
         visitor.post("proof")
         assert "inside the web folder" in visitor.text
-        assert ("anybody could download" in visitor.text) is not heeded
-        assert ("<button>Install</button>" in visitor.text) is heeded
+        assert ("anybody could download" in visitor.text) is not followed
+        assert ("<button>Install</button>" in visitor.text) is followed
         account.own()
+
+
+def test_a_proxy_that_a_visitor_names_is_not_used() -> None:
+    """A CGI program finds the header "Proxy" in HTTP_PROXY, which programs take for a setting."""
+    with HostingAccount() as account, socket.create_server((HOST, 0)) as proxy:
+        proxy.settimeout(0.5)
+        account.upload_installer()
+        account.upload(next(archives().glob("*.zip")))
+        give_away(account)
+        visitor = Visitor(account.page).get()
+        (account.web_folder / visitor.proof()).touch()
+        visitor.post("proof")
+        # The check asks the web server whether it hands out what is in the private data folder.
+        visitor.get(Proxy=f"http://{HOST}:{proxy.getsockname()[1]}")
+        assert "inside the web folder" in visitor.text
+        with pytest.raises(TimeoutError):
+            proxy.accept()
+        account.own()
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(1, "Wait 1 second before"), (2, "Wait 2 seconds")])
+def test_the_wait_is_told_in_words(seconds: int, said: str) -> None:
+    program = (
+        f"import sys; sys.path.insert(0, {str(PROJECT)!r}); import deploy, pathlib, tempfile; "
+        "state = deploy.InstallerState(pathlib.Path(tempfile.mkdtemp())); "
+        "session = deploy.Session.new(deploy.VISITOR, state); "
+        "request = deploy.PageRequest({'REQUEST_METHOD': 'GET'}, 'cgi'); "
+        f"print(deploy.page_throttled(request, session, {seconds}).body.decode())"
+    )
+    assert said in subprocess.check_output([sys.executable, "-B", "-c", program], text=True)
 
 
 def test_the_page_says_when_nothing_can_be_written() -> None:
