@@ -707,7 +707,7 @@ class InstallerState:
 
     def __init__(self, home: Path) -> None:
         self._path = home / ".htinstaller"
-        self._lock = home / ".htlock-vault"
+        self._lock = home / ".htlock-state"
         self._content = read_json(self._path)
         if "secret" not in self._content:
             with self._changing() as content:
@@ -1398,35 +1398,35 @@ going back to the version before the last upgrade:
 """
 
 
-def read_answers(path: str) -> dict[str, Any]:
+def read_config(path: str) -> dict[str, Any]:
     """The answers for an unattended installation. The installer checks them. Raises DeployError."""
     try:
-        answers = json.loads(Path(path).read_text("utf-8"))
+        config = json.loads(Path(path).read_text("utf-8"))
     except OSError as error:
         raise DeployError(f"{path} cannot be read: {error.strerror}", EXIT_USAGE) from None
     except ValueError as error:
         raise DeployError(f"{path} is not JSON: {error}", EXIT_USAGE) from None
-    if not isinstance(answers, dict):
+    if not isinstance(config, dict):
         raise DeployError(f"{path} must be an object, as --help shows it", EXIT_USAGE)
-    return answers
+    return config
 
 
-def location_of(answers: dict[str, Any]) -> Location:
-    web_folder = Path(os.path.realpath(str(answers.get("web_folder") or SCRIPT.parent)))
+def location_of(config: dict[str, Any]) -> Location:
+    web_folder = Path(os.path.realpath(str(config.get("web_folder") or SCRIPT.parent)))
     if not web_folder.is_dir():
         raise DeployError(f"The web folder {web_folder} is not there.", EXIT_USAGE)
-    kind = str(answers.get("kind") or "cgi")
+    kind = str(config.get("kind") or "cgi")
     named = [folder for folder in web_folder.parents if folder.name in WEB_ROOT_NAMES]
     guess = web_folder if web_folder.name in WEB_ROOT_NAMES or not named else named[0]
     if kind == "passenger":
         guess = web_folder / "public"
-    root = Path(os.path.realpath(str(answers.get("document_root") or guess)))
-    home = answers.get("home")
+    root = Path(os.path.realpath(str(config.get("document_root") or guess)))
+    home = config.get("home")
     return Location(
         web_folder=web_folder,
         home=Path(os.path.realpath(str(home))) if home else choose_home(web_folder, root),
         kind=kind,
-        url=str(answers.get("url", "")).rstrip("/"),
+        url=str(config.get("url", "")).rstrip("/"),
         document_root=root,
         server="command line",
     )
@@ -1435,16 +1435,17 @@ def location_of(answers: dict[str, Any]) -> Location:
 def install(options: argparse.Namespace) -> int:
     """The whole installation, an upgrade or the way back, without anybody watching."""
     try:
-        answers = read_answers(options.config)
+        config = read_config(options.config)
         check_password()
-        location = location_of(answers)
+        location = location_of(config)
         prepare_home(location.home)
-        installer = installer_for_command(location, str(answers.get("archive") or ""))
+        installer = installer_for_command(location, str(config.get("archive") or ""))
         lock = {"upload": fingerprint(location), "session": ""}
         content = hand_over_request(installer, location, lock, "unattended")
         secrets_given = {k: v for k, v in os.environ.items() if k.startswith("DEPLOY_")}
         content["unattended"] = {
-            "answers": {**answers, "source": options.config},
+            "config": config,
+            "config_file": options.config,
             "secrets": secrets_given,
             "as_json": options.json,
             "is_back": options.back,

@@ -79,7 +79,7 @@ def page_of_state(visit: Visit, run: Run, upload: Upload) -> Response:
     if not journal.plan or journal.is_finished:
         sentence = journal.failure.get("sentence", "")
         return checks_page(visit, installation, run.archive, sentence)
-    if run.needs_answers():
+    if run.needs_input():
         failure = journal.failure
         error = InstallError(failure["sentence"], failure.get("field", "")) if failure else None
         return database_page(visit, journal, None, error)
@@ -128,15 +128,15 @@ def try_database(visit: Visit, run: Run, seconds: float) -> Response:
     """The step "database" with what was typed."""
     home = run.installation.home
     result_path(home, "database").unlink(missing_ok=True)
-    answers = {name: visit.fields.get(name, "") for name in FIELD_NAMES}
-    run = Run(run.installation, run.archive, 2 * seconds, answers)
+    typed = {name: visit.fields.get(name, "") for name in FIELD_NAMES}
+    run = Run(run.installation, run.archive, 2 * seconds, typed)
     try:
         with locked(work_lock(home), wait=False):
             run.journal.done("database", set_up_database(run))
     except (Busy, IncompleteStep):
         return RELOAD
     except InstallError as error:
-        return database_page(visit, Journal(home), answers, error)
+        return database_page(visit, Journal(home), typed, error)
     return RELOAD
 
 

@@ -23,7 +23,7 @@ environment has nothing of the web server's request. On standard input comes one
     seconds      how long one request may work
     page         method, form, own_path (where forms go), csrf (their token), wants_json,
                  is_finished (whether the lock holds, and this is the session that finished)
-    unattended   answers, secrets (the variables DEPLOY_…), as_json, is_back
+    unattended   config, config_file (its path), secrets (the variables DEPLOY_…), as_json, is_back
 
 For a page the response is one JSON object on standard output:
 
@@ -35,7 +35,7 @@ The frame has the style of headings, forms, buttons, `.error`, `.copied`, `.step
 the headers that protect the page, and the script behind buttons with ``data-copy``. Unattended,
 what is printed is for whoever started deploy.py, and the exit code is its own.
 
-deploy.py writes its own files in the private data folder under the lock ``.htlock-vault``.
+deploy.py writes its own files in the private data folder under the lock ``.htlock-state``.
 """
 
 from __future__ import annotations

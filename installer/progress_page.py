@@ -142,7 +142,7 @@ def step_states(journal: Journal) -> list[dict[str, str]]:
 def progress_data(run: Run, pause: int) -> dict[str, Any]:
     """The same for the page's script, which asks again after so many milliseconds."""
     journal = run.journal
-    goes_on = not (journal.next() is None or journal.failure or run.needs_answers())
+    goes_on = not (journal.next() is None or journal.failure or run.needs_input())
     state = {
         "percent": journal.progress()[0],
         "text": doing(journal),

@@ -40,13 +40,13 @@ class Run:
         installation: Installation,
         archive: Archive | None,
         seconds: float,
-        answers: dict[str, str] | None = None,
+        typed: dict[str, str] | None = None,
     ) -> None:
         self.installation = installation
         self.archive = archive
         self.journal = Journal(installation.home)
         self.deadline = time.monotonic() + seconds
-        self.answers = answers
+        self.typed = typed
         """About the database; None when nobody was asked."""
 
     @property
@@ -54,9 +54,9 @@ class Run:
         """Of the build that is being installed."""
         return self.installation.builds / self.journal.build
 
-    def needs_answers(self) -> bool:
+    def needs_input(self) -> bool:
         """Whether the next step is the database's, and nothing is known of it."""
-        if self.journal.next() != "database" or self.answers:
+        if self.journal.next() != "database" or self.typed:
             return False
         home = self.installation.home
         is_tried = is_under_way(result_path(home, "database"), lock_path(home, "database"))
@@ -64,7 +64,7 @@ class Run:
 
 
 def take_steps(run: Run, report: Report = lambda *_: None, single: bool = False) -> None:
-    """Take the next steps until one needs answers, or the time is up. Raises InstallError, Busy.
+    """Take the next steps until one needs input, or the time is up. Raises InstallError, Busy.
 
     ``report`` is told each step, its status and what it says. A ``single`` one is taken where
     somebody watches.
@@ -72,7 +72,7 @@ def take_steps(run: Run, report: Report = lambda *_: None, single: bool = False)
     with locked(work_lock(run.installation.home), wait=False):
         run.journal = Journal(run.installation.home)
         name = run.journal.next()
-        while name is not None and not run.needs_answers():
+        while name is not None and not run.needs_input():
             if not take_step(run, name, report):
                 return
             name = run.journal.next()
@@ -146,10 +146,10 @@ def set_up_database(run: Run) -> str:
     """The settings of the database: those of an installed site are kept, others are tried."""
     home = run.installation.home
     is_tried = result_path(home, "database").exists()
-    is_kept = run.installation.config.is_file() and (run.answers is None or run.journal.before)
+    is_kept = run.installation.config.is_file() and (run.typed is None or run.journal.before)
     if is_kept and not is_tried:
         return "kept config.py"
-    return ask_build(run, "database", run.answers or {})
+    return ask_build(run, "database", run.typed or {})
 
 
 def go_back(run: Run) -> str:
@@ -163,7 +163,7 @@ def finish(run: Run) -> str:
     home = run.installation.home
     delete_leftovers(home)
     # deploy.py alone writes without the lock that this step's caller holds.
-    with locked(home / ".htlock-vault", wait=True):
+    with locked(home / ".htlock-state", wait=True):
         for folder in (home, run.installation.web_folder):
             for draft in folder.glob(f"{DRAFT}*"):
                 draft.unlink(missing_ok=True)
@@ -172,10 +172,10 @@ def finish(run: Run) -> str:
 
 def by_build(name: str) -> TakeStep:
     """A step that the build itself knows how to take."""
-    return lambda run: ask_build(run, name, run.answers or {})
+    return lambda run: ask_build(run, name, run.typed or {})
 
 
-def ask_build(run: Run, name: str, answers: dict[str, str]) -> str:
+def ask_build(run: Run, name: str, typed: dict[str, str]) -> str:
     """What a step of the build that is being installed says (app/install/__main__.py), in a
     detached process. Raises IncompleteStep, InstallError.
     """
@@ -184,7 +184,7 @@ def ask_build(run: Run, name: str, answers: dict[str, str]) -> str:
     request = {
         "step": name,
         "site": run.installation.values(run.journal.build),
-        "form": answers,
+        "form": typed,
         "before": run.journal.before,
     }
     result = DetachedProcess(home, name, command, run.folder).result_of(request, run.deadline)

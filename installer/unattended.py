@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import IO, Any
 
-ANSWERS = {
+NAMES = {
     *("url", "kind", "web_folder", "home", "document_root", "archive", "database"),
     "examples",
 }
@@ -37,12 +37,12 @@ def run(request: Mapping[str, Any]) -> int:
     installation = Installation(request["site"])
     has_begun = False
     try:
-        answers = checked_answers(command["answers"])
+        config = checked(command["config"], command["config_file"])
         upload = Upload(request)
         journal = Journal(installation.home)
         begin(installation, upload, journal, command["is_back"])
         has_begun = True
-        typed = typed_answers(answers, command["secrets"])
+        typed = typed_values(config, command["secrets"])
         while not Journal(installation.home).is_finished:
             # A while at a time, so that the journal tells whoever looks how far it is.
             take_steps(
@@ -65,31 +65,30 @@ def step_at_hand(installation: Installation) -> str:
     return journal.failure.get("step") or str(journal.next() or "")
 
 
-def checked_answers(answers: dict[str, Any]) -> dict[str, Any]:
-    """Raises InstallError for answers that cannot be used."""
-    source = answers.pop("source", "The answers")
-    if set(answers) - ANSWERS:
-        raise wrong(f"{source} must be an object with: {', '.join(sorted(ANSWERS))}")
-    if not re.fullmatch(r"https?://[^/\s]+(/[^\s?#]*)?", str(answers.get("url", ""))):
+def checked(config: dict[str, Any], source: str) -> dict[str, Any]:
+    """The file of --config with its defaults. Raises InstallError for one that cannot be used."""
+    if set(config) - NAMES:
+        raise wrong(f"{source} must be an object with: {', '.join(sorted(NAMES))}")
+    if not re.fullmatch(r"https?://[^/\s]+(/[^\s?#]*)?", str(config.get("url", ""))):
         raise wrong(f'{source}: "url" must be the address of the site, http…')
-    if answers.setdefault("kind", "cgi") not in ("cgi", "passenger"):
+    if config.setdefault("kind", "cgi") not in ("cgi", "passenger"):
         raise wrong(f'{source}: "kind" must be "cgi" or "passenger"')
-    database = answers.setdefault("database", {"engine": "sqlite"})
+    database = config.setdefault("database", {"engine": "sqlite"})
     if not isinstance(database, dict) or database.get("engine") not in ("sqlite", "mysql"):
         raise wrong(f'{source}: "database" must say "engine": "sqlite" or "mysql"')
-    return answers
+    return config
 
 
 def wrong(sentence: str) -> InstallError:
     return InstallError(sentence, exit_code=EXIT_USAGE)
 
 
-def typed_answers(answers: dict[str, Any], secrets: dict[str, str]) -> dict[str, str]:
+def typed_values(config: dict[str, Any], secrets: dict[str, str]) -> dict[str, str]:
     """As the page of the database would have them."""
-    typed = {name: str(value) for name, value in answers["database"].items()}
+    typed = {name: str(value) for name, value in config["database"].items()}
     typed["password"] = secrets.get("DEPLOY_DB_PASS", "")
     typed["api_key"] = secrets.get("DEPLOY_API_KEY", "")
-    typed["examples"] = "yes" if answers.get("examples") else ""
+    typed["examples"] = "yes" if config.get("examples") else ""
     return typed
 
 

@@ -23,8 +23,8 @@ LOG = os.path.join(HOME, "logs", "cron.log")
 TROUBLE = os.path.join(HOME, "logs", "cron-trouble.json")
 
 LOG_BYTES = 1_000_000
-PATIENCE = 15 * 60  # seconds before a trouble that may pass by itself is told
-REMIND = 24 * 3600  # seconds before it is told again
+MAY_PASS_SECONDS = 15 * 60  # before a trouble that may pass by itself is reported
+REMIND_SECONDS = 24 * 3600  # before it is reported again
 TAIL_LINES = 15
 
 # Exit codes of worker.py; a negative one is the signal that ended it.
@@ -47,7 +47,7 @@ def main() -> int:
         code, sentence = 2, f"The worker cannot be started: {type(error).__name__}: {error}"
     if code == 0:
         forget_trouble()
-    elif is_to_be_told(code, time.time()):
+    elif is_to_be_reported(code, time.time()):
         print(f"TaskManager in {HOME}: {sentence}\n\n{LOG} ends:\n{log_since(started)}")
     return code if code >= 0 else 128 - code
 
@@ -122,16 +122,18 @@ def log_since(size: int) -> str:
     return "\n".join(lines[-TAIL_LINES:]) or "(nothing)"
 
 
-def is_to_be_told(code: int, now: float) -> bool:
-    """Whether a person should hear of it now. Keeps since when it lasts and when it was told."""
+def is_to_be_reported(code: int, now: float) -> bool:
+    """Whether a person should hear of it now. Notes since when it lasts and when it was
+    reported.
+    """
     known = read_trouble()
     if known.get("code") != code:
-        known = {"code": code, "since": now, "told": 0}
-    may_pass = code in MAY_PASS and now - known["since"] < PATIENCE
-    is_due = now - known["told"] >= REMIND and not may_pass
+        known = {"code": code, "since": now, "reported": 0}
+    may_pass = code in MAY_PASS and now - known["since"] < MAY_PASS_SECONDS
+    is_due = now - known["reported"] >= REMIND_SECONDS and not may_pass
     if is_due:
-        known["told"] = now
-    # Where nothing can be written, it is told each time.
+        known["reported"] = now
+    # Where nothing can be written, it is reported each time.
     with contextlib.suppress(OSError), open(TROUBLE, "w", encoding="utf-8") as file:
         json.dump(known, file)
     return is_due
@@ -141,7 +143,7 @@ def read_trouble() -> dict[str, float]:
     try:
         with open(TROUBLE, encoding="utf-8") as file:
             found = json.load(file)
-        return {name: float(found[name]) for name in ("code", "since", "told")}
+        return {name: float(found[name]) for name in ("code", "since", "reported")}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 

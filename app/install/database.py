@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 OLDEST = {"MySQL": (5, 7), "MariaDB": (10, 2)}
 CLOCK_TOLERANCE = 60.0
-"""Seconds between the database's clock and this machine's before a person is told."""
+"""Seconds between the database's clock and this machine's before the check mentions it."""
 
 LOOK_SECONDS = 10.0
 
@@ -173,8 +173,8 @@ def _refusal(error: Exception, url: DatabaseUrl) -> InstallError:
     for numbers, field, sentence in REFUSALS:
         if number in numbers:
             host = url.socket or f"{url.host}:{url.port}"
-            told = sentence.format(user=url.user, name=url.database, host=host, said=text)
-            return InstallError(f"{told} ({number}){_what_was_tried(error)}", field)
+            refusal = sentence.format(user=url.user, name=url.database, host=host, said=text)
+            return InstallError(f"{refusal} ({number}){_what_was_tried(error)}", field)
     return InstallError(f"The database refuses: {text} ({number})", "host")
 
 

@@ -35,7 +35,7 @@ _UNAVAILABLE = (
     '{"success":false,"error":"TaskManager is being changed: try again shortly",'
     '"message":"TaskManager is being changed: try again shortly","code":"unavailable"}'
 )
-"""What a call is told while no version can be served."""
+"""The response to a call while no version can be served."""
 
 _INDEX_CGI = (
     """\

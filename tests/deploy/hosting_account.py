@@ -197,8 +197,8 @@ class HostingAccount:
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, dict[str, Any]]:
         """One call of the installed site's API."""
-        reply = self.apache.api(method, path, body, {"X-API-Key": self.api_key()})
-        return reply.status, reply.json
+        response = self.apache.api(method, path, body, {"X-API-Key": self.api_key()})
+        return response.status, response.json
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
         """A command line as cron runs it: a bare shell of the owner."""
@@ -222,26 +222,26 @@ class HostingAccount:
 
     def install(
         self,
-        answers: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
         *options: str,
         mode: str = "--install",
         **env: str,
     ) -> subprocess.CompletedProcess[str]:
         """deploy.py --install, unattended, as the owner."""
-        process = self.start_install(answers, *options, mode=mode, **env)
+        process = self.start_install(config, *options, mode=mode, **env)
         out, err = process.communicate(timeout=600)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def start_install(
         self,
-        answers: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
         *options: str,
         mode: str = "--install",
         **env: str,
     ) -> subprocess.Popen[str]:
         path = self.root / "answers.json"
         kind = "passenger" if self.is_passenger else "cgi"
-        path.write_text(json.dumps({"url": self.url, "kind": kind, **(answers or {})}), "utf-8")
+        path.write_text(json.dumps({"url": self.url, "kind": kind, **(config or {})}), "utf-8")
         path.chmod(0o644)
         command = [self.python, str(self.installer), mode, "--config", str(path)]
         return subprocess.Popen(
@@ -316,8 +316,8 @@ def lines(text: str) -> list[dict[str, Any]]:
 def assert_closed(account: HostingAccount) -> None:
     """Nothing private can be had from outside, and no request compiles anything."""
     for name in ("config.py", "journal.json", "current", ".htaccess", "schema.sql"):
-        reply = account.apache.request("GET", f"{account.base}/{name}")
-        assert reply.status in (403, 404), name
+        response = account.apache.request("GET", f"{account.base}/{name}")
+        assert response.status in (403, 404), name
     assert b"import" not in account.apache.request("GET", f"{account.base}/index.cgi").raw
     before = sorted(account.home.rglob("*.pyc"))
     assert len(before) > 100
@@ -371,13 +371,13 @@ class Visitor:
 
     def _send(self, request: urllib.request.Request) -> Visitor:
         try:
-            answer = self._opener.open(request, timeout=120)
+            response = self._opener.open(request, timeout=120)
         except urllib.error.HTTPError as error:
-            answer = error
-        with answer:
-            self.status = int(answer.status or 0)
-            self.headers = {name.lower(): value for name, value in answer.headers.items()}
-            self.text = answer.read().decode("utf-8", "replace")
+            response = error
+        with response:
+            self.status = int(response.status or 0)
+            self.headers = {name.lower(): value for name, value in response.headers.items()}
+            self.text = response.read().decode("utf-8", "replace")
         if "set-cookie" in self.headers:
             self.cookie = self.headers["set-cookie"].partition(";")[0]
         return self

@@ -252,7 +252,7 @@ class TestDisks:
                 [
                     *(PYTHON, "-c", LIMITED, str(limit)),
                     str(account.web_folder / "deploy.py"),
-                    *("--install", "--json", "--config", str(answers_in(account))),
+                    *("--install", "--json", "--config", str(config_in(account))),
                 ],
                 capture_output=True,
                 text=True,
@@ -309,11 +309,11 @@ class TestDisks:
         folder = tmp_path / "public_html"
         folder.mkdir()
         shutil.copy(PROJECT / "deploy.py", folder)
-        answers = tmp_path / "answers.json"
-        answers.write_text(json.dumps({"url": "http://example.org", "web_folder": str(folder)}))
+        config = tmp_path / "answers.json"
+        config.write_text(json.dumps({"url": "http://example.org", "web_folder": str(folder)}))
         folder.chmod(0o555)
         tmp_path.chmod(0o555)
-        command = [sys.executable, str(folder / "deploy.py"), "--install", "--config", str(answers)]
+        command = [sys.executable, str(folder / "deploy.py"), "--install", "--config", str(config)]
         try:
             done = subprocess.run(
                 [*without_root_powers(), *command], capture_output=True, text=True, check=False
@@ -333,7 +333,7 @@ os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
 """
 
 
-def answers_in(account: HostingAccount) -> Path:
+def config_in(account: HostingAccount) -> Path:
     path = account.root / "limited.json"
     path.write_text(json.dumps({"url": account.url}))
     return path

@@ -97,9 +97,9 @@ def use(page: Page, account: HostingAccount) -> None:
     assert command.startswith(PYTHON)
     done = account.run(command)
     assert done.returncode == 0, done
-    status, answer = account.call("GET", f"/tasks/{found[1]}")
-    assert (status, answer["data"]["status"]) == (200, "completed")
-    assert answer["data"]["result"] == {"echoed": "hello"}, answer
+    status, response = account.call("GET", f"/tasks/{found[1]}")
+    assert (status, response["data"]["status"]) == (200, "completed")
+    assert response["data"]["result"] == {"echoed": "hello"}, response
 
 
 def finish(page: Page, account: HostingAccount) -> None:

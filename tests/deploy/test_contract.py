@@ -194,7 +194,8 @@ class TestContract1:
 
     def test_unattended(self, request_1: dict[str, Any]) -> None:
         command = {
-            "answers": {"url": "http://127.0.0.1:9/queue", "source": "answers.json"},
+            "config": {"url": "http://127.0.0.1:9/queue"},
+            "config_file": "answers.json",
             "secrets": {},
             "as_json": True,
             "is_back": False,

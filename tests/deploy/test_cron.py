@@ -33,11 +33,11 @@ def run_cron(account: HostingAccount, extra: str = "") -> str:
 
 
 def add_task(account: HostingAccount) -> int:
-    status, answer = account.call(
+    status, response = account.call(
         "POST", "/tasks", {"type": "example.echo", "params": {"message": "hi"}, "dedupe": False}
     )
-    assert status == 201, answer
-    return int(answer["data"]["id"])
+    assert status == 201, response
+    return int(response["data"]["id"])
 
 
 def log_of(account: HostingAccount) -> Path:
@@ -88,7 +88,7 @@ def test_handlers_that_cannot_be_loaded_are_told_once_a_day(account: HostingAcco
         assert "broken on purpose" in told
         assert str(account.home) in told
         assert run_cron(account) == ""
-        age(account, told=24 * 3600 + 1)
+        age(account, reported=24 * 3600 + 1)
         assert "broken on purpose" in run_cron(account)
     finally:
         handlers.write_text(before, "utf-8")

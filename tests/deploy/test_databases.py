@@ -210,8 +210,8 @@ class TestTablesOfAnotherProgram:
         with HostingAccount("cgi", "/queue") as account:
             account.upload_installer()
             account.upload(next(archives().glob("*.zip")))
-            answers = mysql(mariadb, "tm_crowded", prefix="tm_")
-            done = account.install(answers, "--json", DEPLOY_DB_PASS=PASSWORD)
+            config = mysql(mariadb, "tm_crowded", prefix="tm_")
+            done = account.install(config, "--json", DEPLOY_DB_PASS=PASSWORD)
             assert done.returncode == 0, done
             assert "TABLE_PREFIX = 'tm_'" in (account.home / "config.py").read_text("utf-8")
             task = {"type": "example.echo", "params": {"message": "hi"}}
@@ -221,7 +221,7 @@ class TestTablesOfAnotherProgram:
             assert self.everything(mariadb) == crowded
             assert "tm_tasks" in mariadb.client("SHOW TABLES", "tm_crowded").split()
             # Its own tables are no other program's.
-            again = account.install(answers, "--json", DEPLOY_DB_PASS=PASSWORD)
+            again = account.install(config, "--json", DEPLOY_DB_PASS=PASSWORD)
             assert again.returncode == 0, again
 
 

@@ -73,9 +73,9 @@ class TestUnattended:
         ],
     )
     def test_answers_that_cannot_be_used(
-        self, account: HostingAccount, answers: dict[str, Any], sentence: str
+        self, account: HostingAccount, config: dict[str, Any], sentence: str
     ) -> None:
-        done = account.install(answers)
+        done = account.install(config)
         assert done.returncode == 2
         assert sentence in done.stderr
         assert account.journal() == {}

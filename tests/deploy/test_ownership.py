@@ -103,9 +103,9 @@ class TestStrangers:
             Visitor(account.page).get()
             inside = account.web_folder / "taskmanager"
             assert (inside / ".htinstaller").is_file()
-            for name in (".htinstaller", ".htaccess", ".htlock-vault"):
-                reply = account.apache.request("GET", f"/taskmanager/{name}")
-                assert reply.status == 403
+            for name in (".htinstaller", ".htaccess", ".htlock-state"):
+                response = account.apache.request("GET", f"/taskmanager/{name}")
+                assert response.status == 403
 
 
 def give_away(account: HostingAccount) -> None:

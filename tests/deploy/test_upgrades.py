@@ -188,9 +188,9 @@ class TestGoingBack:
             assert installed.api_key() == key
             assert "taskmanager.selftest" not in str(installed.call("GET", "/task-types"))
             for name in (".htaccess", "index.cgi", "taskmanager/config.py"):
-                reply = installed.apache.request("GET", f"{installed.base}/{name}")
-                assert b"HOME" not in reply.raw, name
-                assert b"Rewrite" not in reply.raw, name
+                response = installed.apache.request("GET", f"{installed.base}/{name}")
+                assert b"HOME" not in response.raw, name
+                assert b"Rewrite" not in response.raw, name
 
     def test_a_version_before_that_does_not_work_does_not_serve(
         self, installed: HostingAccount

@@ -25,9 +25,9 @@ def as_text(account: HostingAccount) -> None:
     account.installer.write_bytes(content)
 
 
-def answer(account: HostingAccount) -> tuple[int, str]:
-    reply = account.apache.request("GET", f"{account.base}/deploy.py")
-    return reply.status, reply.raw.decode()
+def page_of(account: HostingAccount) -> tuple[int, str]:
+    response = account.apache.request("GET", f"{account.base}/deploy.py")
+    return response.status, response.raw.decode()
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_apaches_own_error_page_and_what_hosting_md_says_of_it(
     if windows:
         as_text(account)
     account.installer.chmod(mode)
-    status, text = answer(account)
+    status, text = page_of(account)
     assert status == 500
     assert "Internal Server Error" in text
     assert "misconfiguration" in text
@@ -58,7 +58,7 @@ def test_apaches_own_error_page_and_what_hosting_md_says_of_it(
     assert ("binary" in row) is (log != "Permission denied")
 
     account.upload_installer()
-    assert answer(account)[0] == 200
+    assert page_of(account)[0] == 200
 
 
 def first_table() -> list[str]:
@@ -71,7 +71,7 @@ def first_table() -> list[str]:
 def test_the_first_table_quotes_the_page(account: HostingAccount) -> None:
     account.upload_installer()
     account.installer.chmod(0o644)
-    text = re.sub(r"<[^>]+>|\s+", " ", answer(account)[1])
+    text = re.sub(r"<[^>]+>|\s+", " ", page_of(account)[1])
     quoted = re.findall(r"“([^”]+)”", "".join(first_table()))
     sentences = [each for each in quoted if "misconfiguration" in each]
     assert sentences
@@ -117,8 +117,8 @@ def test_a_site_that_was_moved_by_ftp() -> None:
         for content, mode in ((whole, 0o644), (whole.replace(b"\n", b"\r\n"), 0o755)):
             entry.write_bytes(content)
             entry.chmod(mode)
-            reply = account.apache.request("GET", f"{account.base}/api/health")
-            assert (reply.status, b"Internal Server Error" in reply.raw) == (500, True)
+            response = account.apache.request("GET", f"{account.base}/api/health")
+            assert (response.status, b"Internal Server Error" in response.raw) == (500, True)
             done = account.install()
             assert done.returncode == 0, done
             assert account.call("GET", "/tasks")[0] == 200

@@ -16,6 +16,7 @@ sys.path[:1] = [RELEASE, os.path.join(RELEASE, "vendor")]
 from pathlib import Path  # noqa: E402
 
 from app.install.http import Web  # noqa: E402
+
 from app.install.upgrade import UpgradeFailed, upgrade  # noqa: E402
 
 WEB = Web(URL)

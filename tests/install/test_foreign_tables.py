@@ -79,9 +79,9 @@ def test_health_and_calls_say_so(mariadb: MariaDB) -> None:
         ("GET", "/api/health", None),
         ("POST", "/api/tasks/claim", {"worker_id": "w"}),
     ):
-        answer = run_cgi(url, method, path, body)
-        assert (answer.status, answer.json["code"]) == (503, "database_unavailable")
-        assert "another program's" in answer.log
+        response = run_cgi(url, method, path, body)
+        assert (response.status, response.json["code"]) == (503, "database_unavailable")
+        assert "another program's" in response.log
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -97,9 +97,9 @@ def test_a_sqlite_file_of_another_program(tmp_path: Path, name: str) -> None:
     assert done.returncode == 1
     assert f"tables of another program: {name}" in done.stderr
     assert "use another file" in done.stderr
-    answer = run_cgi(url, "POST", "/api/tasks/claim", {"worker_id": "w"})
-    assert (answer.status, answer.json["code"]) == (503, "database_unavailable")
-    assert "use another file" in answer.log
+    response = run_cgi(url, "POST", "/api/tasks/claim", {"worker_id": "w"})
+    assert (response.status, response.json["code"]) == (503, "database_unavailable")
+    assert "use another file" in response.log
     with sqlite3.connect(path) as connection:
         names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master")]
     assert [each for each in names if not each.startswith("sqlite_")] == [name]

@@ -191,11 +191,11 @@ def test_the_command_says_what_it_did(old_url: str) -> None:
 
 def test_health_asks_for_the_upgrade_of_tables_that_are_too_old(old_url: str) -> None:
     databases.execute(old_url, "UPDATE settings SET value = '0'")
-    answer = run_cgi(old_url, "GET", "/api/health")
-    assert (answer.status, answer.json["code"]) == (503, "database_unavailable")
-    assert f"are of version 0 and this release needs {SCHEMA_VERSION}: run the upg" in answer.log
-    assert "retry-after" in answer.headers
-    assert "upgrade" not in answer.raw.decode()
+    response = run_cgi(old_url, "GET", "/api/health")
+    assert (response.status, response.json["code"]) == (503, "database_unavailable")
+    assert f"are of version 0 and this release needs {SCHEMA_VERSION}: run the upg" in response.log
+    assert "retry-after" in response.headers
+    assert "upgrade" not in response.raw.decode()
 
 
 CALLS = {
@@ -215,19 +215,19 @@ CALLS = {
 def test_calls_on_the_oldest_tables(old_url: str, name: str) -> None:
     """Files of a new version on tables of an old one: what needs a new column says so."""
     databases.execute(old_url, "UPDATE task_types SET name = 'mail.send' WHERE id = 1")
-    answer = run_cgi(old_url, *CALLS[name])
-    assert answer.status != 500, answer.log
-    if answer.status == 503:
-        assert answer.json["code"] == "database_unavailable"
-        assert "upgrade" in answer.log
+    response = run_cgi(old_url, *CALLS[name])
+    assert response.status != 500, response.log
+    if response.status == 503:
+        assert response.json["code"] == "database_unavailable"
+        assert "upgrade" in response.log
 
 
 def test_a_call_that_misses_a_column_asks_for_the_upgrade(old_url: str) -> None:
     databases.execute(old_url, "ALTER TABLE tasks DROP COLUMN lease")
-    answer = run_cgi(old_url, "POST", "/api/tasks/claim", {"worker_id": "w"})
-    assert (answer.status, answer.json["code"]) == (503, "database_unavailable")
-    assert "upgrade-db" in answer.log
-    assert "retry-after" in answer.headers
+    response = run_cgi(old_url, "POST", "/api/tasks/claim", {"worker_id": "w"})
+    assert (response.status, response.json["code"]) == (503, "database_unavailable")
+    assert "upgrade-db" in response.log
+    assert "retry-after" in response.headers
 
 
 def test_a_column_that_older_releases_would_not_fill_is_refused() -> None:
