@@ -88,18 +88,18 @@ class Bench:
         return self._timed("POST", f"/api{path}", body)[1]["data"]
 
     def _timed(self, method: str, path: str, body: Any) -> tuple[float, Any]:
-        """Milliseconds and the response. Raises RuntimeError unless it is a success."""
+        """Milliseconds and the answer. Raises RuntimeError unless it is a success."""
         payload = None if body is None else json.dumps(body)
         connection = http.client.HTTPConnection(HOST, self._apache.port, timeout=60)
         begun = time.perf_counter()
         connection.request(method, path, payload, {"X-API-Key": API_KEY})
-        response = connection.getresponse()
-        raw = response.read()
+        answer = connection.getresponse()
+        raw = answer.read()
         spent = (time.perf_counter() - begun) * 1000
         connection.close()
-        if response.status >= 300:
-            raise RuntimeError(f"{method} {path}: {response.status} {raw!r}\n{self._apache.log()}")
-        is_json = str(response.headers["Content-Type"]).startswith("application/json")
+        if answer.status >= 300:
+            raise RuntimeError(f"{method} {path}: {answer.status} {raw!r}\n{self._apache.log()}")
+        is_json = str(answer.headers["Content-Type"]).startswith("application/json")
         return spent, json.loads(raw) if is_json else None
 
 

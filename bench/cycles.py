@@ -39,13 +39,13 @@ class Client:
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        """The response's data; None for 404. Raises RuntimeError for any other refusal."""
+        """The answer's data; None for 404. Raises RuntimeError for any other refusal."""
         headers = {"X-API-Key": API_KEY, "Content-Type": "application/json"}
         self._connection.request("POST", f"/api{path}", json.dumps(body), headers)
-        response = self._connection.getresponse()
-        document = json.loads(response.read())
-        if response.status >= 400 and response.status != 404:
-            raise RuntimeError(f"{path}: {response.status} {document}")
+        answer = self._connection.getresponse()
+        document = json.loads(answer.read())
+        if answer.status >= 400 and answer.status != 404:
+            raise RuntimeError(f"{path}: {answer.status} {document}")
         return document.get("data")
 
 
@@ -83,9 +83,9 @@ def in_batches(size: int) -> Way:
                 for task in tasks
             ]
             body = {"worker_id": worker, "outcomes": outcomes, "claim": {"limit": size}}
-            response = client.post("/tasks/settle", body)
-            done += len(response["settled"])
-            tasks = response["tasks"]
+            answer = client.post("/tasks/settle", body)
+            done += len(answer["settled"])
+            tasks = answer["tasks"]
         return done
 
     return run

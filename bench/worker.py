@@ -113,9 +113,9 @@ class Bench:
             self._post("/tasks", {"tasks": [task] * min(BATCH, count - start)})
 
     def _post(self, path: str, body: dict[str, object]) -> None:
-        response = self._apache.api("POST", path, body)
-        if response.status >= 300:
-            raise RuntimeError(f"{path}: {response!r}\n{self._apache.log()}")
+        reply = self._apache.api("POST", path, body)
+        if reply.status >= 300:
+            raise RuntimeError(f"{path}: {reply!r}\n{self._apache.log()}")
 
     def _lines(self) -> list[tuple[float, str]]:
         """Seconds and path of each request so far."""

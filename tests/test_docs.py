@@ -50,6 +50,15 @@ def test_files_that_are_named_exist(page: Path) -> None:
         assert (PROJECT / name).exists(), f"{page.name} names {name}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_modules_that_are_run_exist(page: Path) -> None:
+    """`python -m bench.cold` and its like."""
+    for name in re.findall(r"-m ((?:app|bench|tests)\b[\w.]*)", page.read_text("utf-8")):
+        path = PROJECT / name.replace(".", "/")
+        found = path.with_suffix(".py").exists() or (path / "__main__.py").exists()
+        assert found, f"{page.name} runs {name}"
+
+
 def test_the_readme_leads_to_every_page() -> None:
     links = set(re.findall(r"\]\(([^)\s#]+)\)", (PROJECT / "README.md").read_text("utf-8")))
     assert {str(page.relative_to(PROJECT)) for page in PAGES} - links == {"README.md"}

@@ -380,9 +380,9 @@ class TestExamples:
     def test_the_calls_by_hand(self, queue: Queue, tmp_path: Path) -> None:
         (script,) = texts("The calls behind them", "sh")
         output = run_shell(script, queue, tmp_path)
-        answers = [json.loads(line) for line in output.splitlines()]
-        # The claim's answer went into a variable.
-        assert [each.get("code", "fine") for each in answers] == ["fine"] * 5 + ["no_tasks"]
+        responses = [json.loads(line) for line in output.splitlines()]
+        # The claim's response went into a variable.
+        assert [each.get("code", "fine") for each in responses] == ["fine"] * 5 + ["no_tasks"]
         (done,) = queue.of_type("shop.sum")
         assert (done["status"], done["result"], done["claimed_by"]) == (
             "completed",
