@@ -85,7 +85,8 @@ def test_http_knows_no_sql() -> None:
 
 def _classes() -> list[tuple[Path, ast.ClassDef]]:
     """The classes of the application, but for those of the installers."""
-    paths = [each for each in APP.rglob("*.py") if not {"install", "local"} & set(each.parts)]
+    installers = {"install", "local"}
+    paths = [p for p in APP.rglob("*.py") if p.relative_to(APP).parts[0] not in installers]
     trees = [(path, ast.parse(path.read_text("utf-8"))) for path in paths]
     return [
         (path, node) for path, tree in trees for node in tree.body if isinstance(node, ast.ClassDef)
