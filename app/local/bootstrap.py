@@ -36,6 +36,8 @@ def _bootstrap(options: argparse.Namespace, console: Console) -> int:
             ("Dependencies", lambda: install_dependencies(children, console)),
         ]
         take_steps(steps, console, first=1)
+        # From here on signals wait for the program.
+        Signals.block()
     _become_program(options)
     raise AssertionError("unreachable")
 
@@ -51,5 +53,4 @@ def _check(options: argparse.Namespace) -> str:
 def _become_program(options: argparse.Namespace) -> None:
     """Replace this process by program.py, run by the new environment's Python."""
     command = [PYTHON, str(PROJECT / "app" / "local"), *arguments(options)]
-    Signals.block()
     os.execve(PYTHON, command, child_environment())

@@ -61,6 +61,19 @@ class TestDemonstration:
         assert len(re.findall(r" failed +no sum today", run.out)) == 1
         assert " completed " in run.out
 
+    def test_a_signal_between_bootstrap_and_program_reaches_the_program(
+        self, installed: Path
+    ) -> None:
+        process = start_deploy(installed, "--local")
+        assert process.stdout
+        while not process.stdout.readline().startswith(b"[3/"):
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        run = Run.of(process)
+        assert run.code == 128 + signal.SIGTERM
+        assert "interrupted; run it again" in run.err
+        assert not programs_in(installed)
+
     def test_a_second_run_keeps_what_is_there_and_does_new_tasks(self, installed: Path) -> None:
         kept = [installed / "local" / "config.py", installed / ".venv" / ".installed"]
         before = [path.stat().st_mtime_ns for path in kept]
