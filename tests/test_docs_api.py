@@ -402,10 +402,10 @@ def test_the_examples_are_what_the_server_says(tmp_path: Path) -> None:
             example = left[template].pop(0)
             body = b"" if example.request is None else json.dumps(example.request).encode()
             method = template.partition(" ")[0]
-            reply = handle(Request(method, path, {}, {"x-api-key": API_KEY}, body), site)
-            shown = reply.payload["data"] if example.is_data else reply.payload
-            assert reply.status == example.status, (template, reply.payload)
-            assert "warnings" not in reply.payload, template
+            response = handle(Request(method, path, {}, {"x-api-key": API_KEY}, body), site)
+            shown = response.payload["data"] if example.is_data else response.payload
+            assert response.status == example.status, (template, response.payload)
+            assert "warnings" not in response.payload, template
             if example.response is not None:
                 assert comparable(example.response) == comparable(shown), template
     assert {template for template, examples in left.items() if examples} == set()

@@ -70,26 +70,26 @@ def test_the_right_key(api: Api, headers: dict[str, str]) -> None:
 def test_no_key_or_a_wrong_one(api: Api, headers: dict[str, str]) -> None:
     body = {"name": "job", "version": "1", "param_schema": {}}
     with api.unchanged():
-        reply = api.call("POST", "/task-types/register", body, headers=headers)
-    assert reply.status == 401
-    assert reply.code == "unauthorized"
-    assert "Bearer" in reply.headers["WWW-Authenticate"]
-    assert API_KEY not in str(reply.json)
+        response = api.call("POST", "/task-types/register", body, headers=headers)
+    assert response.status == 401
+    assert response.code == "unauthorized"
+    assert "Bearer" in response.headers["WWW-Authenticate"]
+    assert API_KEY not in str(response.json)
 
 
 @both_ways
 def test_what_to_send_is_told(api: Api) -> None:
-    reply = api.call("GET", "/tasks", headers={})
-    assert "Authorization: Bearer" in reply.error
-    assert "X-API-Key" in reply.error
+    response = api.call("GET", "/tasks", headers={})
+    assert "Authorization: Bearer" in response.error
+    assert "X-API-Key" in response.error
 
 
 @both_ways
 @pytest.mark.parametrize("route", CLOSED, ids=lambda route: f"{route.method} {route.template}")
 def test_every_closed_address(api: Api, route: object) -> None:
     method, path = address_of(route)
-    reply = api.call(method, path, {}, headers={})
-    assert reply.code == "unauthorized"
+    response = api.call(method, path, {}, headers={})
+    assert response.code == "unauthorized"
 
 
 def test_only_health_is_open() -> None:
@@ -114,9 +114,9 @@ def test_the_key_goes_before_everything_else(api: Api) -> None:
         ("GET", "/v1/nothing"),
     ):
         for headers in ({}, {"X-API-Key": "wrong"}):
-            reply = api.call(method, path, raw=b"{", headers=headers)
-            assert reply.status == 401
-            assert reply.json.get("code", "").lower() == "unauthorized"
+            response = api.call(method, path, raw=b"{", headers=headers)
+            assert response.status == 401
+            assert response.json.get("code", "").lower() == "unauthorized"
 
 
 @both_ways
@@ -156,7 +156,7 @@ def test_a_server_without_a_key(
     api: Api, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
 ) -> None:
     monkeypatch.setattr(api.site.settings, "api_key", "")
-    reply = api.call("GET", "/task-types", headers=headers)
-    assert reply.code == "unauthorized"
-    assert "API_KEY" in reply.error
+    response = api.call("GET", "/task-types", headers=headers)
+    assert response.code == "unauthorized"
+    assert "API_KEY" in response.error
     assert api.call("GET", "/health", headers=headers).status == 200

@@ -1,6 +1,6 @@
 """Bad input to every endpoint: a clear 4xx, and no row of any table changed.
 
-The form of each answer is checked by the caller, here too.
+The form of each response is checked by the caller, here too.
 """
 
 from __future__ import annotations
@@ -65,11 +65,11 @@ def test_wrong_values(api: Api, task_id: int, place: Place) -> None:
     with api.unchanged():
         for field, value in place.rows():
             body = place.wrap({**place.good, field: value})
-            reply = send(api, place.route, task_id, body)
-            assert reply.code == "validation_failed", (field, short(value), reply)
+            response = send(api, place.route, task_id, body)
+            assert response.code == "validation_failed", (field, short(value), response)
             at = f"{place.prefix}{field}"
-            points_at = [path for path in reply.paths if path.startswith(at)]
-            assert points_at == reply.paths != [], (field, short(value), reply)
+            points_at = [path for path in response.paths if path.startswith(at)]
+            assert points_at == response.paths != [], (field, short(value), response)
 
 
 @pytest.mark.parametrize("place", [each for each in BODIES if each.known.required], ids=str)
@@ -80,9 +80,9 @@ def test_missing_fields(api: Api, task_id: int, place: Place) -> None:
             for body in (without, {**place.good, field: None}):
                 if place.route == "POST /tasks" and field == "tasks" and "tasks" not in body:
                     continue  # then it is one task, and no list
-                reply = send(api, place.route, task_id, place.wrap(body))
-                assert reply.code == "validation_failed", (field, reply)
-                assert reply.paths == [place.prefix + field]
+                response = send(api, place.route, task_id, place.wrap(body))
+                assert response.code == "validation_failed", (field, response)
+                assert response.paths == [place.prefix + field]
 
 
 @pytest.mark.parametrize("place", QUERIES, ids=str)
@@ -90,9 +90,9 @@ def test_wrong_values_in_queries(api: Api, task_id: int, place: Place) -> None:
     with api.unchanged():
         for field, value in place.rows():
             method, path = address_of(ROUTE_OF[place.route])
-            reply = api.call(method, path, query={field: value})
-            assert reply.code == "validation_failed", (field, short(value), reply)
-            assert reply.paths == [field]
+            response = api.call(method, path, query={field: value})
+            assert response.code == "validation_failed", (field, short(value), response)
+            assert response.paths == [field]
 
 
 def inside(value: str) -> bytes:
@@ -160,8 +160,8 @@ INVALID_BODIES: dict[str, bytes] = {
 def test_bodies_that_are_no_json_object(api: Api, task_id: int, route: str) -> None:
     with api.unchanged():
         for name, raw in INVALID_BODIES.items():
-            reply = send(api, route, task_id, raw=raw)
-            assert reply.code == "invalid_json", (name, reply)
+            response = send(api, route, task_id, raw=raw)
+            assert response.code == "invalid_json", (name, response)
 
 
 TOO_LARGE = {
@@ -178,9 +178,9 @@ TOO_LARGE = {
 def test_bodies_that_are_too_large(api: Api, task_id: int, route: str) -> None:
     with api.unchanged():
         for name, raw in TOO_LARGE.items():
-            reply = send(api, route, task_id, raw=raw)
-            assert reply.code == "too_large", (name, reply)
-            assert "MAX_BODY_BYTES" in reply.error
+            response = send(api, route, task_id, raw=raw)
+            assert response.code == "too_large", (name, response)
+            assert "MAX_BODY_BYTES" in response.error
 
 
 def test_a_body_that_just_fits(api: Api) -> None:
@@ -192,17 +192,17 @@ def test_a_body_that_just_fits(api: Api) -> None:
 
 def test_too_large_goes_by_the_setting(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api.site.settings, "max_body_bytes", 2000)
-    reply = api.post("/tasks/claim", {"worker_id": "w" * 200, "filler": "x" * 2000})
-    assert reply.code == "too_large"
-    assert "2000" in reply.error
+    response = api.post("/tasks/claim", {"worker_id": "w" * 200, "filler": "x" * 2000})
+    assert response.code == "too_large"
+    assert "2000" in response.error
 
 
 @pytest.mark.parametrize("route", sorted(set(ROUTE_OF) - set(WITH_BODY)))
 def test_reading_takes_no_notice_of_a_body(api: Api, task_id: int, route: str) -> None:
     expected = send(api, route, task_id)
     for raw in (b"{", b"[1]", b"\xff", b"[" * 5000, b" " * 2_000_000):
-        reply = send(api, route, task_id, raw=raw)
-        assert (reply.status, reply.data) == (expected.status, expected.data)
+        response = send(api, route, task_id, raw=raw)
+        assert (response.status, response.data) == (expected.status, expected.data)
 
 
 UNKNOWN_IDS = ["999999999", "999999999999999999"]
@@ -219,8 +219,8 @@ def test_ids_that_lead_nowhere(api: Api, task_id: int, route: str) -> None:
     with api.unchanged():
         for each in [*UNKNOWN_IDS, *NO_IDS]:
             method, path = address_of(ROUTE_OF[route], id=quote(each, safe=""))
-            reply = api.call(method, path, None if method == "GET" else good)
-            assert (reply.status, reply.code) == (404, "not_found"), (each, reply)
+            response = api.call(method, path, None if method == "GET" else good)
+            assert (response.status, response.code) == (404, "not_found"), (each, response)
 
 
 UNKNOWN_NAMES = [
@@ -236,9 +236,9 @@ def test_names_that_lead_nowhere(api: Api, task_id: int, route: str) -> None:
     with api.unchanged():
         for each in UNKNOWN_NAMES:
             method, path = address_of(ROUTE_OF[route], name=quote(each, safe=""))
-            reply = api.call(method, path, None if method == "GET" else {})
-            assert reply.status == 404, (each, reply)
-            assert reply.code in ("unknown_type", "not_found"), (each, reply)
+            response = api.call(method, path, None if method == "GET" else {})
+            assert response.status == 404, (each, response)
+            assert response.code in ("unknown_type", "not_found"), (each, response)
 
 
 POSSIBLE_NAMES = [
@@ -250,8 +250,8 @@ def test_types_of_these_names_are_unknown(api: Api, task_id: int) -> None:
     with api.unchanged():
         for name in POSSIBLE_NAMES:
             pattern = name.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-            reply = api.post("/tasks", {"type": name, "params": {}})
-            assert reply.code == "unknown_type", (name, reply)
+            response = api.post("/tasks", {"type": name, "params": {}})
+            assert response.code == "unknown_type", (name, response)
             assert api.claim(task_types=[name]) is None, name
             assert api.claim(type_pattern=pattern) is None, name
 
@@ -259,27 +259,27 @@ def test_types_of_these_names_are_unknown(api: Api, task_id: int) -> None:
 def test_odd_names_in_queries_find_nothing(api: Api, task_id: int) -> None:
     for each in (name for name in POSSIBLE_NAMES if "%" not in name):
         for field in ("type", "tag", "worker_id"):
-            reply = api.call("GET", "/tasks", query={field: each})
-            assert reply.data["tasks"] == [], (field, each)
+            response = api.call("GET", "/tasks", query={field: each})
+            assert response.data["tasks"] == [], (field, each)
 
 
 def test_very_many_errors_are_told_in_reasonable_length(api: Api, task_id: int) -> None:
     with api.unchanged():
-        reply = api.post("/tasks", {"tasks": [{"type": 1, "params": 2, "tags": 3}] * 1000})
-    assert reply.code == "validation_failed"
-    assert 3 <= len(reply.paths) <= 200
-    assert len(reply.error) < 1000
+        response = api.post("/tasks", {"tasks": [{"type": 1, "params": 2, "tags": 3}] * 1000})
+    assert response.code == "validation_failed"
+    assert 3 <= len(response.paths) <= 200
+    assert len(response.error) < 1000
 
 
 def test_a_long_wrong_value_is_not_sent_back_whole(api: Api, task_id: int) -> None:
     with api.unchanged():
-        reply = api.post("/tasks/claim", {"worker_id": "w1", "sort_by": "x" * 500_000})
-    assert reply.code == "validation_failed"
-    assert len(json.dumps(reply.json)) < 5000
+        response = api.post("/tasks/claim", {"worker_id": "w1", "sort_by": "x" * 500_000})
+    assert response.code == "validation_failed"
+    assert len(json.dumps(response.json)) < 5000
 
 
 def test_very_many_unknown_fields(api: Api, task_id: int) -> None:
     body = {f"unknown_{number}": number for number in range(10_000)}
-    reply = api.post(f"/tasks/{task_id}/heartbeat", body)
-    assert reply.status == 200
-    assert reply.warnings
+    response = api.post(f"/tasks/{task_id}/heartbeat", body)
+    assert response.status == 200
+    assert response.warnings

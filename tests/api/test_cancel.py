@@ -13,10 +13,10 @@ from tests.api.caller import TIME, Api
 def test_a_pending_task(api: Api) -> None:
     api.register("job")
     task = api.create("job")
-    reply = api.post(f"/tasks/{task['id']}/cancel")
-    assert reply.status == 200
-    assert reply.data["id"] == task["id"]
-    assert reply.data["status"] == "cancelled"
+    response = api.post(f"/tasks/{task['id']}/cancel")
+    assert response.status == 200
+    assert response.data["id"] == task["id"]
+    assert response.data["status"] == "cancelled"
     shown = api.task(task["id"])
     assert shown["status"] == "cancelled"
     assert TIME.fullmatch(shown["completed_at"])
@@ -40,9 +40,9 @@ def test_a_task_that_waits_for_its_retry(api: Api) -> None:
 
 def test_a_claimed_task_stays_with_its_worker(api: Api) -> None:
     task = api.claimed()
-    reply = api.post(f"/tasks/{task['id']}/cancel")
-    assert reply.status == 200
-    assert reply.data["status"] == "claimed"
+    response = api.post(f"/tasks/{task['id']}/cancel")
+    assert response.status == 200
+    assert response.data["status"] == "claimed"
     shown = api.task(task["id"])
     assert shown["status"] == "claimed"
     assert shown["cancel_requested"] is True
@@ -53,13 +53,13 @@ def test_a_claimed_task_stays_with_its_worker(api: Api) -> None:
 def test_the_worker_is_told_and_stops(api: Api, call: str) -> None:
     holder = {"worker_id": "w1", "attempt": 1}
     task = api.claimed(worker_id="w1")
-    beat = api.post(f"/tasks/{task['id']}/heartbeat", holder)
-    assert beat.data["cancel_requested"] is False
+    heartbeat = api.post(f"/tasks/{task['id']}/heartbeat", holder)
+    assert heartbeat.data["cancel_requested"] is False
     api.post(f"/tasks/{task['id']}/cancel")
-    beat = api.post(f"/tasks/{task['id']}/heartbeat", holder)
-    assert beat.data["cancel_requested"] is True
-    reply = api.post(f"/tasks/{task['id']}/{call}", {**holder, "delay": 5})
-    assert reply.data["status"] == "cancelled"
+    heartbeat = api.post(f"/tasks/{task['id']}/heartbeat", holder)
+    assert heartbeat.data["cancel_requested"] is True
+    response = api.post(f"/tasks/{task['id']}/{call}", {**holder, "delay": 5})
+    assert response.data["status"] == "cancelled"
     assert api.history(task["id"])[-1]["status"] == "cancelled"
     assert api.claim("w2") is None
 
@@ -80,11 +80,11 @@ def test_an_ended_task(api: Api, success: bool) -> None:
     task = api.claimed()
     api.post(f"/tasks/{task['id']}/complete", {"success": success, "retry": False})
     with api.unchanged():
-        reply = api.post(f"/tasks/{task['id']}/cancel")
-    assert reply.code == "conflict"
+        response = api.post(f"/tasks/{task['id']}/cancel")
+    assert response.code == "conflict"
 
 
-def test_the_trail(api: Api) -> None:
+def test_the_history(api: Api) -> None:
     api.register("job")
     task = api.create("job")
     api.post(f"/tasks/{task['id']}/cancel")
@@ -97,7 +97,7 @@ def test_an_unknown_task(api: Api) -> None:
 
 @pytest.mark.parametrize("is_cluster", [False, True])
 def test_right_after_the_claim(api: Api, monkeypatch: pytest.MonkeyPatch, is_cluster: bool) -> None:
-    """The claim's change is done and its answer under way: it hands out the task that it took."""
+    """The claim's change is done and its response under way: it hands out the task that it took."""
     api.register("job")
     first, _ = api.create("job"), api.create("job")
     cancels: list[int] = []

@@ -23,17 +23,17 @@ SHOWN = {
 def test_one_task(api: Api) -> None:
     api.register("job")
     created = api.create("job", {"a": [1]}, priority=3)
-    reply = api.post("/tasks/claim", {"worker_id": "w1"})
-    assert reply.status == 200
-    assert set(reply.data) >= SHOWN
-    assert reply.data["id"] == created["id"]
-    assert reply.data["type"] == "job"
-    assert reply.data["params"] == {"a": [1]}
-    assert reply.data["attempts"] == 1
-    assert reply.data["max_attempts"] == 3
-    assert reply.data["priority"] == 3
-    assert reply.data["created_at"] == created["created_at"]
-    assert TIME.fullmatch(reply.data["lease_expires_at"])
+    response = api.post("/tasks/claim", {"worker_id": "w1"})
+    assert response.status == 200
+    assert set(response.data) >= SHOWN
+    assert response.data["id"] == created["id"]
+    assert response.data["type"] == "job"
+    assert response.data["params"] == {"a": [1]}
+    assert response.data["attempts"] == 1
+    assert response.data["max_attempts"] == 3
+    assert response.data["priority"] == 3
+    assert response.data["created_at"] == created["created_at"]
+    assert TIME.fullmatch(response.data["lease_expires_at"])
 
 
 ENVELOPE = {"success", "message", "data", "timestamp"}
@@ -41,29 +41,29 @@ ENVELOPE = {"success", "message", "data", "timestamp"}
 
 def test_simple_workers_find_the_task_too(api: Api) -> None:
     """Under ``task``, there with ``params`` by the other name that guides give them, too; and its
-    fields at the top level, beside what every answer has.
+    fields at the top level, beside what every response has.
     """
     api.register("job")
     api.create("job", {"message": "m", "data": 1})
-    reply = api.post("/tasks/claim", {"worker_id": "w1"})
-    task = reply.data
+    response = api.post("/tasks/claim", {"worker_id": "w1"})
+    task = response.data
     assert task["params"] == {"message": "m", "data": 1}
-    assert reply.json["task"] == {**task, "parameters": task["params"]}
-    assert set(reply.json) == {*ENVELOPE, "task", *task}
-    assert {name: reply.json[name] for name in task} == task
-    assert (reply.json["success"], reply.json["message"]) == (
+    assert response.json["task"] == {**task, "parameters": task["params"]}
+    assert set(response.json) == {*ENVELOPE, "task", *task}
+    assert {name: response.json[name] for name in task} == task
+    assert (response.json["success"], response.json["message"]) == (
         True,
         "Task claimed successfully",
     )
-    assert isinstance(reply.json["timestamp"], int)
+    assert isinstance(response.json["timestamp"], int)
 
 
-def test_no_field_of_a_task_hides_what_every_answer_has(api: Api) -> None:
+def test_no_field_of_a_task_hides_what_every_response_has(api: Api) -> None:
     api.register("job")
     api.create("job")
-    reply = api.post("/tasks/claim", {"worker_id": "w1", "taks_types": ["job"]})
-    assert not set(reply.data) & {*ENVELOPE, "task", "warnings", "error", "code", "details"}
-    assert reply.warnings == ["unknown field 'taks_types' was ignored"]
+    response = api.post("/tasks/claim", {"worker_id": "w1", "taks_types": ["job"]})
+    assert not set(response.data) & {*ENVELOPE, "task", "warnings", "error", "code", "details"}
+    assert response.warnings == ["unknown field 'taks_types' was ignored"]
 
 
 def test_a_list_is_a_list_alone(api: Api) -> None:
@@ -86,29 +86,29 @@ def test_the_task_shows_its_claim(api: Api) -> None:
 def test_nothing_to_do(api: Api) -> None:
     api.claim("w1")
     with api.unchanged():
-        reply = api.post("/tasks/claim", {"worker_id": "w1"})
-    assert reply.status == 404
-    assert reply.code == "no_tasks"
-    assert reply.error == "No available tasks"
+        response = api.post("/tasks/claim", {"worker_id": "w1"})
+    assert response.status == 404
+    assert response.code == "no_tasks"
+    assert response.error == "No available tasks"
 
 
 def test_nothing_to_do_with_a_limit(api: Api) -> None:
     api.claim("w1")
     with api.unchanged():
-        reply = api.post("/tasks/claim", {"worker_id": "w1", "limit": 5})
-    assert reply.status == 200
-    assert reply.data == {"tasks": [], "count": 0}
+        response = api.post("/tasks/claim", {"worker_id": "w1", "limit": 5})
+    assert response.status == 200
+    assert response.data == {"tasks": [], "count": 0}
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(1, 1), (3, 3), (5, 5), (100, 5)])
 def test_a_limit(api: Api, limit: int, expected: int) -> None:
     api.register("job")
     ids = [api.create("job")["id"] for _ in range(5)]
-    reply = api.post("/tasks/claim", {"worker_id": "w1", "limit": limit})
-    assert reply.status == 200
-    assert reply.data["count"] == expected
-    assert [task["id"] for task in reply.data["tasks"]] == ids[:expected]
-    assert all(set(task) >= SHOWN for task in reply.data["tasks"])
+    response = api.post("/tasks/claim", {"worker_id": "w1", "limit": limit})
+    assert response.status == 200
+    assert response.data["count"] == expected
+    assert [task["id"] for task in response.data["tasks"]] == ids[:expected]
+    assert all(set(task) >= SHOWN for task in response.data["tasks"])
 
 
 def test_a_hundred_at_once(api: Api) -> None:
@@ -210,21 +210,21 @@ def test_a_new_attempt_begins_without_progress(api: Api) -> None:
 def test_unknown_fields_are_named(api: Api) -> None:
     api.register("job")
     api.create("job")
-    reply = api.post("/tasks/claim", {"worker_id": "w1", "taks_types": ["job"]})
-    assert reply.status == 200
-    assert reply.warnings == ["unknown field 'taks_types' was ignored"]
+    response = api.post("/tasks/claim", {"worker_id": "w1", "taks_types": ["job"]})
+    assert response.status == 200
+    assert response.warnings == ["unknown field 'taks_types' was ignored"]
 
 
 def test_unknown_fields_are_named_when_there_is_nothing_to_do(api: Api) -> None:
-    reply = api.post("/tasks/claim", {"worker_id": "w1", "taks_types": ["job"]})
-    assert reply.code == "no_tasks"
-    assert reply.warnings == ["unknown field 'taks_types' was ignored"]
+    response = api.post("/tasks/claim", {"worker_id": "w1", "taks_types": ["job"]})
+    assert response.code == "no_tasks"
+    assert response.warnings == ["unknown field 'taks_types' was ignored"]
 
 
 def test_a_worker_says_who_it_is(api: Api) -> None:
     api.register("job")
     api.create("job")
     with api.unchanged():
-        reply = api.post("/tasks/claim", {"limit": 5})
-    assert reply.code == "validation_failed"
-    assert reply.paths == ["worker_id"]
+        response = api.post("/tasks/claim", {"limit": 5})
+    assert response.code == "validation_failed"
+    assert response.paths == ["worker_id"]

@@ -17,9 +17,9 @@ def ids(tasks: list[dict[str, Any]]) -> list[int]:
 
 def claim(api: Api, key: str, worker_id: str = "w1", **options: Any) -> list[dict[str, Any]]:
     body = {"worker_id": worker_id, "claim_key": key, "limit": 2, **options}
-    reply = api.post("/tasks/claim", body)
-    assert (reply.status, reply.warnings) == (200, [])
-    tasks: list[dict[str, Any]] = reply.data["tasks"]
+    response = api.post("/tasks/claim", body)
+    assert (response.status, response.warnings) == (200, [])
+    tasks: list[dict[str, Any]] = response.data["tasks"]
     return tasks
 
 

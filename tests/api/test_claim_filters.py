@@ -138,17 +138,17 @@ def test_paused_types_are_left_out_of_every_filter(api: Api) -> None:
 
 def test_an_unknown_name_is_warned_of(api: Api) -> None:
     one_task_each(api, ["a"])
-    reply = api.post("/tasks/claim", {"worker_id": "w", "limit": 5, "task_types": ["a", "tpyo"]})
-    assert reply.data["count"] == 1
-    assert len(reply.warnings) == 1
-    assert "'tpyo'" in reply.warnings[0]
+    response = api.post("/tasks/claim", {"worker_id": "w", "limit": 5, "task_types": ["a", "tpyo"]})
+    assert response.data["count"] == 1
+    assert len(response.warnings) == 1
+    assert "'tpyo'" in response.warnings[0]
 
 
 def test_an_unknown_name_is_warned_of_when_there_is_nothing_to_do(api: Api) -> None:
-    reply = api.post("/tasks/claim", {"worker_id": "w", "task_types": "tpyo"})
-    assert reply.code == "no_tasks"
-    assert len(reply.warnings) == 1
-    assert "'tpyo'" in reply.warnings[0]
+    response = api.post("/tasks/claim", {"worker_id": "w", "task_types": "tpyo"})
+    assert response.code == "no_tasks"
+    assert len(response.warnings) == 1
+    assert "'tpyo'" in response.warnings[0]
 
 
 def test_a_known_name_is_not_warned_of(api: Api) -> None:

@@ -31,9 +31,9 @@ RESULTS: list[Any] = [
 @pytest.mark.parametrize("result", RESULTS, ids=range(len(RESULTS)))
 def test_results_come_back_as_they_were_given(api: Api, result: Any) -> None:
     task = api.claimed()
-    reply = api.post(f"/tasks/{task['id']}/complete", {**HOLDER, "result": result})
-    assert reply.status == 200
-    assert reply.data == {"id": task["id"], "status": "completed"}
+    response = api.post(f"/tasks/{task['id']}/complete", {**HOLDER, "result": result})
+    assert response.status == 200
+    assert response.data == {"id": task["id"], "status": "completed"}
     stored = api.task(task["id"])["result"]
     assert stored == result
     assert type(stored) is type(result)
@@ -70,7 +70,7 @@ def test_a_success_clears_the_earlier_error(api: Api) -> None:
 
 @pytest.mark.parametrize("holder", [HOLDER, {"worker_id": "w1"}, {"attempt": 1}])
 def test_a_second_time(api: Api, holder: dict[str, Any]) -> None:
-    """The first answer may have been lost on its way."""
+    """The first response may have been lost on its way."""
     task = api.claimed()
     body = {**holder, "result": {"n": 1}}
     first = api.post(f"/tasks/{task['id']}/complete", body)
@@ -91,41 +91,41 @@ def test_a_second_time_does_not_replace_the_result(api: Api) -> None:
 def test_success_false_is_a_failure(api: Api) -> None:
     task = api.claimed()
     body = {**HOLDER, "success": False, "error": "no good", "traceback": "line 1", "delay": 50}
-    reply = api.post(f"/tasks/{task['id']}/complete", body)
-    assert reply.status == 200
-    assert set(reply.data) == {"id", "status", "will_retry", "run_at"}
-    assert reply.data["status"] == "pending"
-    assert reply.data["will_retry"] is True
-    assert TIME.fullmatch(reply.data["run_at"])
+    response = api.post(f"/tasks/{task['id']}/complete", body)
+    assert response.status == 200
+    assert set(response.data) == {"id", "status", "will_retry", "run_at"}
+    assert response.data["status"] == "pending"
+    assert response.data["will_retry"] is True
+    assert TIME.fullmatch(response.data["run_at"])
     shown = api.task(task["id"])
     assert shown["error_message"] == "no good"
-    assert shown["run_at"] == reply.data["run_at"]
+    assert shown["run_at"] == response.data["run_at"]
 
 
 def test_success_false_for_good(api: Api) -> None:
     task = api.claimed()
     body = {**HOLDER, "success": False, "error": "no good", "retry": False}
-    reply = api.post(f"/tasks/{task['id']}/complete", body)
+    response = api.post(f"/tasks/{task['id']}/complete", body)
     expected = {"id": task["id"], "status": "failed", "will_retry": False, "run_at": None}
-    assert reply.data == expected
+    assert response.data == expected
 
 
 @pytest.mark.parametrize("success", ["false", "true", 0, 1, "", [], {}])
 def test_success_is_true_or_false(api: Api, success: Any) -> None:
     task = api.claimed()
     with api.unchanged():
-        reply = api.post(f"/tasks/{task['id']}/complete", {**HOLDER, "success": success})
-    assert reply.code == "validation_failed"
-    assert reply.paths == ["success"]
+        response = api.post(f"/tasks/{task['id']}/complete", {**HOLDER, "success": success})
+    assert response.code == "validation_failed"
+    assert response.paths == ["success"]
 
 
 def test_a_result_over_the_limit(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api.site.settings, "max_result_bytes", 100)
     task = api.claimed()
     with api.unchanged():
-        reply = api.post(f"/tasks/{task['id']}/complete", {**HOLDER, "result": "ä" * 50})
-    assert reply.code == "too_large"
-    assert "MAX_RESULT_BYTES" in reply.error
+        response = api.post(f"/tasks/{task['id']}/complete", {**HOLDER, "result": "ä" * 50})
+    assert response.code == "too_large"
+    assert "MAX_RESULT_BYTES" in response.error
     fits = {**HOLDER, "result": "ä" * 49}
     assert api.post(f"/tasks/{task['id']}/complete", fits).status == 200
 
@@ -149,6 +149,6 @@ def test_completing_a_task_that_was_to_be_cancelled(api: Api) -> None:
 
 def test_unknown_fields_are_named(api: Api) -> None:
     task = api.claimed()
-    reply = api.post(f"/tasks/{task['id']}/complete", {**HOLDER, "reslut": 1})
-    assert reply.status == 200
-    assert reply.warnings == ["unknown field 'reslut' was ignored"]
+    response = api.post(f"/tasks/{task['id']}/complete", {**HOLDER, "reslut": 1})
+    assert response.status == 200
+    assert response.warnings == ["unknown field 'reslut' was ignored"]

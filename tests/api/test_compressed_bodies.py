@@ -36,18 +36,18 @@ def send(api: Api, raw: bytes, encoding: str) -> Response:
     ],
 )
 def test_are_read(api: Api, raw: bytes, encoding: str) -> None:
-    reply = send(api, raw, encoding)
-    assert reply.status == 201
+    response = send(api, raw, encoding)
+    assert response.status == 201
     assert api.get("/task-types/compressed").data["description"] == BODY["description"]
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "gzip, gzip", "utf-8", "x" * 9000])
 def test_others_are_415(api: Api, encoding: str) -> None:
     with api.unchanged():
-        reply = send(api, PLAIN, encoding)
-    assert (reply.status, reply.code) == (415, "unsupported_media_type")
-    assert "gzip or deflate" in reply.error
-    assert len(reply.error) < 200
+        response = send(api, PLAIN, encoding)
+    assert (response.status, response.code) == (415, "unsupported_media_type")
+    assert "gzip or deflate" in response.error
+    assert len(response.error) < 200
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
@@ -58,9 +58,9 @@ def test_others_are_415(api: Api, encoding: str) -> None:
 )
 def test_what_is_not_compressed_so(api: Api, raw: bytes, encoding: str) -> None:
     with api.unchanged():
-        reply = send(api, raw, encoding)
-    assert reply.code == "invalid_json"
-    assert encoding in reply.error
+        response = send(api, raw, encoding)
+    assert response.code == "invalid_json"
+    assert encoding in response.error
 
 
 def test_something_after_the_end(api: Api) -> None:
@@ -73,8 +73,8 @@ def test_a_bomb_is_too_large(api: Api, encoding: str) -> None:
     raw = bomb(encoding)
     assert len(raw) < MEGABYTE
     with api.unchanged():
-        reply = send(api, raw, encoding)
-    assert reply.code == "too_large"
+        response = send(api, raw, encoding)
+    assert response.code == "too_large"
 
 
 @functools.cache

@@ -25,8 +25,8 @@ def granted(headers: Mapping[str, str]) -> str | None:
 
 
 def test_off_unless_configured(api: Api) -> None:
-    reply = api.call("GET", "/health", headers={"Origin": PAGE})
-    assert not [name for name in reply.headers if name.startswith("access-control")]
+    response = api.call("GET", "/health", headers={"Origin": PAGE})
+    assert not [name for name in response.headers if name.startswith("access-control")]
     asked = api.call("OPTIONS", "/tasks", headers={"Origin": PAGE, **PREFLIGHT})
     assert asked.status == 401
     assert granted(asked.headers) is None
@@ -52,7 +52,7 @@ def test_the_browser_asks_without_a_key(allowed: Api) -> None:
         assert "Access-Control-Allow-Credentials" not in headers
 
 
-def test_the_page_can_read_answers_and_errors(allowed: Api) -> None:
+def test_the_page_can_read_responses_and_errors(allowed: Api) -> None:
     key = {"X-API-Key": API_KEY, "Origin": PAGE}
     for method, path, headers, status in (
         ("GET", "/task-types", key, 200),
@@ -60,21 +60,23 @@ def test_the_page_can_read_answers_and_errors(allowed: Api) -> None:
         ("PUT", "/tasks", key, 405),
         ("GET", "/task-types", {"Origin": PAGE}, 401),
     ):
-        reply = allowed.call(method, path, headers=headers)
-        assert reply.status == status
-        assert granted(reply.headers) == PAGE
-        assert reply.headers["Vary"] == "Origin"
+        response = allowed.call(method, path, headers=headers)
+        assert response.status == status
+        assert granted(response.headers) == PAGE
+        assert response.headers["Vary"] == "Origin"
 
 
 def test_other_pages_get_nothing(allowed: Api) -> None:
     for origin in ("https://evil.example", "https://www.example.com.evil.example", "null", ""):
         asked = allowed.call("OPTIONS", "/tasks", headers={"Origin": origin, **PREFLIGHT})
         assert asked.status == 401
-        reply = allowed.call("GET", "/task-types", headers={"X-API-Key": API_KEY, "Origin": origin})
-        assert reply.status == 200
-        for headers in (asked.headers, reply.headers):
-            assert granted(headers) is None
-            assert headers["Vary"] == "Origin"
+        response = allowed.call(
+            "GET", "/task-types", headers={"X-API-Key": API_KEY, "Origin": origin}
+        )
+        assert response.status == 200
+        for got in (asked.headers, response.headers):
+            assert granted(got) is None
+            assert got["Vary"] == "Origin"
 
 
 def test_every_page(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

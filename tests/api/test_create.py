@@ -22,26 +22,26 @@ PARAMS: list[Any] = [
 
 def test_a_new_task_is_shown(api: Api) -> None:
     api.register("job")
-    reply = api.post("/tasks", {"type": "job", "params": {"n": 1}})
-    assert reply.status == 201
-    assert set(reply.data) == {"id", "type", "status", "priority", "dedupe_key", "created_at"}
-    assert isinstance(reply.data["id"], int)
-    assert reply.data["type"] == "job"
-    assert reply.data["status"] == "pending"
-    assert reply.data["priority"] == 0
-    assert TIME.fullmatch(reply.data["created_at"])
-    assert reply.warnings == []
+    response = api.post("/tasks", {"type": "job", "params": {"n": 1}})
+    assert response.status == 201
+    assert set(response.data) == {"id", "type", "status", "priority", "dedupe_key", "created_at"}
+    assert isinstance(response.data["id"], int)
+    assert response.data["type"] == "job"
+    assert response.data["status"] == "pending"
+    assert response.data["priority"] == 0
+    assert TIME.fullmatch(response.data["created_at"])
+    assert response.warnings == []
 
 
 def test_its_fields_are_at_the_top_level_too(api: Api) -> None:
     """Where scripts of a line look for them: ``curl … | jq .id``."""
     api.register("job")
     for status in (201, 200):
-        reply = api.post("/tasks", {"type": "job", "params": {"n": 1}})
-        assert reply.status == status
-        assert {name: reply.json[name] for name in reply.data} == reply.data
-        assert set(reply.json) == {"success", "message", "data", "timestamp", *reply.data}
-        assert reply.json["success"] is True
+        response = api.post("/tasks", {"type": "job", "params": {"n": 1}})
+        assert response.status == status
+        assert {name: response.json[name] for name in response.data} == response.data
+        assert set(response.json) == {"success", "message", "data", "timestamp", *response.data}
+        assert response.json["success"] is True
     many = api.post("/tasks", {"tasks": [{"type": "job", "params": {"n": 2}}]})
     assert set(many.json) == {"success", "message", "data", "timestamp"}
 
@@ -56,17 +56,17 @@ def test_params_come_back_as_they_were_given(api: Api, params: Any) -> None:
 
 def test_an_empty_list_is_taken_as_an_empty_object(api: Api) -> None:
     api.register("job")
-    reply = api.post("/tasks", {"type": "job", "params": []})
-    assert reply.status == 201
-    assert api.task(reply.data["id"])["params"] == {}
-    assert api.post("/tasks", {"type": "job", "params": {}}).data["id"] == reply.data["id"]
+    response = api.post("/tasks", {"type": "job", "params": []})
+    assert response.status == 201
+    assert api.task(response.data["id"])["params"] == {}
+    assert api.post("/tasks", {"type": "job", "params": {}}).data["id"] == response.data["id"]
 
 
 def test_a_list_with_something_in_it_is_not_an_object(api: Api) -> None:
     api.register("job")
-    reply = api.post("/tasks", {"type": "job", "params": [1]})
-    assert reply.code == "validation_failed"
-    assert reply.paths == ["params"]
+    response = api.post("/tasks", {"type": "job", "params": [1]})
+    assert response.code == "validation_failed"
+    assert response.paths == ["params"]
 
 
 @pytest.mark.parametrize(
@@ -159,9 +159,9 @@ def test_run_at_and_delay_contradict_each_other(api: Api) -> None:
     api.register("job")
     body = {"type": "job", "params": {}, "run_at": "2099-01-01T00:00:00Z", "delay": 5}
     with api.unchanged():
-        reply = api.post("/tasks", body)
-    assert reply.code == "validation_failed"
-    assert reply.paths == ["delay"]
+        response = api.post("/tasks", body)
+    assert response.code == "validation_failed"
+    assert response.paths == ["delay"]
 
 
 def test_tags_are_kept_in_order(api: Api) -> None:
@@ -173,11 +173,11 @@ def test_tags_are_kept_in_order(api: Api) -> None:
 
 def test_an_unknown_type(api: Api) -> None:
     with api.unchanged():
-        reply = api.post("/tasks", {"type": "no.such", "params": {}})
-    assert reply.code == "unknown_type"
-    assert reply.paths == ["type"]
-    assert "no.such" in reply.error
-    assert "/task-types/register" in reply.error
+        response = api.post("/tasks", {"type": "no.such", "params": {}})
+    assert response.code == "unknown_type"
+    assert response.paths == ["type"]
+    assert "no.such" in response.error
+    assert "/task-types/register" in response.error
 
 
 def test_names_are_compared_exactly(api: Api) -> None:
@@ -191,10 +191,10 @@ def test_an_inactive_type_takes_no_tasks(api: Api) -> None:
     api.register("job")
     api.post("/task-types/job/deactivate")
     with api.unchanged():
-        reply = api.post("/tasks", {"type": "job", "params": {}})
-    assert reply.code == "validation_failed"
-    assert reply.paths == ["type"]
-    assert "activate" in reply.error
+        response = api.post("/tasks", {"type": "job", "params": {}})
+    assert response.code == "validation_failed"
+    assert response.paths == ["type"]
+    assert "activate" in response.error
     api.post("/task-types/job/activate")
     assert api.post("/tasks", {"type": "job", "params": {}}).status == 201
 
@@ -207,9 +207,9 @@ def test_a_paused_type_takes_tasks(api: Api) -> None:
 
 def test_unknown_fields_are_named(api: Api) -> None:
     api.register("job")
-    reply = api.post("/tasks", {"type": "job", "params": {}, "prioritty": 5, "x": None})
-    assert reply.status == 201
-    assert reply.warnings == [
+    response = api.post("/tasks", {"type": "job", "params": {}, "prioritty": 5, "x": None})
+    assert response.status == 201
+    assert response.warnings == [
         "unknown field 'prioritty' was ignored",
         "unknown field 'x' was ignored",
     ]
@@ -217,19 +217,19 @@ def test_unknown_fields_are_named(api: Api) -> None:
 
 def test_every_validation_error_is_told_at_once(api: Api) -> None:
     body = {"params": "x", "priority": "high", "tags": "a", "delay": -1, "max_attempts": 0}
-    reply = api.post("/tasks", body)
-    assert reply.code == "validation_failed"
-    assert sorted(reply.paths) == ["delay", "max_attempts", "params", "priority", "tags", "type"]
+    response = api.post("/tasks", body)
+    assert response.code == "validation_failed"
+    assert sorted(response.paths) == ["delay", "max_attempts", "params", "priority", "tags", "type"]
 
 
 def test_null_is_the_same_as_not_given(api: Api) -> None:
     api.register("job", priority=4)
     options = ("priority", "run_at", "delay", "max_attempts", "timeout", "dedupe", "dedupe_key")
     body: dict[str, Any] = {"type": "job", "params": {}, **dict.fromkeys(options), "tags": None}
-    reply = api.post("/tasks", body)
-    assert reply.status == 201
-    assert reply.data["priority"] == 4
-    assert reply.warnings == []
+    response = api.post("/tasks", body)
+    assert response.status == 201
+    assert response.data["priority"] == 4
+    assert response.warnings == []
 
 
 def test_params_have_a_longest_length(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,10 +238,10 @@ def test_params_have_a_longest_length(api: Api, monkeypatch: pytest.MonkeyPatch)
     fits = {"a": "x" * (1000 - len('{"a":""}'))}
     assert api.post("/tasks", {"type": "job", "params": fits}).status == 201
     with api.unchanged():
-        reply = api.post("/tasks", {"type": "job", "params": {"a": fits["a"] + "x"}})
-    assert reply.code == "too_large"
-    assert "1000" in reply.error
-    assert "MAX_PARAMS_BYTES" in reply.error
+        response = api.post("/tasks", {"type": "job", "params": {"a": fits["a"] + "x"}})
+    assert response.code == "too_large"
+    assert "1000" in response.error
+    assert "MAX_PARAMS_BYTES" in response.error
 
 
 def test_lengths_are_counted_in_bytes(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,14 +15,14 @@ def many(count: int) -> dict[str, Any]:
     return {"tasks": [{"type": "job", "params": {"n": n}} for n in range(count)]}
 
 
-def test_answers_in_the_order_sent(api: Api) -> None:
+def test_responses_in_the_order_sent(api: Api) -> None:
     api.register("job")
-    reply = api.post("/tasks", many(5))
-    assert reply.status == 201
-    assert set(reply.data) == {"tasks", "created", "deduplicated"}
-    assert reply.data["created"] == 5
-    assert reply.data["deduplicated"] == 0
-    for n, each in enumerate(reply.data["tasks"]):
+    response = api.post("/tasks", many(5))
+    assert response.status == 201
+    assert set(response.data) == {"tasks", "created", "deduplicated"}
+    assert response.data["created"] == 5
+    assert response.data["deduplicated"] == 0
+    for n, each in enumerate(response.data["tasks"]):
         assert set(each) == {"id", "status", "deduplicated"}
         assert each["status"] == "pending"
         assert each["deduplicated"] is False
@@ -31,25 +31,25 @@ def test_answers_in_the_order_sent(api: Api) -> None:
 
 def test_a_thousand_at_once(api: Api) -> None:
     api.register("job")
-    reply = api.post("/tasks", many(1000))
-    assert reply.data["created"] == 1000
-    assert len({each["id"] for each in reply.data["tasks"]}) == 1000
+    response = api.post("/tasks", many(1000))
+    assert response.data["created"] == 1000
+    assert len({each["id"] for each in response.data["tasks"]}) == 1000
     assert api.sql("SELECT COUNT(*) AS n FROM tasks")[0]["n"] == 1000
 
 
 def test_more_than_a_thousand_are_refused(api: Api) -> None:
     api.register("job")
     with api.unchanged():
-        reply = api.post("/tasks", many(1001))
-    assert reply.code == "validation_failed"
-    assert reply.paths == ["tasks"]
-    assert "1000" in reply.error
+        response = api.post("/tasks", many(1001))
+    assert response.code == "validation_failed"
+    assert response.paths == ["tasks"]
+    assert "1000" in response.error
 
 
 def test_none_at_all(api: Api) -> None:
-    reply = api.post("/tasks", {"tasks": []})
-    assert reply.status == 201
-    assert reply.data == {"tasks": [], "created": 0, "deduplicated": 0}
+    response = api.post("/tasks", {"tasks": []})
+    assert response.status == 201
+    assert response.data == {"tasks": [], "created": 0, "deduplicated": 0}
 
 
 def test_each_has_its_own_options(api: Api) -> None:
@@ -111,16 +111,16 @@ def test_one_bad_task_spoils_all(api: Api, name: str) -> None:
     api.post("/task-types/old/deactivate")
     good = [{"type": "job", "params": {"n": n}} for n in range(3)]
     with api.unchanged():
-        reply = api.post("/tasks", {"tasks": [good[0], task, good[1], good[2]]})
-    assert reply.code == code
-    assert reply.paths == paths
+        response = api.post("/tasks", {"tasks": [good[0], task, good[1], good[2]]})
+    assert response.code == code
+    assert response.paths == paths
 
 
 def test_validation_errors_of_all_tasks_are_told_at_once(api: Api) -> None:
     api.register("job", NUMBER)
     tasks = [{"type": "job", "params": {"n": each}} for each in (1, "two", 3, None, 5.5)]
-    reply = api.post("/tasks", {"tasks": tasks})
-    assert reply.paths == ["tasks[1].params.n", "tasks[3].params.n", "tasks[4].params.n"]
+    response = api.post("/tasks", {"tasks": tasks})
+    assert response.paths == ["tasks[1].params.n", "tasks[3].params.n", "tasks[4].params.n"]
 
 
 def test_one_too_large_spoils_all(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,17 +128,17 @@ def test_one_too_large_spoils_all(api: Api, monkeypatch: pytest.MonkeyPatch) -> 
     api.register("job")
     tasks = [{"type": "job", "params": {"a": text}} for text in ("x", "y" * 200)]
     with api.unchanged():
-        reply = api.post("/tasks", {"tasks": tasks})
-    assert reply.code == "too_large"
-    assert "tasks[1]" in reply.error
+        response = api.post("/tasks", {"tasks": tasks})
+    assert response.code == "too_large"
+    assert "tasks[1]" in response.error
 
 
 def test_unknown_fields_are_named_with_their_place(api: Api) -> None:
     api.register("job")
     body = {"tasks": [{"type": "job", "params": {}, "prio": 1}], "type": "job"}
-    reply = api.post("/tasks", body)
-    assert reply.status == 201
-    assert sorted(reply.warnings) == [
+    response = api.post("/tasks", body)
+    assert response.status == 201
+    assert sorted(response.warnings) == [
         "unknown field 'tasks[0].prio' was ignored",
         "unknown field 'type' was ignored",
     ]

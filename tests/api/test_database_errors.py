@@ -52,10 +52,10 @@ def test_a_refusal_is_told_in_the_log(
 ) -> None:
     api.register("job")
     with Refusing(api, number):
-        reply = api.post("/tasks", {"type": "job", "params": {}})
-    assert (reply.status, reply.code) == (503, "database_unavailable")
-    assert reply.headers["Retry-After"] == "2"
-    assert "words of the server" not in str(reply.json)
+        response = api.post("/tasks", {"type": "job", "params": {}})
+    assert (response.status, response.code) == (503, "database_unavailable")
+    assert response.headers["Retry-After"] == "2"
+    assert "words of the server" not in str(response.json)
     log = capfd.readouterr().err
     assert str(number) in log
     assert "in the words of the server" in log
@@ -71,10 +71,10 @@ def test_a_defect_leaves_a_traceback(
 ) -> None:
     api.register("job")
     with Refusing(api, number):
-        reply = api.post("/tasks", {"type": "job", "params": {}})
-    assert (reply.status, reply.code) == (500, "internal")
-    assert reply.headers["Retry-After"] == "2"
-    assert "words of the server" not in str(reply.json)
+        response = api.post("/tasks", {"type": "job", "params": {}})
+    assert (response.status, response.code) == (500, "internal")
+    assert response.headers["Retry-After"] == "2"
+    assert "words of the server" not in str(response.json)
     assert "Traceback" in capfd.readouterr().err
 
 
@@ -83,9 +83,9 @@ def test_what_may_be_tried_again_is(api: Api, number: int, monkeypatch: pytest.M
     monkeypatch.setattr(api.site.db, "seconds", 1.5)
     api.register("job")
     with Refusing(api, number):
-        reply = api.post("/tasks", {"type": "job", "params": {}})
-    assert (reply.status, reply.code) == (503, "busy")
-    assert reply.headers["Retry-After"] == "2"
+        response = api.post("/tasks", {"type": "job", "params": {}})
+    assert (response.status, response.code) == (503, "busy")
+    assert response.headers["Retry-After"] == "2"
 
 
 def test_hosting_md_has_every_number_that_has_a_sentence() -> None:
@@ -107,10 +107,10 @@ def test_health_tries_what_calls_need(api: Api, capfd: pytest.CaptureFixture[str
         "SET MYSQL_ERRNO = 1114, MESSAGE_TEXT = 'The table is full'"
     )
     try:
-        reply = api.get("/health")
+        response = api.get("/health")
     finally:
         api.sql("DROP TRIGGER full")
-    assert (reply.status, reply.json["status"]) == (503, "unhealthy")
+    assert (response.status, response.json["status"]) == (503, "unhealthy")
     assert SENTENCES[1114] in capfd.readouterr().err
     with api.unchanged():
         assert api.get("/health").status == 200

@@ -90,22 +90,22 @@ def send(api: Api, name: str, task_id: int) -> tuple[Response, float]:
     if name == "settle":
         body = {"worker_id": "w1", **body, "outcomes": [{"id": task_id, "attempt": 1}]}
     began = time.monotonic()
-    reply = api.post(path.format(id=task_id), body)
-    return reply, time.monotonic() - began
+    response = api.post(path.format(id=task_id), body)
+    return response, time.monotonic() - began
 
 
 def check_in_time(api: Api, name: str, in_use: Callable[[], Any]) -> None:
     task_id = prepare(api)
     before = api.dump()
     with in_use():
-        reply, seconds = send(api, name, task_id)
-        assert reply.status == 503, reply
-        assert reply.code in ("busy", "database_unavailable")
-        assert reply.headers["Retry-After"] == "2"
+        response, seconds = send(api, name, task_id)
+        assert response.status == 503, response
+        assert response.code in ("busy", "database_unavailable")
+        assert response.headers["Retry-After"] == "2"
         assert seconds < DEADLINE + SLACK
     assert api.dump() == before
-    reply, _ = send(api, name, task_id)
-    assert reply.status in (200, 201), reply
+    response, _ = send(api, name, task_id)
+    assert response.status in (200, 201), response
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -139,9 +139,9 @@ def test_a_list_waits_no_longer(
     assert api.get("/tasks").status == 200
     with mariadb_doing(mariadb, api, *WAITS["locked table"]):
         began = time.monotonic()
-        reply = api.get("/tasks")
+        response = api.get("/tasks")
         assert time.monotonic() - began < DEADLINE + SLACK
-    assert reply.status == 503, reply
+    assert response.status == 503, response
     assert api.get("/tasks").status == 200
     site.db.close()
 
@@ -158,9 +158,9 @@ def test_a_wire_that_went_silent(database_url: str, mariadb: MariaDB) -> None:
             connection.last_used -= 60
         wire.stall()
         began = time.monotonic()
-        reply = api.post("/tasks/claim", {"worker_id": "w1"})
+        response = api.post("/tasks/claim", {"worker_id": "w1"})
         assert time.monotonic() - began < DEADLINE + SLACK
-        assert (reply.status, reply.code) == (503, "database_unavailable")
+        assert (response.status, response.code) == (503, "database_unavailable")
         wire.resume()
         assert api.post("/tasks/claim", {"worker_id": "w1"}).code == "no_tasks"
         database.close()

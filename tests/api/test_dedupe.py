@@ -212,9 +212,9 @@ def test_own_key_while_active(api: Api) -> None:
 def test_own_key_and_false_contradict_each_other(api: Api) -> None:
     api.register("job")
     with api.unchanged():
-        reply = create(api, dedupe=False, dedupe_key="k")
-    assert reply.code == "validation_failed"
-    assert reply.paths == ["dedupe_key"]
+        response = create(api, dedupe=False, dedupe_key="k")
+    assert response.code == "validation_failed"
+    assert response.paths == ["dedupe_key"]
 
 
 @pytest.mark.parametrize(
@@ -258,15 +258,15 @@ def test_doubles_within_a_batch(api: Api) -> None:
     known = create(api, {"n": 0}).data["id"]
     numbers = [1, 0, 1, 2, 1.0]
     body = {"tasks": [{"type": "job", "params": {"n": n}} for n in numbers]}
-    reply = api.post("/tasks", body)
-    assert reply.status == 201
-    assert reply.data["created"] == 2
-    assert reply.data["deduplicated"] == 3
-    ids = [each["id"] for each in reply.data["tasks"]]
+    response = api.post("/tasks", body)
+    assert response.status == 201
+    assert response.data["created"] == 2
+    assert response.data["deduplicated"] == 3
+    ids = [each["id"] for each in response.data["tasks"]]
     assert ids[1] == known
     assert ids[0] == ids[2] == ids[4]
     assert len(set(ids)) == 3
-    doubles = [each["deduplicated"] for each in reply.data["tasks"]]
+    doubles = [each["deduplicated"] for each in response.data["tasks"]]
     assert doubles == [False, True, True, False, True]
 
 
@@ -286,9 +286,9 @@ def test_a_batch_after_an_ended_task(api: Api) -> None:
     first = create(api).data["id"]
     finish(api, first)
     task = {"type": "job", "params": {"n": 1}, "dedupe": "active"}
-    reply = api.post("/tasks", {"tasks": [task, task]})
-    assert reply.data["created"] == 1
-    ids = {each["id"] for each in reply.data["tasks"]}
+    response = api.post("/tasks", {"tasks": [task, task]})
+    assert response.data["created"] == 1
+    ids = {each["id"] for each in response.data["tasks"]}
     assert len(ids) == 1
     assert first not in ids
 
@@ -315,9 +315,9 @@ class TestRetryBesideASuccessor:
         if claimed:
             api.claim("w1")
         with api.unchanged():
-            reply = api.post(f"/tasks/{first}/retry")
-            assert (reply.status, reply.code) == (409, "conflict")
-            assert "same dedupe key" in reply.error
+            response = api.post(f"/tasks/{first}/retry")
+            assert (response.status, response.code) == (409, "conflict")
+            assert "same dedupe key" in response.error
 
     @pytest.mark.parametrize("end", ["complete", "fail", "cancel"])
     def test_it_takes_the_key_back_when_that_has_ended(self, api: Api, end: str) -> None:
@@ -329,8 +329,8 @@ class TestRetryBesideASuccessor:
         assert api.post(f"/tasks/{first}/retry").data["status"] == "pending"
         assert active(api) == first
         assert api.task(second)["dedupe_key"] is None
-        reply = api.post(f"/tasks/{second}/retry")
-        assert (reply.status, reply.code) == (409, "conflict")
+        response = api.post(f"/tasks/{second}/retry")
+        assert (response.status, response.code) == (409, "conflict")
 
     def test_a_task_that_was_retried_in_between_keeps_its_key(self, api: Api) -> None:
         """Between the look and the change of a create: it must look again."""

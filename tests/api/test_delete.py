@@ -33,12 +33,12 @@ def end(api: Api, status: str) -> int:
 
 
 @pytest.mark.parametrize("status", ["pending", "scheduled", "completed", "failed", "cancelled"])
-def test_a_task_and_its_trail_are_gone(api: Api, method: str, status: str) -> None:
+def test_a_task_and_its_history_are_gone(api: Api, method: str, status: str) -> None:
     task_id = end(api, status)
     assert api.row(task_id)["status"] == status
-    reply = delete(api, method, task_id)
-    assert reply.status == 200
-    assert reply.data["id"] == task_id
+    response = delete(api, method, task_id)
+    assert response.status == 200
+    assert response.data["id"] == task_id
     assert api.get(f"/tasks/{task_id}").code == "not_found"
     assert api.get(f"/tasks/{task_id}/history").code == "not_found"
     assert api.sql("SELECT * FROM task_history WHERE task_id = :id", id=task_id) == []
@@ -57,9 +57,9 @@ def test_others_are_left_alone(api: Api, method: str) -> None:
 def test_a_claimed_task_stays(api: Api, method: str) -> None:
     task = api.claimed()
     with api.unchanged():
-        reply = delete(api, method, task["id"])
-    assert reply.code == "conflict"
-    assert "cancel" in reply.error
+        response = delete(api, method, task["id"])
+    assert response.code == "conflict"
+    assert "cancel" in response.error
 
 
 def test_a_second_time(api: Api, method: str) -> None:

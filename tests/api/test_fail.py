@@ -14,9 +14,9 @@ MOST = 64 * 1024
 
 
 def fail(api: Api, task_id: int, **body: Any) -> Any:
-    reply = api.post(f"/tasks/{task_id}/fail", body)
-    assert reply.status == 200, reply
-    return reply.data
+    response = api.post(f"/tasks/{task_id}/fail", body)
+    assert response.status == 200, response
+    return response.data
 
 
 def error_of(api: Api, task_id: int) -> str:
@@ -170,8 +170,8 @@ def test_a_long_object_is_cut_too(api: Api) -> None:
 @pytest.mark.parametrize("name", ["traceback", "trace", "stack"])
 def test_tracebacks_by_their_names(api: Api, name: str) -> None:
     task = api.claimed()
-    reply = api.post(f"/tasks/{task['id']}/fail", {"error": "x", name: "File 'a.py', line 1"})
-    assert reply.warnings == []
+    response = api.post(f"/tasks/{task['id']}/fail", {"error": "x", name: "File 'a.py', line 1"})
+    assert response.warnings == []
     assert api.task(task["id"])["error_traceback"] == "File 'a.py', line 1"
 
 

@@ -41,27 +41,27 @@ def call(request: pytest.FixtureRequest) -> str:
 def send(api: Api, call: str, task_id: int, **holder: Any) -> Response | dict[str, Any]:
     body = {**CALLS[call], **holder}
     if call.startswith("settle"):
-        reply = api.post("/tasks/settle", {"outcomes": [{"id": task_id, **body}]})
-        assert reply.status == 200, reply
-        return dict(reply.data["settled"][0])
+        response = api.post("/tasks/settle", {"outcomes": [{"id": task_id, **body}]})
+        assert response.status == 200, response
+        return dict(response.data["settled"][0])
     return api.post(f"/tasks/{task_id}/{call.partition('-')[0]}", body)
 
 
-def code_of(answer: Response | dict[str, Any]) -> str | None:
+def code_of(response: Response | dict[str, Any]) -> str | None:
     """The code of a refusal; None where it went well."""
-    return answer.code if isinstance(answer, Response) else answer.get("code")
+    return response.code if isinstance(response, Response) else response.get("code")
 
 
-def error_of(answer: Response | dict[str, Any]) -> str:
-    return answer.error if isinstance(answer, Response) else str(answer["error"])
+def error_of(response: Response | dict[str, Any]) -> str:
+    return response.error if isinstance(response, Response) else str(response["error"])
 
 
 def refused(api: Api, call: str, task_id: int, **holder: Any) -> str | None:
     with api.unchanged():
-        answer = send(api, call, task_id, **holder)
-        assert code_of(answer), answer
-    assert str(task_id) in error_of(answer)
-    return code_of(answer)
+        response = send(api, call, task_id, **holder)
+        assert code_of(response), response
+    assert str(task_id) in error_of(response)
+    return code_of(response)
 
 
 def take_over(api: Api, task_id: int, worker_id: str) -> None:
@@ -79,8 +79,8 @@ def take_over(api: Api, task_id: int, worker_id: str) -> None:
 )
 def test_the_holder_is_let_in(api: Api, call: str, holder: dict[str, Any]) -> None:
     task = api.claimed(worker_id="w1")
-    answer = send(api, call, task["id"], **holder)
-    assert code_of(answer) is None, answer
+    response = send(api, call, task["id"], **holder)
+    assert code_of(response) is None, response
     shown = api.task(task["id"])
     assert shown["status"] != "claimed" or shown["lease_expires_at"] >= task["lease_expires_at"]
 
@@ -176,8 +176,8 @@ def test_a_settled_task_and_its_own_worker(api: Api, call: str, end: str) -> Non
         or (end in ("released", "cancelled") and call == "release")
     )
     with api.unchanged():
-        answer = send(api, call, task["id"], worker_id="w1", attempt=1)
-    assert code_of(answer) == (None if same else "not_claimed")
+        response = send(api, call, task["id"], worker_id="w1", attempt=1)
+    assert code_of(response) == (None if same else "not_claimed")
 
 
 def release(api: Api, task_id: int) -> None:

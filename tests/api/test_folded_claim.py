@@ -24,23 +24,23 @@ def settle(api: Api, call: str, task_id: int, claim: Any, **holder: Any) -> Resp
     return api.post(f"/tasks/{task_id}/{call}", {"claim": claim, **holder})
 
 
-def test_the_next_task_comes_with_the_answer(api: Api, call: str) -> None:
+def test_the_next_task_comes_with_the_response(api: Api, call: str) -> None:
     task = api.claimed()
     following = api.create("job", {"n": 2})
-    reply = settle(api, call, task["id"], {}, worker_id="w1")
-    assert reply.status == 200
-    assert [each["id"] for each in reply.data["tasks"]] == [following["id"]]
-    assert reply.data["tasks"][0]["params"] == {"n": 2}
-    assert reply.data["tasks"][0]["attempts"] == 1
+    response = settle(api, call, task["id"], {}, worker_id="w1")
+    assert response.status == 200
+    assert [each["id"] for each in response.data["tasks"]] == [following["id"]]
+    assert response.data["tasks"][0]["params"] == {"n": 2}
+    assert response.data["tasks"][0]["attempts"] == 1
     assert api.task(following["id"])["claimed_by"] == "w1"
     assert api.task(task["id"])["status"] != "claimed"
 
 
 def test_nothing_more_to_do(api: Api, call: str) -> None:
     task = api.claimed()
-    reply = settle(api, call, task["id"], {}, worker_id="w1")
-    assert reply.status == 200
-    assert reply.data["tasks"] == []
+    response = settle(api, call, task["id"], {}, worker_id="w1")
+    assert response.status == 200
+    assert response.data["tasks"] == []
 
 
 def test_no_claim_no_tasks(api: Api, call: str) -> None:
@@ -68,8 +68,8 @@ def test_every_claim_option_counts(api: Api, call: str) -> None:
 def test_a_worker_of_its_own(api: Api, call: str) -> None:
     task = api.claimed()
     following = api.create("job")
-    reply = settle(api, call, task["id"], {"worker_id": "w2"}, worker_id="w1")
-    assert reply.data["tasks"][0]["id"] == following["id"]
+    response = settle(api, call, task["id"], {"worker_id": "w2"}, worker_id="w1")
+    assert response.data["tasks"][0]["id"] == following["id"]
     assert api.task(following["id"])["claimed_by"] == "w2"
 
 
@@ -77,9 +77,9 @@ def test_somebody_has_to_claim(api: Api, call: str) -> None:
     task = api.claimed()
     api.create("job")
     with api.unchanged():
-        reply = settle(api, call, task["id"], {})
-    assert reply.code == "validation_failed"
-    assert reply.paths == ["worker_id"]
+        response = settle(api, call, task["id"], {})
+    assert response.code == "validation_failed"
+    assert response.paths == ["worker_id"]
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_a_bad_claim_settles_nothing(api: Api, call: str, claim: Any, path: str)
     task = api.claimed()
     api.create("job")
     with api.unchanged():
-        reply = settle(api, call, task["id"], claim, worker_id="w1")
-    assert reply.code == "validation_failed"
-    assert reply.paths == [path]
+        response = settle(api, call, task["id"], claim, worker_id="w1")
+    assert response.code == "validation_failed"
+    assert response.paths == [path]
 
 
 @pytest.mark.parametrize("call", ["complete", "fail"], indirect=True)
@@ -114,29 +114,29 @@ def test_a_refused_settle_claims_nothing(api: Api, call: str) -> None:
 
 def test_unknown_fields_are_named_with_their_place(api: Api, call: str) -> None:
     task = api.claimed()
-    reply = settle(api, call, task["id"], {"limitt": 5}, worker_id="w1")
-    assert reply.warnings == ["unknown field 'claim.limitt' was ignored"]
+    response = settle(api, call, task["id"], {"limitt": 5}, worker_id="w1")
+    assert response.warnings == ["unknown field 'claim.limitt' was ignored"]
 
 
 def test_an_unknown_type_is_warned_of(api: Api, call: str) -> None:
     task = api.claimed()
-    reply = settle(api, call, task["id"], {"task_types": ["tpyo"]}, worker_id="w1")
-    assert reply.data["tasks"] == []
-    assert len(reply.warnings) == 1
-    assert "'tpyo'" in reply.warnings[0]
+    response = settle(api, call, task["id"], {"task_types": ["tpyo"]}, worker_id="w1")
+    assert response.data["tasks"] == []
+    assert len(response.warnings) == 1
+    assert "'tpyo'" in response.warnings[0]
 
 
 def test_the_claim_takes_back_what_has_expired(api: Api, call: str) -> None:
     expired = api.claimed(worker_id="gone")
     task = api.claimed()
     api.make_due(expired["id"])
-    reply = settle(api, call, task["id"], {}, worker_id="w1")
-    assert [each["id"] for each in reply.data["tasks"]] == [expired["id"]]
-    assert reply.data["tasks"][0]["attempts"] == 2
+    response = settle(api, call, task["id"], {}, worker_id="w1")
+    assert [each["id"] for each in response.data["tasks"]] == [expired["id"]]
+    assert response.data["tasks"][0]["attempts"] == 2
 
 
 def test_an_empty_list_stands_for_an_empty_object(api: Api, call: str) -> None:
     task = api.claimed()
     following = api.create("job")
-    reply = settle(api, call, task["id"], [], worker_id="w1")
-    assert [each["id"] for each in reply.data["tasks"]] == [following["id"]]
+    response = settle(api, call, task["id"], [], worker_id="w1")
+    assert [each["id"] for each in response.data["tasks"]] == [following["id"]]

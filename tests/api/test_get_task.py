@@ -73,6 +73,6 @@ def test_reading_changes_nothing(api: Api) -> None:
 
 
 def test_an_unknown_task(api: Api) -> None:
-    reply = api.get("/tasks/999999999")
-    assert reply.code == "not_found"
-    assert "999999999" in reply.error
+    response = api.get("/tasks/999999999")
+    assert response.code == "not_found"
+    assert "999999999" in response.error

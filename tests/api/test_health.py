@@ -32,17 +32,17 @@ def broken(engine: str, way: str, tmp_path: Path) -> Api:
 
 
 def test_a_healthy_server(api: Api) -> None:
-    reply = api.call("GET", "/health", headers={})
-    assert reply.status == 200
-    assert reply.json["status"] == "healthy"
-    assert reply.json["database"] == "connected"
-    assert reply.json["version"] == VERSION
+    response = api.call("GET", "/health", headers={})
+    assert response.status == 200
+    assert response.json["status"] == "healthy"
+    assert response.json["database"] == "connected"
+    assert response.json["version"] == VERSION
 
 
 def test_it_tells_nothing_else(api: Api) -> None:
-    reply = api.call("GET", "/health", headers={})
-    assert set(reply.json) == {"success", "message", "data", "timestamp", *FIELDS}
-    assert set(reply.data) == FIELDS
+    response = api.call("GET", "/health", headers={})
+    assert set(response.json) == {"success", "message", "data", "timestamp", *FIELDS}
+    assert set(response.data) == FIELDS
 
 
 def test_head(api: Api) -> None:
@@ -50,13 +50,13 @@ def test_head(api: Api) -> None:
 
 
 def test_a_database_that_does_not_answer(broken: Api) -> None:
-    reply = broken.call("GET", "/health", headers={})
-    assert reply.status == 503
-    assert reply.code == "database_unavailable"
-    assert reply.json["status"] != "healthy"
-    assert reply.json["database"] != "connected"
-    assert int(reply.headers["Retry-After"]) > 0
-    assert set(reply.json) == {"success", "error", "message", "code", "timestamp", *FIELDS}
+    response = broken.call("GET", "/health", headers={})
+    assert response.status == 503
+    assert response.code == "database_unavailable"
+    assert response.json["status"] != "healthy"
+    assert response.json["database"] != "connected"
+    assert int(response.headers["Retry-After"]) > 0
+    assert set(response.json) == {"success", "error", "message", "code", "timestamp", *FIELDS}
 
 
 @pytest.mark.parametrize(
@@ -74,16 +74,16 @@ def test_a_database_that_does_not_answer(broken: Api) -> None:
     ],
 )
 def test_other_calls_say_so_too(broken: Api, method: str, path: str, body: object) -> None:
-    reply = broken.call(method, path, body)
-    assert reply.status == 503
-    assert reply.code == "database_unavailable"
-    assert int(reply.headers["Retry-After"]) > 0
+    response = broken.call(method, path, body)
+    assert response.status == 503
+    assert response.code == "database_unavailable"
+    assert int(response.headers["Retry-After"]) > 0
 
 
 def test_the_reason_stays_on_the_server(
     broken: Api, engine: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    reply = broken.call("GET", "/tasks")
+    response = broken.call("GET", "/tasks")
     for secret in ("hidden", "tm_secret", "queue.sqlite3", "127.0.0.1", "sqlalchemy"):
-        assert secret not in str(reply.json)
+        assert secret not in str(response.json)
     assert "hidden" not in capsys.readouterr().err

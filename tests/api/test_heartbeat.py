@@ -9,15 +9,15 @@ from tests.api.caller import TIME, Api, seconds_between
 HOLDER = {"worker_id": "w1", "attempt": 1}
 
 
-def test_the_answer(api: Api) -> None:
+def test_the_response(api: Api) -> None:
     task = api.claimed()
-    reply = api.post(f"/tasks/{task['id']}/heartbeat", HOLDER)
-    assert reply.status == 200
-    assert set(reply.data) == {"id", "lease", "lease_expires_at", "cancel_requested"}
-    assert reply.data["id"] == task["id"]
-    assert TIME.fullmatch(reply.data["lease_expires_at"])
-    assert reply.data["cancel_requested"] is False
-    assert api.task(task["id"])["lease_expires_at"] == reply.data["lease_expires_at"]
+    response = api.post(f"/tasks/{task['id']}/heartbeat", HOLDER)
+    assert response.status == 200
+    assert set(response.data) == {"id", "lease", "lease_expires_at", "cancel_requested"}
+    assert response.data["id"] == task["id"]
+    assert TIME.fullmatch(response.data["lease_expires_at"])
+    assert response.data["cancel_requested"] is False
+    assert api.task(task["id"])["lease_expires_at"] == response.data["lease_expires_at"]
 
 
 def test_the_lease_starts_again_with_the_length_it_had(api: Api) -> None:
@@ -25,8 +25,8 @@ def test_the_lease_starts_again_with_the_length_it_had(api: Api) -> None:
     task = api.create("job")
     first = api.claim(lease=1000)["lease_expires_at"]
     api.make_due(task["id"])
-    reply = api.post(f"/tasks/{task['id']}/heartbeat", HOLDER)
-    assert 0 <= seconds_between(first, reply.data["lease_expires_at"]) < 500
+    response = api.post(f"/tasks/{task['id']}/heartbeat", HOLDER)
+    assert 0 <= seconds_between(first, response.data["lease_expires_at"]) < 500
 
 
 def test_another_length(api: Api) -> None:
@@ -54,17 +54,17 @@ def test_a_cancel_is_told(api: Api) -> None:
     task = api.claimed()
     api.post(f"/tasks/{task['id']}/cancel")
     for _ in range(2):
-        reply = api.post(f"/tasks/{task['id']}/heartbeat", HOLDER)
-        assert reply.data["cancel_requested"] is True
+        response = api.post(f"/tasks/{task['id']}/heartbeat", HOLDER)
+        assert response.data["cancel_requested"] is True
 
 
 @pytest.mark.parametrize("lease", [0, -1, 0.05, "60", True, 1e12])
 def test_impossible_lengths(api: Api, lease: object) -> None:
     task = api.claimed()
     with api.unchanged():
-        reply = api.post(f"/tasks/{task['id']}/heartbeat", {**HOLDER, "lease": lease})
-    assert reply.code == "validation_failed"
-    assert reply.paths == ["lease"]
+        response = api.post(f"/tasks/{task['id']}/heartbeat", {**HOLDER, "lease": lease})
+    assert response.code == "validation_failed"
+    assert response.paths == ["lease"]
 
 
 def test_without_a_body(api: Api) -> None:
@@ -74,5 +74,5 @@ def test_without_a_body(api: Api) -> None:
 
 def test_unknown_fields_are_named(api: Api) -> None:
     task = api.claimed()
-    reply = api.post(f"/tasks/{task['id']}/heartbeat", {**HOLDER, "leese": 5})
-    assert reply.warnings == ["unknown field 'leese' was ignored"]
+    response = api.post(f"/tasks/{task['id']}/heartbeat", {**HOLDER, "leese": 5})
+    assert response.warnings == ["unknown field 'leese' was ignored"]

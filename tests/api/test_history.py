@@ -76,7 +76,7 @@ def test_a_refused_settle_leaves_no_line(api: Api) -> None:
     assert len(changes(api, task["id"])) == 2
 
 
-def test_no_trail_is_kept_where_it_is_switched_off(
+def test_no_history_is_kept_where_it_is_switched_off(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(api.site.settings, "enable_task_history", False)

@@ -87,8 +87,8 @@ def test_a_folded_claim_uses_the_room_that_its_settle_made(api: Api) -> None:
     first, second = tasks(api, "job", 2)
     api.claim()
     body = {"worker_id": "w1", "claim": {"limit": 10}}
-    reply = api.post(f"/tasks/{first}/complete", body)
-    assert [task["id"] for task in reply.data["tasks"]] == [second]
+    response = api.post(f"/tasks/{first}/complete", body)
+    assert [task["id"] for task in response.data["tasks"]] == [second]
 
 
 def test_other_types_are_not_held_up(api: Api) -> None:

@@ -11,10 +11,10 @@ from tests.api.caller import Api
 
 def listed(api: Api, **query: str) -> list[int]:
     """The ids of a list, in its order."""
-    reply = api.get("/tasks", **query)
-    assert reply.status == 200, reply
-    assert reply.data["count"] == len(reply.data["tasks"])
-    return [task["id"] for task in reply.data["tasks"]]
+    response = api.get("/tasks", **query)
+    assert response.status == 200, response
+    assert response.data["count"] == len(response.data["tasks"])
+    return [task["id"] for task in response.data["tasks"]]
 
 
 def many(api: Api, count: int) -> list[int]:
@@ -191,13 +191,13 @@ def test_the_default_length(api: Api) -> None:
 
 def test_a_length_over_the_most_is_lowered_and_said_so(api: Api) -> None:
     ids = many(api, 105)
-    reply = api.get("/tasks", limit="500")
-    assert [task["id"] for task in reply.data["tasks"]] == ids[:100]
-    assert reply.data["limit"] == 100
-    assert reply.data["next_before_id"] == ids[99]
-    assert len(reply.warnings) == 1
-    assert "500" in reply.warnings[0]
-    assert "100" in reply.warnings[0]
+    response = api.get("/tasks", limit="500")
+    assert [task["id"] for task in response.data["tasks"]] == ids[:100]
+    assert response.data["limit"] == 100
+    assert response.data["next_before_id"] == ids[99]
+    assert len(response.warnings) == 1
+    assert "500" in response.warnings[0]
+    assert "100" in response.warnings[0]
 
 
 def test_the_most_is_not_warned_of(api: Api) -> None:
@@ -214,9 +214,9 @@ def test_the_greatest_numbers(api: Api) -> None:
 
 
 def test_unknown_parameters_are_named(api: Api) -> None:
-    reply = api.get("/tasks", stauts="failed")
-    assert reply.status == 200
-    assert reply.warnings == ["unknown field 'stauts' was ignored"]
+    response = api.get("/tasks", stauts="failed")
+    assert response.status == 200
+    assert response.warnings == ["unknown field 'stauts' was ignored"]
 
 
 def test_empty_parameters_are_not_given(api: Api) -> None:

@@ -12,12 +12,12 @@ HOLDER = {"worker_id": "w1", "attempt": 1}
 
 
 def progress(api: Api, task_id: int, **body: Any) -> Any:
-    reply = api.post(f"/tasks/{task_id}/progress", {**HOLDER, **body})
-    assert reply.status == 200, reply
-    return reply.data
+    response = api.post(f"/tasks/{task_id}/progress", {**HOLDER, **body})
+    assert response.status == 200, response
+    return response.data
 
 
-def test_the_answer(api: Api) -> None:
+def test_the_response(api: Api) -> None:
     task = api.claimed()
     data = progress(api, task["id"], progress=42, message="nearly half")
     assert {"id", "progress", "lease_expires_at"} <= set(data)
@@ -79,13 +79,13 @@ def test_it_leaves_no_line_of_history(api: Api) -> None:
 def test_impossible_values(api: Api, value: object) -> None:
     task = api.claimed()
     with api.unchanged():
-        reply = api.post(f"/tasks/{task['id']}/progress", {**HOLDER, "progress": value})
-    assert reply.code == "validation_failed"
-    assert reply.paths == ["progress"]
+        response = api.post(f"/tasks/{task['id']}/progress", {**HOLDER, "progress": value})
+    assert response.code == "validation_failed"
+    assert response.paths == ["progress"]
 
 
 def test_it_must_be_given(api: Api) -> None:
     task = api.claimed()
     with api.unchanged():
-        reply = api.post(f"/tasks/{task['id']}/progress", {**HOLDER, "message": "x"})
-    assert reply.paths == ["progress"]
+        response = api.post(f"/tasks/{task['id']}/progress", {**HOLDER, "message": "x"})
+    assert response.paths == ["progress"]

@@ -77,7 +77,7 @@ def test_as_often_as_there_are_attempts(api: Api) -> None:
     assert api.task(task["id"])["status"] == "failed"
 
 
-def test_the_trail_says_why(api: Api) -> None:
+def test_the_history_says_why(api: Api) -> None:
     task = api.claimed(max_attempts=2)
     for _ in range(2):
         api.make_due(task["id"])

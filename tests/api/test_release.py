@@ -11,10 +11,10 @@ HOLDER = {"worker_id": "w1", "attempt": 1}
 
 def test_the_task_is_pending_again(api: Api) -> None:
     task = api.claimed()
-    reply = api.post(f"/tasks/{task['id']}/release", HOLDER)
-    assert reply.status == 200
-    assert reply.data["id"] == task["id"]
-    assert reply.data["status"] == "pending"
+    response = api.post(f"/tasks/{task['id']}/release", HOLDER)
+    assert response.status == 200
+    assert response.data["id"] == task["id"]
+    assert response.data["status"] == "pending"
     shown = api.task(task["id"])
     assert shown["status"] == "pending"
     assert shown["claimed_by"] is None
@@ -73,7 +73,7 @@ def test_the_error_of_an_earlier_attempt_stays(api: Api) -> None:
     assert shown["attempts"] == 2
 
 
-def test_the_trail(api: Api) -> None:
+def test_the_history(api: Api) -> None:
     task = api.claimed()
     api.post(f"/tasks/{task['id']}/release", HOLDER)
     last = api.history(task["id"])[-1]
@@ -87,8 +87,8 @@ def test_the_trail(api: Api) -> None:
 def test_a_task_that_was_to_be_cancelled(api: Api, delay: int) -> None:
     task = api.claimed()
     api.post(f"/tasks/{task['id']}/cancel")
-    reply = api.post(f"/tasks/{task['id']}/release", {**HOLDER, "delay": delay})
-    assert reply.data["status"] == "cancelled"
+    response = api.post(f"/tasks/{task['id']}/release", {**HOLDER, "delay": delay})
+    assert response.data["status"] == "cancelled"
     shown = api.task(task["id"])
     assert shown["status"] == "cancelled"
     assert shown["cancel_requested"] is False
@@ -105,6 +105,6 @@ def test_a_second_time(api: Api) -> None:
 
 def test_unknown_fields_are_named(api: Api) -> None:
     task = api.claimed()
-    reply = api.post(f"/tasks/{task['id']}/release", {**HOLDER, "dellay": 5})
-    assert reply.status == 200
-    assert reply.warnings == ["unknown field 'dellay' was ignored"]
+    response = api.post(f"/tasks/{task['id']}/release", {**HOLDER, "dellay": 5})
+    assert response.status == 200
+    assert response.warnings == ["unknown field 'dellay' was ignored"]

@@ -1,4 +1,4 @@
-"""What is sent again, at once or much later, gets the first answer and changes nothing more."""
+"""What is sent again, at once or much later, gets the first response and changes nothing more."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ SETTLES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def at_once(send: Callable[[], Response]) -> list[Response]:
-    """The replies to calls that begin together."""
+    """The responses to calls that begin together."""
     barrier = threading.Barrier(TIMES)
-    replies: list[Response] = []
+    responses: list[Response] = []
 
     def run() -> None:
         barrier.wait()
-        replies.append(send())
+        responses.append(send())
 
     threads = [threading.Thread(target=run) for _ in range(TIMES)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return replies
+    return responses
 
 
 def moving(data: dict[str, Any]) -> dict[str, Any]:
-    """What each answer to a heartbeat tells of its own moment."""
+    """What each response to a heartbeat tells of its own moment."""
     return {name: value for name, value in data.items() if name != "lease_expires_at"}
 
 
@@ -63,9 +63,9 @@ def engine(request: pytest.FixtureRequest) -> str:
 def test_a_settle_several_times_at_once(api: Api, name: str) -> None:
     task = api.claimed(worker_id="w1")
     path, body = SETTLES[name]
-    replies = at_once(lambda: api.post(f"/tasks/{task['id']}/{path}", {**HOLDER, **body}))
-    assert [reply.status for reply in replies] == [200] * TIMES
-    assert [moving(reply.data) for reply in replies] == [moving(replies[0].data)] * TIMES
+    responses = at_once(lambda: api.post(f"/tasks/{task['id']}/{path}", {**HOLDER, **body}))
+    assert [response.status for response in responses] == [200] * TIMES
+    assert [moving(response.data) for response in responses] == [moving(responses[0].data)] * TIMES
     changes = 2 if path in ("heartbeat", "progress") else 3
     assert len(api.history(task["id"])) == changes
 
@@ -82,9 +82,9 @@ def test_a_batch_several_times_at_once(api: Api, name: str) -> None:
     }
     outcomes = [{"id": each, "attempt": 1, **own[name]} for each in ids]
     body = {"worker_id": "w1", "outcomes": outcomes}
-    replies = at_once(lambda: api.post("/tasks/settle", body))
-    assert [reply.data for reply in replies] == [replies[0].data] * TIMES
-    assert not any("code" in each for each in replies[0].data["settled"])
+    responses = at_once(lambda: api.post("/tasks/settle", body))
+    assert [response.data for response in responses] == [responses[0].data] * TIMES
+    assert not any("code" in each for each in responses[0].data["settled"])
     assert [len(api.history(each)) for each in ids] == [3] * 10
 
 
@@ -159,7 +159,7 @@ def test_a_settle_from_before_the_upgrade(
 
 @pytest.mark.parametrize("path", ["complete", "fail", "release"])
 @pytest.mark.parametrize("holder", [HOLDER, {}], ids=["both", "neither"])
-def test_a_settle_that_runs_again_because_its_answer_was_lost(
+def test_a_settle_that_runs_again_because_its_response_was_lost(
     api: Api, monkeypatch: pytest.MonkeyPatch, path: str, holder: Any
 ) -> None:
     """It knows its own change, whoever sent it."""
@@ -175,9 +175,9 @@ def test_a_settle_that_runs_again_because_its_answer_was_lost(
         return results
 
     monkeypatch.setattr(Connection, "_finish", finish_and_cut)
-    reply = api.post(f"/tasks/{task['id']}/{path}", holder)
-    assert (reply.status, cuts) == (200, [1])
-    assert reply.data["status"] == ("completed" if path == "complete" else "pending")
+    response = api.post(f"/tasks/{task['id']}/{path}", holder)
+    assert (response.status, cuts) == (200, [1])
+    assert response.data["status"] == ("completed" if path == "complete" else "pending")
     assert len(api.history(task["id"])) == 3
 
 
@@ -185,8 +185,8 @@ def take(api: Api, **options: Any) -> Response:
     return api.post("/tasks/claim", {"worker_id": "w1", "limit": 3, "claim_key": "k1", **options})
 
 
-def ids(reply: Response) -> list[int]:
-    return [task["id"] for task in reply.data["tasks"]]
+def ids(response: Response) -> list[int]:
+    return [task["id"] for task in response.data["tasks"]]
 
 
 @pytest.fixture
@@ -206,31 +206,31 @@ def lines_of_claims(api: Api) -> int:
 
 
 def test_a_repeated_claim_several_times_at_once(api: Api, twenty: list[int]) -> None:
-    replies = at_once(lambda: take(api, again=True))
-    assert [ids(reply) for reply in replies] == [ids(replies[0])] * TIMES
-    assert sorted(ids(replies[0])) == held(api)
+    responses = at_once(lambda: take(api, again=True))
+    assert [ids(response) for response in responses] == [ids(responses[0])] * TIMES
+    assert sorted(ids(responses[0])) == held(api)
     assert len(held(api)) == 3
     assert lines_of_claims(api) == 3
 
 
 def test_a_claim_and_its_repeats_at_once(api: Api, twenty: list[int]) -> None:
     turns = iter([False, True, True, True])
-    replies = at_once(lambda: take(api, again=next(turns)))
-    assert [ids(reply) for reply in replies] == [ids(replies[0])] * TIMES
-    assert sorted(ids(replies[0])) == held(api)
+    responses = at_once(lambda: take(api, again=next(turns)))
+    assert [ids(response) for response in responses] == [ids(responses[0])] * TIMES
+    assert sorted(ids(responses[0])) == held(api)
     assert lines_of_claims(api) == 3
 
 
 def test_one_key_for_several_claims_at_once(api: Api, twenty: list[int]) -> None:
     """Without `again` they are different claims: no task goes to two of them."""
-    replies = at_once(lambda: take(api))
-    taken = [each for reply in replies for each in ids(reply)]
+    responses = at_once(lambda: take(api))
+    taken = [each for response in responses for each in ids(response)]
     assert sorted(taken) == held(api)
     assert lines_of_claims(api) == len(taken)
 
 
 def test_a_first_sending_that_comes_after_its_repeat(api: Api, twenty: list[int]) -> None:
-    """Nobody waits for its answer any more, so it must not take tasks of its own."""
+    """Nobody waits for its response any more, so it must not take tasks of its own."""
     repeat = take(api, again=True)
     assert ids(take(api)) == ids(repeat)
     assert sorted(ids(repeat)) == held(api)
@@ -303,28 +303,28 @@ def test_a_repeat_while_nothing_is_there(api: Api) -> None:
 def test_creates_several_times_at_once(api: Api) -> None:
     api.register("job")
     body = {"type": "job", "params": {"n": 1}}
-    replies = at_once(lambda: api.post("/tasks", body))
-    assert sorted(reply.status for reply in replies) == [200] * (TIMES - 1) + [201]
-    assert len({reply.data["id"] for reply in replies}) == 1
-    assert len(api.history(replies[0].data["id"])) == 1
+    responses = at_once(lambda: api.post("/tasks", body))
+    assert sorted(response.status for response in responses) == [200] * (TIMES - 1) + [201]
+    assert len({response.data["id"] for response in responses}) == 1
+    assert len(api.history(responses[0].data["id"])) == 1
 
 
 def test_types_and_workers_several_times_at_once(api: Api) -> None:
     body = {"name": "job", "version": "1", "param_schema": True}
-    replies = at_once(lambda: api.post("/task-types/register", body))
-    assert {reply.status for reply in replies} <= {200, 201}
-    assert len({reply.data["id"] for reply in replies}) == 1
-    replies = at_once(lambda: api.post("/workers/register", {"worker_id": "w9", "host": "h"}))
-    assert [reply.status for reply in replies] == [200] * TIMES
-    replies = at_once(lambda: api.post("/workers/w9/heartbeat"))
-    assert [reply.status for reply in replies] == [200] * TIMES
-    replies = at_once(lambda: api.post("/workers/w9/deregister"))
-    assert [reply.status for reply in replies] == [200] * TIMES
+    responses = at_once(lambda: api.post("/task-types/register", body))
+    assert {response.status for response in responses} <= {200, 201}
+    assert len({response.data["id"] for response in responses}) == 1
+    responses = at_once(lambda: api.post("/workers/register", {"worker_id": "w9", "host": "h"}))
+    assert [response.status for response in responses] == [200] * TIMES
+    responses = at_once(lambda: api.post("/workers/w9/heartbeat"))
+    assert [response.status for response in responses] == [200] * TIMES
+    responses = at_once(lambda: api.post("/workers/w9/deregister"))
+    assert [response.status for response in responses] == [200] * TIMES
 
 
 def test_leaving_several_times_at_once(api: Api, twenty: list[int]) -> None:
     taken = [task["id"] for task in api.claim("w1", limit=10)]
-    replies = at_once(lambda: api.post("/workers/w1/deregister"))
-    assert sum(reply.data["released"] for reply in replies) == 10
+    responses = at_once(lambda: api.post("/workers/w1/deregister"))
+    assert sum(response.data["released"] for response in responses) == 10
     assert held(api) == []
     assert [len(api.history(each)) for each in taken] == [3] * 10

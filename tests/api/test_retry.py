@@ -18,10 +18,10 @@ def failed(api: Api, **options: Any) -> int:
 
 def test_a_failed_task(api: Api) -> None:
     task_id = failed(api)
-    reply = api.post(f"/tasks/{task_id}/retry")
-    assert reply.status == 200
-    assert reply.data["id"] == task_id
-    assert reply.data["status"] == "pending"
+    response = api.post(f"/tasks/{task_id}/retry")
+    assert response.status == 200
+    assert response.data["id"] == task_id
+    assert response.data["status"] == "pending"
     shown = api.task(task_id)
     assert shown["status"] == "pending"
     assert shown["completed_at"] is None
@@ -94,9 +94,9 @@ def test_a_task_that_cannot_be_retried(api: Api, status: str) -> None:
     if status == "completed":
         api.post(f"/tasks/{task['id']}/complete")
     with api.unchanged():
-        reply = api.post(f"/tasks/{task['id']}/retry")
-    assert reply.code == "conflict"
-    assert status in reply.error
+        response = api.post(f"/tasks/{task['id']}/retry")
+    assert response.code == "conflict"
+    assert status in response.error
 
 
 def test_a_second_time(api: Api) -> None:
@@ -108,7 +108,7 @@ def test_a_second_time(api: Api) -> None:
     assert second.data == first.data
 
 
-def test_the_trail(api: Api) -> None:
+def test_the_history(api: Api) -> None:
     task_id = failed(api)
     api.post(f"/tasks/{task_id}/retry")
     assert [line["status"] for line in api.history(task_id)][-2:] == ["failed", "pending"]

@@ -1,6 +1,6 @@
 """The rules for every endpoint: form, headers, methods, addresses, bodies.
 
-The form of each answer is checked by the caller for every call of every test.
+The form of each response is checked by the caller for every call of every test.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ each_route = pytest.mark.parametrize("route", NATIVE, ids=template)
 
 
 @each_route
-def test_every_answer_has_the_form(api: Api, route: Any) -> None:
+def test_every_response_has_the_form(api: Api, route: Any) -> None:
     method, path = address_of(route)
-    reply = api.call(method, path, None if method == "GET" else {})
-    assert reply.status in (200, 201, 400, 404)
+    response = api.call(method, path, None if method == "GET" else {})
+    assert response.status in (200, 201, 400, 404)
 
 
 def test_the_timestamp_is_now(api: Api) -> None:
-    for reply in (api.get("/task-types"), api.get("/nothing")):
-        assert abs(reply.json["timestamp"] - time.time()) < 300
+    for response in (api.get("/task-types"), api.get("/nothing")):
+        assert abs(response.json["timestamp"] - time.time()) < 300
 
 
 @each_route
@@ -95,9 +95,9 @@ def test_a_tasks_life_below_v1(api: Api) -> None:
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_unknown_addresses(api: Api, method: str, path: str) -> None:
     with api.unchanged():
-        reply = api.call(method, path, None if method == "GET" else {})
-    assert reply.status == 404
-    assert reply.code == "not_found"
+        response = api.call(method, path, None if method == "GET" else {})
+    assert response.status == 404
+    assert response.code == "not_found"
 
 
 NO_IDS = [
@@ -110,11 +110,11 @@ NO_IDS = [
 def test_a_task_id_is_a_positive_integer(api: Api, task_id: str) -> None:
     api.claimed()
     with api.unchanged():
-        replies = [api.call(method, f"/tasks/{task_id}") for method in ("GET", "DELETE")]
-        replies.append(api.get(f"/tasks/{task_id}/history"))
+        responses = [api.call(method, f"/tasks/{task_id}") for method in ("GET", "DELETE")]
+        responses.append(api.get(f"/tasks/{task_id}/history"))
         for call in ("complete", "fail", "heartbeat", "progress", "release", "cancel", "delete"):
-            replies.append(api.post(f"/tasks/{task_id}/{call}", {}))
-    assert {reply.code for reply in replies} == {"not_found"}
+            responses.append(api.post(f"/tasks/{task_id}/{call}", {}))
+    assert {response.code for response in responses} == {"not_found"}
 
 
 def wrong_methods() -> list[tuple[str, str]]:
@@ -131,12 +131,12 @@ def wrong_methods() -> list[tuple[str, str]]:
 def test_methods(api: Api, method: str, path: str) -> None:
     known = {route.method for route in NATIVE if route.match(path) is not None}
     with api.unchanged():
-        reply = api.call(method, path, {})
-    assert reply.status == 405
-    assert set(reply.headers["Allow"].replace(" ", "").split(",")) >= known
+        response = api.call(method, path, {})
+    assert response.status == 405
+    assert set(response.headers["Allow"].replace(" ", "").split(",")) >= known
     if method != "HEAD":
-        assert reply.code == "method_not_allowed"
-        assert all(each in reply.error for each in known)
+        assert response.code == "method_not_allowed"
+        assert all(each in response.error for each in known)
 
 
 @pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "FOO"])
@@ -173,9 +173,9 @@ def test_the_content_type_does_not_matter(
     monkeypatch.setattr(api.site.settings, "require_auth", False)
     body = {"name": "größe", "version": "1", "param_schema": {}}
     raw = json.dumps(body, ensure_ascii=False).encode()
-    reply = api.call("POST", "/task-types/register", raw=raw, headers=headers)
-    assert reply.status == 201
-    assert reply.data["name"] == "größe"
+    response = api.call("POST", "/task-types/register", raw=raw, headers=headers)
+    assert response.status == 201
+    assert response.data["name"] == "größe"
 
 
 @pytest.mark.parametrize("raw", [b"", b"  ", b"\r\n\t", b"{}", b" {} ", b"\xef\xbb\xbf{}"])
@@ -192,7 +192,7 @@ def test_escapes_and_raw_characters_mean_the_same(api: Api) -> None:
     assert api.task(task["id"])["params"] == {"t": "é 🎉", "a/b": "A"}
 
 
-def test_answers_are_utf8(api: Api) -> None:
+def test_responses_are_utf8(api: Api) -> None:
     api.register("größe 🎉")
     assert api.get("/task-types").data["task_types"][0]["name"] == "größe 🎉"
 
@@ -234,6 +234,6 @@ def test_everything_that_changes_something_is_reachable_by_post() -> None:
 def test_addresses_outside_the_api(api: Api, method: str, path: str, status: int) -> None:
     client = create_app(api.site).test_client()
     received = client.open(path, method=method)
-    reply = Response(received.status_code, received.headers.items(), received.get_data())
-    check_form(method, reply)
-    assert reply.status == status
+    response = Response(received.status_code, received.headers.items(), received.get_data())
+    check_form(method, response)
+    assert response.status == status

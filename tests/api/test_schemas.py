@@ -60,9 +60,9 @@ def test_every_violation_is_told_with_its_path(api: Api) -> None:
         "a": {"b": [{}, {"c": 1}, {"c": "one"}]},
     }
     with api.unchanged():
-        reply = create(api, params)
-    assert reply.code == "validation_failed"
-    assert sorted(reply.paths) == [
+        response = create(api, params)
+    assert response.code == "validation_failed"
+    assert sorted(response.paths) == [
         "params.a.b[2].c",
         "params.lines[1].n",
         "params.lines[2]",
@@ -71,14 +71,14 @@ def test_every_violation_is_told_with_its_path(api: Api) -> None:
         "params.to.street",
         "params.to.zip",
     ]
-    assert "params." in reply.error
-    assert "6 more" in reply.error
+    assert "params." in response.error
+    assert "6 more" in response.error
 
 
 def test_a_missing_property_is_named(api: Api) -> None:
     api.register("job", ORDER)
-    reply = create(api, {"to": {"city": "Köln"}})
-    messages = {each["path"]: each["message"] for each in reply.json["details"]}
+    response = create(api, {"to": {"city": "Köln"}})
+    messages = {each["path"]: each["message"] for each in response.json["details"]}
     assert set(messages) == {"params", "params.to"}
     assert "'lines'" in messages["params"]
     assert "'zip'" in messages["params.to"]
@@ -86,9 +86,9 @@ def test_a_missing_property_is_named(api: Api) -> None:
 
 def test_very_many_violations_are_told_in_part(api: Api) -> None:
     api.register("job", {"properties": {"n": {"items": {"type": "integer"}}}})
-    reply = create(api, {"n": ["x"] * 5000})
-    assert reply.code == "validation_failed"
-    assert 10 <= len(reply.paths) < 5000
+    response = create(api, {"n": ["x"] * 5000})
+    assert response.code == "validation_failed"
+    assert 10 <= len(response.paths) < 5000
 
 
 @pytest.mark.parametrize("param_schema", [True, {}, {"type": "object"}, "true", "{}", []])
@@ -201,9 +201,9 @@ def test_keywords(api: Api, keyword: str) -> None:
     assert register(api, {"properties": {"v": param_schema}}).status == 201
     assert create(api, {"v": good}).status == 201
     with api.unchanged():
-        reply = create(api, {"v": bad})
-    assert reply.code == "validation_failed"
-    assert all(path.startswith("params.v") for path in reply.paths)
+        response = create(api, {"v": bad})
+    assert response.code == "validation_failed"
+    assert all(path.startswith("params.v") for path in response.paths)
 
 
 UPPER = {"pattern": r"^\p{Lu}+$", "multipleOf": 0.1}
@@ -231,8 +231,8 @@ NAMED: dict[str, tuple[Any, Any, Any]] = {
 @pytest.mark.parametrize("place", NAMED)
 def test_the_drafts_name_changes_nothing(api: Api, place: str) -> None:
     param_schema, good, bad = NAMED[place]
-    reply = register(api, param_schema)
-    if reply.code == "validation_failed":  # a name for a part alone may be refused
+    response = register(api, param_schema)
+    if response.code == "validation_failed":  # a name for a part alone may be refused
         assert place.startswith("inside")
         return
     assert create(api, good).status == 201
@@ -313,15 +313,15 @@ REFUSED: dict[str, tuple[Any, str]] = {
 def test_refused_schemas(api: Api, name: str) -> None:
     param_schema, path = REFUSED[name]
     with api.unchanged():
-        reply = register(api, param_schema)
-    assert reply.code == "validation_failed"
-    assert path in reply.paths
+        response = register(api, param_schema)
+    assert response.code == "validation_failed"
+    assert path in response.paths
 
 
 def test_all_errors_of_a_schema_are_told(api: Api) -> None:
-    reply = register(api, {"type": "text", "minLength": -1, "properties": {"a": {"type": 1}}})
+    response = register(api, {"type": "text", "minLength": -1, "properties": {"a": {"type": 1}}})
     expected = ["param_schema.minLength", "param_schema.properties.a.type", "param_schema.type"]
-    assert sorted(set(reply.paths)) == expected
+    assert sorted(set(response.paths)) == expected
 
 
 # Each of these takes 2 to the power of the text's length.
@@ -343,9 +343,9 @@ def test_a_runaway_pattern_is_given_up(api: Api, name: str) -> None:
     param_schema, params = RUNAWAYS[name]
     assert register(api, param_schema).status == 201
     with api.unchanged():
-        reply = create(api, params)
-    assert reply.code == "validation_failed"
-    assert reply.paths
+        response = create(api, params)
+    assert response.code == "validation_failed"
+    assert response.paths
 
 
 # These use up all the time that a call has for checking, and no database.
@@ -357,36 +357,36 @@ def test_runaway_patterns_on_many_strings_are_given_up(api: Api) -> None:
     """That this test ends is the point of it."""
     register(api, {"properties": {"a": {"contains": {"pattern": "^(a|a)*$"}}}})
     with api.unchanged():
-        reply = create(api, {"a": ["a" * 50 + "b"] * 2000})
-    assert reply.code == "validation_failed"
+        response = create(api, {"a": ["a" * 50 + "b"] * 2000})
+    assert response.code == "validation_failed"
 
 
 @once
 def test_a_refusal_names_the_keyword_and_what_to_do(api: Api) -> None:
     register(api, {"properties": {"a": {"contains": {"pattern": "^(a|a)*$"}}}})
-    reply = create(api, {"a": ["a" * 50 + "b"]})
-    assert reply.paths == ["params.a[0]"]
-    assert "checking pattern took too long: send a shorter text, or simplify" in reply.error
+    response = create(api, {"a": ["a" * 50 + "b"]})
+    assert response.paths == ["params.a[0]"]
+    assert "checking pattern took too long: send a shorter text, or simplify" in response.error
 
 
 @once
 def test_long_values_and_names_are_cut_in_messages(api: Api) -> None:
     register(api, {"additionalProperties": {"enum": ["y" * 200_000]}})
-    reply = create(api, {"n" * 50_000: "x" * 100_000, "short": "x" * 50_000})
-    assert reply.code == "validation_failed"
-    assert len(reply.paths) == 2
-    assert "params.short" in reply.paths
-    assert all(len(each["message"]) < 300 for each in reply.json["details"])
-    assert all(len(path) < 300 for path in reply.paths)
+    response = create(api, {"n" * 50_000: "x" * 100_000, "short": "x" * 50_000})
+    assert response.code == "validation_failed"
+    assert len(response.paths) == 2
+    assert "params.short" in response.paths
+    assert all(len(each["message"]) < 300 for each in response.json["details"])
+    assert all(len(path) < 300 for path in response.paths)
 
 
 @once
 def test_a_batch_tells_a_bounded_number_of_violations(api: Api) -> None:
     register(api, {"properties": {"a": {"items": False}}})
-    reply = api.post("/tasks", {"tasks": [{"type": "job", "params": {"a": [1] * 150}}] * 1000})
-    assert reply.code == "validation_failed"
-    assert 100 <= len(reply.paths) <= 1000
-    assert len(json.dumps(reply.json)) < 400_000
+    response = api.post("/tasks", {"tasks": [{"type": "job", "params": {"a": [1] * 150}}] * 1000})
+    assert response.code == "validation_failed"
+    assert 100 <= len(response.paths) <= 1000
+    assert len(json.dumps(response.json)) < 400_000
 
 
 @once
@@ -394,8 +394,8 @@ def test_violations_of_a_batch_of_two_types_come_in_order(api: Api) -> None:
     api.register("number", {"required": ["n"]})
     api.register("text", {"required": ["t"]})
     tasks = [{"type": kind, "params": {}} for kind in ("number", "text", "number", "text")]
-    reply = api.post("/tasks", {"tasks": tasks})
-    assert reply.paths == [f"tasks[{position}].params" for position in range(4)]
+    response = api.post("/tasks", {"tasks": tasks})
+    assert response.paths == [f"tasks[{position}].params" for position in range(4)]
 
 
 @once
@@ -404,8 +404,8 @@ def test_runaway_patterns_in_a_batch_are_given_up(api: Api) -> None:
     register(api, {"properties": {"a": {"pattern": "^(a|a)*$"}}})
     task = {"type": "job", "params": {"a": "a" * 50 + "b"}}
     with api.unchanged():
-        reply = api.post("/tasks", {"tasks": [task] * 1000})
-    assert reply.code == "validation_failed"
+        response = api.post("/tasks", {"tasks": [task] * 1000})
+    assert response.code == "validation_failed"
 
 
 ENDLESS: dict[str, Any] = {
@@ -434,10 +434,10 @@ ENDLESS: dict[str, Any] = {
 @pytest.mark.parametrize("name", ENDLESS)
 def test_a_schema_without_end_is_given_up(api: Api, name: str) -> None:
     """Refused when it is registered, or else when it is used."""
-    reply = register(api, ENDLESS[name])
-    if reply.status == 201:
-        reply = create(api, {"a": 1})
-    assert reply.code == "validation_failed"
+    response = register(api, ENDLESS[name])
+    if response.status == 201:
+        response = create(api, {"a": 1})
+    assert response.code == "validation_failed"
 
 
 def test_a_schema_may_follow_its_params_down(api: Api) -> None:

@@ -17,9 +17,9 @@ def claimed(api: Api, count: int, worker_id: str = "w1") -> list[int]:
 
 
 def settle(api: Api, outcomes: list[Any], **body: Any) -> Any:
-    reply = api.post("/tasks/settle", {"worker_id": "w1", "outcomes": outcomes, **body})
-    assert reply.status == 200, reply
-    return reply.data["settled"]
+    response = api.post("/tasks/settle", {"worker_id": "w1", "outcomes": outcomes, **body})
+    assert response.status == 200, response
+    return response.data["settled"]
 
 
 def test_each_in_its_own_way(api: Api) -> None:
@@ -46,7 +46,7 @@ def test_each_in_its_own_way(api: Api) -> None:
     assert tasks[4]["error_traceback"] == "at x"
 
 
-def test_answers_in_the_order_sent(api: Api) -> None:
+def test_responses_in_the_order_sent(api: Api) -> None:
     ids = claimed(api, 10)
     mixed = [ids[each] for each in (7, 2, 9, 0, 5, 1, 8, 3, 6, 4)]
     assert [each["id"] for each in settle(api, [{"id": each} for each in mixed])] == mixed
@@ -62,23 +62,23 @@ def test_a_hundred_at_once(api: Api) -> None:
 def test_more_than_a_hundred(api: Api) -> None:
     ids = claimed(api, 2)
     with api.unchanged():
-        reply = api.post("/tasks/settle", {"outcomes": [{"id": ids[0]}] * 101})
-    assert reply.code == "validation_failed"
-    assert reply.paths == ["outcomes"]
+        response = api.post("/tasks/settle", {"outcomes": [{"id": ids[0]}] * 101})
+    assert response.code == "validation_failed"
+    assert response.paths == ["outcomes"]
 
 
 def test_none_at_all(api: Api) -> None:
-    reply = api.post("/tasks/settle", {"worker_id": "w1", "outcomes": []})
-    assert reply.status == 200
-    assert reply.data == {"settled": []}
+    response = api.post("/tasks/settle", {"worker_id": "w1", "outcomes": []})
+    assert response.status == 200
+    assert response.data == {"settled": []}
 
 
 def test_none_at_all_with_a_claim(api: Api) -> None:
     api.register("job")
     task = api.create("job")
-    reply = api.post("/tasks/settle", {"worker_id": "w1", "outcomes": [], "claim": {"limit": 5}})
-    assert reply.data["settled"] == []
-    assert [each["id"] for each in reply.data["tasks"]] == [task["id"]]
+    response = api.post("/tasks/settle", {"worker_id": "w1", "outcomes": [], "claim": {"limit": 5}})
+    assert response.data["settled"] == []
+    assert [each["id"] for each in response.data["tasks"]] == [task["id"]]
 
 
 def test_a_refused_one_does_not_spoil_the_rest(api: Api) -> None:
@@ -154,9 +154,11 @@ def test_one_bad_outcome_settles_nothing(api: Api, name: str) -> None:
     outcome, paths = BAD[name]
     ids = claimed(api, 2)
     with api.unchanged():
-        reply = api.post("/tasks/settle", {"outcomes": [{"id": ids[0]}, outcome, {"id": ids[1]}]})
-    assert reply.code == "validation_failed"
-    assert sorted(reply.paths) == paths
+        response = api.post(
+            "/tasks/settle", {"outcomes": [{"id": ids[0]}, outcome, {"id": ids[1]}]}
+        )
+    assert response.code == "validation_failed"
+    assert sorted(response.paths) == paths
 
 
 def test_a_result_too_large_settles_nothing(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,9 +166,9 @@ def test_a_result_too_large_settles_nothing(api: Api, monkeypatch: pytest.Monkey
     ids = claimed(api, 2)
     outcomes = [{"id": ids[0]}, {"id": ids[1], "result": "x" * 200}]
     with api.unchanged():
-        reply = api.post("/tasks/settle", {"outcomes": outcomes})
-    assert reply.code == "too_large"
-    assert "outcomes[1]" in reply.error
+        response = api.post("/tasks/settle", {"outcomes": outcomes})
+    assert response.code == "too_large"
+    assert "outcomes[1]" in response.error
 
 
 def test_large_results_travel_together(api: Api) -> None:
@@ -180,8 +182,8 @@ def test_large_results_travel_together(api: Api) -> None:
 def test_unknown_fields_are_named_with_their_place(api: Api) -> None:
     ids = claimed(api, 1)
     body = {"outcomes": [{"id": ids[0], "sucess": False}], "worker": "w1"}
-    reply = api.post("/tasks/settle", body)
-    assert sorted(reply.warnings) == [
+    response = api.post("/tasks/settle", body)
+    assert sorted(response.warnings) == [
         "unknown field 'outcomes[0].sucess' was ignored",
         "unknown field 'worker' was ignored",
     ]

@@ -19,17 +19,17 @@ each_route = pytest.mark.parametrize("route", DIALECT, ids=template)
 
 def create(api: Api, queue: str = "mail", payload: Any = None, **options: Any) -> str:
     body = {"queue_name": queue, "payload": payload or {"to": "a"}, **options}
-    reply = api.post("/v1/jobs", body)
-    assert reply.status == 201, reply
-    assert reply.json["created"] is True
-    return str(reply.json["id"])
+    response = api.post("/v1/jobs", body)
+    assert response.status == 201, response
+    assert response.json["created"] is True
+    return str(response.json["id"])
 
 
 def claim(api: Api, queue: str = "mail", worker_id: str = "w1", **options: Any) -> Any:
     body = {"queue_name": queue, "worker_id": worker_id, **options}
-    reply = api.post("/v1/jobs/claim", body)
-    assert reply.status == 200, reply
-    return reply.json["jobs"]
+    response = api.post("/v1/jobs/claim", body)
+    assert response.status == 200, response
+    return response.json["jobs"]
 
 
 def held(api: Api, **options: Any) -> dict[str, Any]:
@@ -45,9 +45,9 @@ def end(api: Api, hold: dict[str, Any], how: str, **more: Any) -> Any:
 
 
 def job(api: Api, job_id: str) -> Any:
-    reply = api.get(f"/v1/jobs/{job_id}")
-    assert reply.status == 200, reply
-    return reply.json
+    response = api.get(f"/v1/jobs/{job_id}")
+    assert response.status == 200, response
+    return response.json
 
 
 class TestCreate:
@@ -61,9 +61,9 @@ class TestCreate:
         schema = {"type": "object", "required": ["to"]}
         api.register("mail", schema, max_attempts=9)
         assert job(api, create(api))["max_retries"] == 8
-        reply = api.post("/v1/jobs", {"queue_name": "mail", "payload": {"no": 1}})
-        assert (reply.status, reply.code) == (400, "VALIDATION_FAILED")
-        assert reply.json["details"]
+        response = api.post("/v1/jobs", {"queue_name": "mail", "payload": {"no": 1}})
+        assert (response.status, response.code) == (400, "VALIDATION_FAILED")
+        assert response.json["details"]
 
     def test_everything_told_is_kept(self, api: Api) -> None:
         options = {
@@ -92,8 +92,8 @@ class TestCreate:
     def test_an_idempotency_key(self, api: Api, key: str) -> None:
         job_id = create(api, payload={"n": 1}, idempotency_key=key)
         body = {"queue_name": "mail", "payload": {"n": 2}, "idempotency_key": key}
-        reply = api.post("/v1/jobs", body)
-        assert (reply.status, reply.json) == (200, {"id": job_id, "created": False})
+        response = api.post("/v1/jobs", body)
+        assert (response.status, response.json) == (200, {"id": job_id, "created": False})
         fits = len(key) <= 191 and key.strip() == key and "\n" not in key
         expected = key if fits else hashlib.sha256(key.encode()).hexdigest()
         assert job(api, job_id)["idempotency_key"] == expected
@@ -106,22 +106,22 @@ class TestCreate:
     def test_what_it_cannot_do_is_refused(self, api: Api, field: str) -> None:
         body = {"queue_name": "mail", "payload": {}, field: "2096-01-01T00:00:00Z"}
         with api.unchanged():
-            reply = api.post("/v1/jobs", body)
-        assert (reply.status, reply.code) == (400, "VALIDATION_FAILED")
-        assert reply.paths == [field]
+            response = api.post("/v1/jobs", body)
+        assert (response.status, response.code) == (400, "VALIDATION_FAILED")
+        assert response.paths == [field]
         assert api.post("/v1/jobs", {**body, field: None}).status == 201
 
     def test_unknown_fields_are_named(self, api: Api) -> None:
-        reply = api.post("/v1/jobs", {"queue_name": "mail", "payload": [], "prioritty": 1})
-        assert reply.status == 201
-        assert "prioritty" in reply.warnings[0]
+        response = api.post("/v1/jobs", {"queue_name": "mail", "payload": [], "prioritty": 1})
+        assert response.status == 201
+        assert "prioritty" in response.warnings[0]
 
 
 class TestCreateMany:
     def bulk(self, api: Api, jobs: list[Any], **defaults: Any) -> Any:
-        reply = api.post("/v1/jobs/bulk", {"queue_name": "mail", "jobs": jobs, **defaults})
-        assert reply.status == 200, reply
-        told = reply.json
+        response = api.post("/v1/jobs/bulk", {"queue_name": "mail", "jobs": jobs, **defaults})
+        assert response.status == 200, response
+        told = response.json
         assert told["total"] == len(jobs) == told["success_count"] + told["failure_count"]
         assert len(told["succeeded"]) == told["success_count"]
         return told
@@ -202,8 +202,8 @@ class TestClaim:
 class TestEnds:
     def test_complete(self, api: Api) -> None:
         hold = held(api)
-        reply = end(api, hold, "complete", result={"sent": True})
-        assert (reply.status, reply.json) == (200, {"success": True})
+        response = end(api, hold, "complete", result={"sent": True})
+        assert (response.status, response.json) == (200, {"success": True})
         found = job(api, hold["id"])
         assert (found["status"], found["result"]) == ("completed", {"sent": True})
         assert TIME.fullmatch(found["completed_at"])
@@ -288,22 +288,22 @@ class TestEnds:
         hold = held(api, max_retries=0)
         assert end(api, hold, "fail", error="x").status == 200
         assert job(api, hold["id"])["status"] == "deadletter"
-        reply = api.post(f"/v1/jobs/{hold['id']}/retry")
-        assert (reply.status, reply.json["status"]) == (200, "pending")
+        response = api.post(f"/v1/jobs/{hold['id']}/retry")
+        assert (response.status, response.json["status"]) == (200, "pending")
 
     def test_heartbeat(self, api: Api) -> None:
         hold = held(api)
         before = job(api, hold["id"])["lease_expires_at"]
-        reply = end(api, hold, "heartbeat", lease_duration_secs=900)
-        assert (reply.status, reply.json) == (200, {"success": True})
+        response = end(api, hold, "heartbeat", lease_duration_secs=900)
+        assert (response.status, response.json) == (200, {"success": True})
         assert seconds_between(before, job(api, hold["id"])["lease_expires_at"]) > 500
 
     def test_progress(self, api: Api) -> None:
         hold = held(api, timeout_seconds=600)
         api.post(f"/tasks/{hold['id']}/heartbeat", {"lease": 1})
         before = job(api, hold["id"])["lease_expires_at"]
-        reply = end(api, hold, "progress", progress=100 / 3, message="a third")
-        assert (reply.status, reply.json) == (200, {"success": True})
+        response = end(api, hold, "progress", progress=100 / 3, message="a third")
+        assert (response.status, response.json) == (200, {"success": True})
         shown = api.task(int(hold["id"]))
         assert shown["progress"] == pytest.approx(33.3, abs=0.1)
         assert shown["progress_message"] == "a third"
@@ -314,8 +314,12 @@ class TestEnds:
     def test_what_is_no_progress(self, api: Api, progress: Any) -> None:
         hold = held(api)
         with api.unchanged():
-            reply = end(api, hold, "progress", progress=progress)
-        assert (reply.status, reply.code, reply.paths) == (400, "VALIDATION_FAILED", ["progress"])
+            response = end(api, hold, "progress", progress=progress)
+        assert (response.status, response.code, response.paths) == (
+            400,
+            "VALIDATION_FAILED",
+            ["progress"],
+        )
 
     def test_clients_without_leases(self, api: Api) -> None:
         hold = {**held(api), "lease_id": None}
@@ -337,8 +341,8 @@ class TestLostLeases:
     def refused(self, api: Api, hold: dict[str, Any], how: str) -> None:
         more = {"progress": 1} if how == "progress" else {}
         with api.unchanged():
-            reply = end(api, hold, how, **more)
-        assert (reply.status, reply.code) == (409, "LEASE_EXPIRED")
+            response = end(api, hold, how, **more)
+        assert (response.status, response.code) == (409, "LEASE_EXPIRED")
 
     def test_claimed_by_another(self, api: Api, how: str) -> None:
         hold = held(api)
@@ -378,40 +382,40 @@ class TestWorkers:
             "metadata": [],
             "version": "1.1.0",
         }
-        reply = api.post("/v1/workers/register", body)
-        assert reply.status == 201
-        assert set(reply.json) == {
+        response = api.post("/v1/workers/register", body)
+        assert response.status == 201
+        assert set(response.json) == {
             *("id", "queue_name", "lease_duration_secs", "heartbeat_interval_secs")
         }
         for name in ("lease_duration_secs", "heartbeat_interval_secs"):
-            assert isinstance(reply.json[name], int)
-        shown = api.get(f"/workers/{reply.json['id']}").data
+            assert isinstance(response.json[name], int)
+        shown = api.get(f"/workers/{response.json['id']}").data
         assert (shown["host"], shown["version"], shown["concurrency"]) == ("web-3", "1.1.0", 5)
         assert (shown["task_types"], shown["metadata"]) == (["mail"], {})
 
     def test_register_as_an_older_sdk_does(self, api: Api) -> None:
-        reply = api.post(
+        response = api.post(
             "/v1/workers/register",
             {"queues": ["mail"], "name": "web-3", "concurrency": 5, "version": "0.9"},
         )
-        assert (reply.status, reply.json["queue_name"]) == (201, "mail")
-        assert reply.warnings == []
-        shown = api.get(f"/workers/{reply.json['id']}").data
+        assert (response.status, response.json["queue_name"]) == (201, "mail")
+        assert response.warnings == []
+        shown = api.get(f"/workers/{response.json['id']}").data
         assert (shown["host"], shown["concurrency"]) == ("web-3", 5)
         assert shown["task_types"] == ["mail"]
 
     def test_todays_names_come_first(self, api: Api) -> None:
         both = {"queue_name": "mail", "queues": ["sms"], "hostname": "h", "name": "n"}
-        reply = api.post("/v1/workers/register", both)
-        assert reply.json["queue_name"] == "mail"
-        assert api.get(f"/workers/{reply.json['id']}").data["host"] == "h"
+        response = api.post("/v1/workers/register", both)
+        assert response.json["queue_name"] == "mail"
+        assert api.get(f"/workers/{response.json['id']}").data["host"] == "h"
 
     @pytest.mark.parametrize("queues", [[], ["a", "b"]])
     def test_a_worker_is_of_one_queue(self, api: Api, queues: list[str]) -> None:
         with api.unchanged():
-            reply = api.post("/v1/workers/register", {"queues": queues})
-        assert (reply.status, reply.paths) == (400, ["queues"])
-        assert "register a worker for each" in reply.json["message"]
+            response = api.post("/v1/workers/register", {"queues": queues})
+        assert (response.status, response.paths) == (400, ["queues"])
+        assert "register a worker for each" in response.json["message"]
 
     @pytest.mark.parametrize("metadata", [{"a": 1}, [1], "text", 5])
     def test_any_metadata(self, api: Api, metadata: Any) -> None:
@@ -468,23 +472,23 @@ class TestErrors:
     @each_route
     def test_without_a_key(self, api: Api, route: Any) -> None:
         method, path = address_of(route)
-        reply = api.call(method, path, {}, headers={})
-        assert (reply.status, reply.code) == (401, "UNAUTHORIZED")
-        assert "WWW-Authenticate" in reply.headers
+        response = api.call(method, path, {}, headers={})
+        assert (response.status, response.code) == (401, "UNAUTHORIZED")
+        assert "WWW-Authenticate" in response.headers
 
     @pytest.mark.parametrize("route", [each for each in DIALECT if each.method != "GET"])
     def test_a_body_that_is_no_json(self, api: Api, route: Any) -> None:
         method, path = address_of(route)
         with api.unchanged():
-            reply = api.call(method, path, raw=b"{")
-        assert (reply.status, reply.code) == (400, "INVALID_JSON")
+            response = api.call(method, path, raw=b"{")
+        assert (response.status, response.code) == (400, "INVALID_JSON")
 
     @pytest.mark.parametrize("route", [each for each in DIALECT if "{id}" in each.template])
     def test_jobs_that_are_not_there(self, api: Api, route: Any) -> None:
         for job_id in ("999999999", "x", "0"):
             method, path = address_of(route, id=job_id)
-            reply = api.call(method, path, {"progress": 1})
-            assert (reply.status, reply.code) == (404, "NOT_FOUND")
+            response = api.call(method, path, {"progress": 1})
+            assert (response.status, response.code) == (404, "NOT_FOUND")
 
     def test_addresses_that_are_not_there(self, api: Api) -> None:
         for path in ("/v1/", "/v1/nothing", "/v1/jobs/1/nothing", "/v1/webhooks"):
@@ -492,19 +496,19 @@ class TestErrors:
         assert api.call("PUT", "/v1/jobs").code == "METHOD_NOT_ALLOWED"
 
     def test_too_large(self, api: Api) -> None:
-        reply = api.call("POST", "/v1/jobs", raw=b" " * 2_000_000)
-        assert (reply.status, reply.code) == (413, "TOO_LARGE")
+        response = api.call("POST", "/v1/jobs", raw=b" " * 2_000_000)
+        assert (response.status, response.code) == (413, "TOO_LARGE")
         hold = held(api)
-        reply = end(api, hold, "complete", result="x" * 600_000)
-        assert (reply.status, reply.code) == (413, "TOO_LARGE")
+        response = end(api, hold, "complete", result="x" * 600_000)
+        assert (response.status, response.code) == (413, "TOO_LARGE")
 
     @pytest.mark.parametrize("path", BAD)
     def test_wrong_values(self, api: Api, path: str) -> None:
         with api.unchanged():
             for body in BAD[path]:
-                reply = api.post(path, body)
-                assert (reply.status, reply.code) == (400, "VALIDATION_FAILED"), body
-                assert reply.paths
+                response = api.post(path, body)
+                assert (response.status, response.code) == (400, "VALIDATION_FAILED"), body
+                assert response.paths
 
     def test_the_database_is_away(self) -> None:
         told = refusal(DatabaseUnavailable("gone"))

@@ -47,9 +47,9 @@ def show(api: Api, name: str) -> Any:
 
 
 def switch(api: Api, name: str, action: str) -> Any:
-    reply = api.post(f"/task-types/{quote(name, safe='')}/{action}")
-    assert reply.status == 200, reply
-    return reply.data
+    response = api.post(f"/task-types/{quote(name, safe='')}/{action}")
+    assert response.status == 200, response
+    return response.data
 
 
 def body(**fields: Any) -> dict[str, Any]:
@@ -57,20 +57,20 @@ def body(**fields: Any) -> dict[str, Any]:
 
 
 def test_a_new_type(api: Api) -> None:
-    reply = api.post("/task-types/register", body(version="1.2.0"))
-    assert reply.status == 201
-    assert set(reply.data) == {"id", "name", "version", "created"}
-    assert isinstance(reply.data["id"], int)
-    assert (reply.data["name"], reply.data["version"]) == ("job", "1.2.0")
-    assert reply.data["created"] is True
+    response = api.post("/task-types/register", body(version="1.2.0"))
+    assert response.status == 201
+    assert set(response.data) == {"id", "name", "version", "created"}
+    assert isinstance(response.data["id"], int)
+    assert (response.data["name"], response.data["version"]) == ("job", "1.2.0")
+    assert response.data["created"] is True
 
 
 def test_a_known_type(api: Api) -> None:
     first = api.register("job", version="1")
-    reply = api.post("/task-types/register", body(version="2"))
-    assert reply.status == 200
+    response = api.post("/task-types/register", body(version="2"))
+    assert response.status == 200
     expected = {"id": first["id"], "name": "job", "version": "2", "updated": True}
-    assert reply.data == expected
+    assert response.data == expected
     assert show(api, "job")["version"] == "2"
 
 
@@ -138,21 +138,21 @@ def test_names_are_compared_exactly(api: Api) -> None:
 )
 def test_impossible_names(api: Api, name: str) -> None:
     with api.unchanged():
-        reply = api.post("/task-types/register", body(name=name))
-    assert reply.code == "validation_failed"
-    assert reply.paths == ["name"]
+        response = api.post("/task-types/register", body(name=name))
+    assert response.code == "validation_failed"
+    assert response.paths == ["name"]
 
 
 @pytest.mark.parametrize(("version", "fits"), [("1", True), ("v" * 50, True), ("v" * 51, False)])
 def test_versions(api: Api, version: str, fits: bool) -> None:
-    reply = api.post("/task-types/register", body(version=version))
-    assert reply.status == (201 if fits else 400)
+    response = api.post("/task-types/register", body(version=version))
+    assert response.status == (201 if fits else 400)
 
 
 def test_what_must_be_given(api: Api) -> None:
-    reply = api.post("/task-types/register", {})
-    assert reply.code == "validation_failed"
-    assert sorted(reply.paths) == ["name", "param_schema", "version"]
+    response = api.post("/task-types/register", {})
+    assert response.code == "validation_failed"
+    assert sorted(response.paths) == ["name", "param_schema", "version"]
 
 
 def test_switches(api: Api) -> None:
@@ -211,9 +211,9 @@ def test_no_types_at_all(api: Api) -> None:
 
 @pytest.mark.parametrize("value", ["yes", "TRUE?", "2", "null"])
 def test_active_only_is_true_or_false(api: Api, value: str) -> None:
-    reply = api.get("/task-types", active_only=value)
-    assert reply.code == "validation_failed"
-    assert reply.paths == ["active_only"]
+    response = api.get("/task-types", active_only=value)
+    assert response.code == "validation_failed"
+    assert response.paths == ["active_only"]
 
 
 @pytest.mark.parametrize("action", ["activate", "deactivate", "pause", "resume"])
@@ -224,13 +224,13 @@ def test_switching_an_unknown_type(api: Api, action: str) -> None:
 
 
 def test_an_unknown_type(api: Api) -> None:
-    reply = api.get("/task-types/no.such")
-    assert reply.status == 404
-    assert reply.code == "unknown_type"
-    assert "no.such" in reply.error
+    response = api.get("/task-types/no.such")
+    assert response.status == 404
+    assert response.code == "unknown_type"
+    assert "no.such" in response.error
 
 
 def test_unknown_fields_are_named(api: Api) -> None:
-    reply = api.post("/task-types/register", body(max_atempts=5))
-    assert reply.status == 201
-    assert reply.warnings == ["unknown field 'max_atempts' was ignored"]
+    response = api.post("/task-types/register", body(max_atempts=5))
+    assert response.status == 201
+    assert response.warnings == ["unknown field 'max_atempts' was ignored"]

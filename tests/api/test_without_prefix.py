@@ -26,10 +26,10 @@ def clients(api: Api) -> list[Client]:
 def call(client: Client, method: str, path: str, body: Any = None, **headers: str) -> Response:
     sent = headers or KEY
     received = client.open(path, method=method, headers=sent, data=json.dumps(body or {}))
-    reply = Response(received.status_code, received.headers.items(), received.get_data())
+    response = Response(received.status_code, received.headers.items(), received.get_data())
     if not path.startswith("/v1"):
-        check_form(method, reply)
-    return reply
+        check_form(method, response)
+    return response
 
 
 def test_a_task_lives_without_it(api: Api) -> None:
@@ -72,8 +72,8 @@ def test_unknown_posts(api: Api) -> None:
 def test_other_methods_are_for_pages(api: Api) -> None:
     for client in clients(api):
         for method, path in (("GET", "/tasks"), ("GET", "/workers/w1"), ("DELETE", "/tasks/1")):
-            reply = call(client, method, path)
-            assert (reply.status, reply.code) == (404, "not_found")
+            response = call(client, method, path)
+            assert (response.status, response.code) == (404, "not_found")
 
 
 def test_a_page_keeps_its_address(api: Api) -> None:

@@ -58,9 +58,9 @@ def test_what_is_not_there_is_not_found(api: Api) -> None:
         ("GET", "/workers/no-such", None),
         ("GET", "/workers/%20", None),
     ):
-        reply = api.call(method, path, body)
-        assert reply.status == 404
-        assert "not found" in reply.error, reply
+        response = api.call(method, path, body)
+        assert response.status == 404
+        assert "not found" in response.error, response
 
 
 def test_what_was_done_was_done_successfully(api: Api) -> None:
@@ -94,11 +94,11 @@ def test_what_was_done_was_done_successfully(api: Api) -> None:
     task_id = 0
     for path, body in calls:
         sent = json.loads(json.dumps(body).replace('"{id}"', str(task_id)))
-        reply = api.post(path.replace("{id}", str(task_id)), sent)
-        assert reply.status < 300, (path, reply)
-        assert "successfully" in reply.json["message"], (path, reply)
+        response = api.post(path.replace("{id}", str(task_id)), sent)
+        assert response.status < 300, (path, response)
+        assert "successfully" in response.json["message"], (path, response)
         if path == "/tasks" and "type" in body:
-            task_id = reply.data["id"]
+            task_id = response.data["id"]
 
 
 def test_where_there_are_no_tasks(api: Api) -> None:
@@ -177,8 +177,8 @@ def test_no_limit_of_a_column_is_told_to_who_is_far_from_it(api: Api) -> None:
         ("heartbeat", {"attempt": "x"}),
         ("release", {"attempt": 1.5}),
     ):
-        reply = api.post(f"/tasks/{task['id']}/{path}", body)
-        assert "must be a whole number, 0 or higher" in reply.error
+        response = api.post(f"/tasks/{task['id']}/{path}", body)
+        assert "must be a whole number, 0 or higher" in response.error
 
 
 def test_unknown_fields_are_named_up_to_a_number(api: Api) -> None:
@@ -194,19 +194,19 @@ def test_a_megabyte_of_unknown_fields_is_not_sent_back(api: Api) -> None:
     many = {"x" * 40 + str(number): 1 for number in range(15_000)}
     long = {"y" * 900_000: 1}
     for body in (many, long, {"claim": many}):
-        reply = api.post(f"/tasks/{task['id']}/heartbeat", body)
-        assert reply.status == 200
-        assert len(json.dumps(reply.json)) < 5000
+        response = api.post(f"/tasks/{task['id']}/heartbeat", body)
+        assert response.status == 200
+        assert len(json.dumps(response.json)) < 5000
 
 
 def test_unknown_fields_in_many_objects_are_bounded_too(api: Api) -> None:
     beats = [{"id": 1, **{f"unknown-{n}": 1 for n in range(25)}} for _ in range(100)]
-    reply = api.post("/tasks/heartbeat", {"tasks": beats})
-    assert len(reply.warnings) == 51
-    assert reply.warnings[-1] == "and 2050 more warnings"
+    response = api.post("/tasks/heartbeat", {"tasks": beats})
+    assert len(response.warnings) == 51
+    assert response.warnings[-1] == "and 2050 more warnings"
 
 
-def test_answers_end_with_a_line_break(api: Api) -> None:
+def test_responses_end_with_a_line_break(api: Api) -> None:
     for method, path in (("GET", "/health"), ("GET", "/task-types"), ("GET", "/nothing")):
         body = api.send(method, path, {"X-API-Key": "x" * 20}).raw
         assert body.endswith(b"}\n")

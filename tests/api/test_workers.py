@@ -18,15 +18,15 @@ STATS = {"done", "failed", "mean_run_seconds", "since"}
 
 
 def register(api: Api, **body: Any) -> Any:
-    reply = api.post("/workers/register", body)
-    assert reply.status == 200, reply
-    return reply.data
+    response = api.post("/workers/register", body)
+    assert response.status == 200, response
+    return response.data
 
 
 def worker(api: Api, worker_id: str = "w1") -> Any:
-    reply = api.get(f"/workers/{quote(worker_id, safe='')}")
-    assert reply.status == 200, reply
-    return reply.data
+    response = api.get(f"/workers/{quote(worker_id, safe='')}")
+    assert response.status == 200, response
+    return response.data
 
 
 def stats(api: Api, worker_id: str = "w1") -> Any:
@@ -135,11 +135,11 @@ class TestSignsOfLife:
     def test_a_heartbeat_of_its_own(self, api: Api) -> None:
         register(api, worker_id="w1", host="web-3")
         age(api, "w1", 300)
-        reply = api.post("/workers/w1/heartbeat")
-        assert reply.status == 200
-        assert reply.data == worker(api)
-        assert reply.data["host"] == "web-3"
-        assert seconds_between(reply.data["first_seen_at"], reply.data["last_seen_at"]) >= 0
+        response = api.post("/workers/w1/heartbeat")
+        assert response.status == 200
+        assert response.data == worker(api)
+        assert response.data["host"] == "web-3"
+        assert seconds_between(response.data["first_seen_at"], response.data["last_seen_at"]) >= 0
 
     def test_a_heartbeat_of_nobody(self, api: Api) -> None:
         assert api.post("/workers/new/heartbeat").status == 200
@@ -157,8 +157,8 @@ class TestDeregister:
         register(api, worker_id="w1")
         mine, others = claimed(api, 3), claimed(api, 1, "w2")
         api.post(f"/tasks/{mine[2]}/cancel")
-        reply = api.post("/workers/w1/deregister")
-        assert (reply.status, reply.data) == (200, {"id": "w1", "released": 3})
+        response = api.post("/workers/w1/deregister")
+        assert (response.status, response.data) == (200, {"id": "w1", "released": 3})
         tasks = [api.task(each) for each in mine]
         assert [each["status"] for each in tasks] == ["pending", "pending", "cancelled"]
         assert [each["attempts"] for each in tasks] == [1, 1, 1]
@@ -176,8 +176,8 @@ class TestDeregister:
     def test_twice_or_unknown(self, api: Api) -> None:
         for worker_id in ("w1", "w1", "nobody"):
             register(api, worker_id="w1")
-            reply = api.post(f"/workers/{worker_id}/deregister")
-            assert (reply.status, reply.data["released"]) == (200, 0)
+            response = api.post(f"/workers/{worker_id}/deregister")
+            assert (response.status, response.data["released"]) == (200, 0)
         assert listed(api) == ["w1"]
 
     def test_releases_nothing_where_another_process_has_the_same_name(self, api: Api) -> None:
@@ -195,8 +195,8 @@ class TestDeregister:
     def test_an_outcome_that_comes_late_is_refused(self, api: Api) -> None:
         (task_id,) = claimed(api, 1)
         api.post("/workers/w1/deregister")
-        reply = api.post(f"/tasks/{task_id}/complete", {"worker_id": "w1", "attempt": 1})
-        assert reply.code == "not_claimed"
+        response = api.post(f"/tasks/{task_id}/complete", {"worker_id": "w1", "attempt": 1})
+        assert response.code == "not_claimed"
 
 
 class TestStats:
@@ -263,9 +263,9 @@ class TestList:
         assert api.get("/workers").data == {"workers": [], "count": 0, "limit": 50, "offset": 0}
 
     def test_a_limit_that_is_too_high(self, api: Api) -> None:
-        reply = api.get("/workers", limit="500")
-        assert reply.data["limit"] == 100
-        assert "lowered" in reply.warnings[0]
+        response = api.get("/workers", limit="500")
+        assert response.data["limit"] == 100
+        assert "lowered" in response.warnings[0]
 
 
 IDS = [
@@ -300,8 +300,8 @@ def test_ids_of_any_printable_text(api: Api, worker_id: str) -> None:
 )
 def test_ids_that_are_unknown(api: Api, worker_id: str, call: str) -> None:
     register(api, worker_id="w1")
-    reply = api.get(f"/workers/{quote(worker_id, safe='')}{call}")
-    assert (reply.status, reply.code) == (404, "not_found")
+    response = api.get(f"/workers/{quote(worker_id, safe='')}{call}")
+    assert (response.status, response.code) == (404, "not_found")
 
 
 @pytest.mark.parametrize("call", ["heartbeat", "deregister"])
@@ -309,8 +309,8 @@ def test_ids_that_are_unknown(api: Api, worker_id: str, call: str) -> None:
 def test_ids_that_cannot_be(api: Api, worker_id: str, call: str) -> None:
     register(api, worker_id="w1")
     with api.unchanged():
-        reply = api.post(f"/workers/{quote(worker_id, safe='')}/{call}", {})
-    assert (reply.status, reply.code) == (404, "not_found")
+        response = api.post(f"/workers/{quote(worker_id, safe='')}/{call}", {})
+    assert (response.status, response.code) == (404, "not_found")
 
 
 class TestForgetting:

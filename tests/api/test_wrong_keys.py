@@ -125,6 +125,6 @@ def test_the_address_is_the_servers_word_alone(api: Api, clock: list[float]) -> 
     told = []
     for number in range(12):
         forged = dict.fromkeys(("X-Forwarded-For", "X-Real-IP"), f"203.0.113.{number}")
-        reply = api.call("GET", "/task-types", headers={"X-API-Key": "wrong", **forged})
-        told.append(reply.status)
+        response = api.call("GET", "/task-types", headers={"X-API-Key": "wrong", **forged})
+        told.append(response.status)
     assert told == [401] * 10 + [429] * 2

@@ -10,7 +10,7 @@ from tests.support.net import until
 from tests.support.server import Server
 
 LIMIT = 3
-CROWD_SECONDS = 120
+RUSH_SECONDS = 120
 
 
 def test_twelve_claimers_keep_to_the_limit(farm: Server, pool: ClientPool) -> None:
@@ -19,10 +19,10 @@ def test_twelve_claimers_keep_to_the_limit(farm: Server, pool: ClientPool) -> No
     free = set(create_plain(farm, 60))
     pool.start(["claim_limited"] * 12)
 
-    def is_crowded() -> bool:
+    def is_over_the_limit() -> bool:
         return running(pool, free)[0] > LIMIT
 
-    for _ in until(is_crowded, CROWD_SECONDS, "claimers of more than the limit at once"):
+    for _ in until(is_over_the_limit, RUSH_SECONDS, "claimers of more than the limit at once"):
         free |= set(create_plain(farm, 60, first=len(free)))
         time.sleep(0.5)
     pool.wait_until(

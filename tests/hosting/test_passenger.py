@@ -51,7 +51,7 @@ def test_a_task_lives_its_whole_life(hosted: Hosted) -> None:
 
 
 def test_eight_callers_at_once_get_no_error(hosted: Hosted) -> None:
-    life.serve_eight_at_once(hosted, "passenger.crowd")
+    life.serve_eight_at_once(hosted, "passenger.eight")
 
 
 def test_calls_without_the_prefix_and_with_basic(on_sqlite: Hosted) -> None:

@@ -69,7 +69,7 @@ def test_a_claim_counts_again_when_its_turn_has_come(
 
 
 def looks_of_second(patch: pytest.MonkeyPatch, kind: type[Connection]) -> list[int]:
-    """Grows with each answer that the second claim's thread gets from the database."""
+    """Grows with each response that the second claim's thread gets from the database."""
     looks: list[int] = []
     send = kind.send
 

@@ -23,7 +23,7 @@ from tests.support.queue import register
 
 
 class Wire:
-    """Counts the commands that PyMySQL sends; each is one packet and one wait for its answer."""
+    """Counts the commands that PyMySQL sends; each is one packet and one wait for its response."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.commands = 0

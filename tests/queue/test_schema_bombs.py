@@ -1,4 +1,4 @@
-"""Schemas and params made to use up time, memory or text: what they get is an answer.
+"""Schemas and params made to use up time, memory or text: what they get is a response.
 
 Each is registered and used, in a task and in a batch, in a process with 400 MB of address space.
 What would go on for ever gets one second here, so that many can be tried, and the real five once;

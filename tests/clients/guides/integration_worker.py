@@ -24,8 +24,8 @@ class Worker:
         self.session.trust_env = False
 
     def health_check(self) -> bool:
-        answer = requests.get(f"{self.api_url}/health", timeout=30).json()
-        return bool(answer["status"] == "healthy")
+        health = requests.get(f"{self.api_url}/health", timeout=30).json()
+        return bool(health["status"] == "healthy")
 
     def claim_task(self) -> Any:
         body = {"worker_id": self.worker_id, "task_types": self.task_types}
