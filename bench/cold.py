@@ -29,7 +29,7 @@ from tests.support.database import mariadb_with_tables
 from tests.support.mariadb import PASSWORD, USER, MariaDB
 from tests.support.net import HOST
 from tests.support.server import API_KEY
-from tests.support.site import INTERPRETER, Site
+from tests.support.site import INTERPRETER, InstalledSite
 
 FLOORS = Path(__file__).parent / "floors"
 SELECT_ONE = "floor: Flask + PyMySQL, SELECT 1"
@@ -118,7 +118,7 @@ def main() -> None:
             "DB_USER": USER,
             "DB_PASS": PASSWORD,
         }
-        site = Site(CGI, "", parts)
+        site = InstalledSite(CGI, "", parts)
         try:
             _write_floors(site)
             extra = _floor_config(url, database.port)
@@ -179,7 +179,7 @@ def report(times: dict[str, list[float]], server: str, rounds: int, database: Ma
             print(f"{name}: {ratio:.2f} of its floor, {verdict} the {most} that it may cost")
 
 
-def _write_floors(site: Site) -> None:
+def _write_floors(site: InstalledSite) -> None:
     """Beside the entry, with the release's packages; the front controller lets them through."""
     vendor = str(site.release / "vendor")
     for source in sorted(FLOORS.glob("*.py")):

@@ -24,7 +24,7 @@ from tests.support.apache import Apache
 from tests.support.database import mariadb_with_tables
 from tests.support.mariadb import MariaDB
 from tests.support.server import API_KEY, PROJECT
-from tests.support.site import INTERPRETER, Site
+from tests.support.site import INTERPRETER, InstalledSite
 
 TYPE = "bench.quick"
 BATCH = 1000
@@ -128,7 +128,9 @@ def main() -> None:
     database = MariaDB()
     database.start()
     try:
-        site = Site(PASSENGER, "", {"DATABASE_URL": mariadb_with_tables(database, "tm_bench")})
+        site = InstalledSite(
+            PASSENGER, "", {"DATABASE_URL": mariadb_with_tables(database, "tm_bench")}
+        )
         try:
             _measure(site, database, options)
         finally:
@@ -137,7 +139,7 @@ def main() -> None:
         database.remove()
 
 
-def _measure(site: Site, database: MariaDB, options: argparse.Namespace) -> None:
+def _measure(site: InstalledSite, database: MariaDB, options: argparse.Namespace) -> None:
     log = site.root / "access.log"
     extra = f'{site.passenger_config()}\nCustomLog {log} "%{{usec}}t %U"'
     runs: dict[str, list[Run]] = {way: [] for way in WAYS}

@@ -29,7 +29,7 @@ WORKER = ("php", str(EXAMPLES / "php" / "worker.php"), "--until-empty")
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
-class Site:
+class PhpSite:
     """A web folder with the form in it, served by PHP's own server."""
 
     def __init__(self, folder: Path, api_url: str, api_key: str) -> None:
@@ -46,7 +46,7 @@ class Site:
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}/form.php"
 
-    def __enter__(self) -> Site:
+    def __enter__(self) -> PhpSite:
         settings = ("-d", f"session.save_path={self._folder / 'sessions'}")
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -71,7 +71,7 @@ class Site:
 class Visitor:
     """Somebody with a browser without JavaScript."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: PhpSite) -> None:
         self.site = site
         self.session = requests.Session()
         self.session.trust_env = False
@@ -97,13 +97,13 @@ class Visitor:
 
 
 @pytest.fixture
-def site(queue: Queue, tmp_path: Path) -> Iterator[Site]:
-    with Site(tmp_path, queue.url, queue.key) as site:
+def site(queue: Queue, tmp_path: Path) -> Iterator[PhpSite]:
+    with PhpSite(tmp_path, queue.url, queue.key) as site:
         yield site
 
 
 @pytest.fixture
-def visitor(site: Site) -> Visitor:
+def visitor(site: PhpSite) -> Visitor:
     return Visitor(site)
 
 
@@ -150,13 +150,16 @@ def test_a_response_that_got_lost_makes_no_second_task(queue: Queue, tmp_path: P
     def first_create(proxy: HttpProxy, call: ProxiedCall) -> str:
         return "drop" if call.path.endswith("/tasks") and not proxy.faults else "pass"
 
-    with HttpProxy(queue.url, first_create) as proxy, Site(tmp_path, proxy.url, queue.key) as site:
+    with (
+        HttpProxy(queue.url, first_create) as proxy,
+        PhpSite(tmp_path, proxy.url, queue.key) as site,
+    ):
         assert "<dd>pending</dd>" in Visitor(site).add("once").text
         assert proxy.faults == ["drop"]
     assert len(tasks(queue)) == 1
 
 
-def test_a_form_from_elsewhere_is_refused(queue: Queue, site: Site) -> None:
+def test_a_form_from_elsewhere_is_refused(queue: Queue, site: PhpSite) -> None:
     visitor, other = Visitor(site), Visitor(site)
     form = {**visitor.fields(), "text": "sent by another site"}
     for wrong in ({"token": ""}, {"token": other.fields()["token"]}):
@@ -169,7 +172,7 @@ def test_a_form_from_elsewhere_is_refused(queue: Queue, site: Site) -> None:
     assert tasks(queue) == []
 
 
-def test_a_task_is_shown_to_nobody_else(site: Site) -> None:
+def test_a_task_is_shown_to_nobody_else(site: PhpSite) -> None:
     page = Visitor(site).add("mine").url
     response = Visitor(site).get("?" + page.partition("?")[2])
     assert response.status_code == 404
@@ -192,7 +195,7 @@ def test_a_queue_that_is_away_or_refuses_is_no_crash(queue: Queue, tmp_path: Pat
     away.mkdir()
     wrong.mkdir()
     nowhere = f"http://{HOST}:{free_port()}/api"
-    with Site(away, nowhere, queue.key) as site, Site(wrong, queue.url, "wrong") as refused:
+    with PhpSite(away, nowhere, queue.key) as site, PhpSite(wrong, queue.url, "wrong") as refused:
         for each, status, reason in (
             (site, 503, "no answer from"),
             (refused, 500, "The API key is not the right one"),
@@ -205,7 +208,7 @@ def test_a_queue_that_is_away_or_refuses_is_no_crash(queue: Queue, tmp_path: Pat
             assert reason in each.log()
 
 
-def test_nothing_is_left_to_warn_about(site: Site, visitor: Visitor) -> None:
+def test_nothing_is_left_to_warn_about(site: PhpSite, visitor: Visitor) -> None:
     visitor.add("some text")
     visitor.get("?task=x")
     visitor.send({})
@@ -214,7 +217,7 @@ def test_nothing_is_left_to_warn_about(site: Site, visitor: Visitor) -> None:
     assert "Fatal" not in site.log()
 
 
-def test_in_a_browser_the_result_appears_by_itself(queue: Queue, site: Site) -> None:
+def test_in_a_browser_the_result_appears_by_itself(queue: Queue, site: PhpSite) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]

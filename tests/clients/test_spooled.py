@@ -30,13 +30,13 @@ def version(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def site(spooled_server: Server) -> Iterator[Site]:
-    made = Site(spooled_server)
+def site(spooled_server: Server) -> Iterator[SpooledSite]:
+    made = SpooledSite(spooled_server)
     yield made
     made.clear()
 
 
-class Site:
+class SpooledSite:
     """The server as other programs see it."""
 
     def __init__(self, server: Server) -> None:
@@ -80,7 +80,7 @@ class Site:
             self.call("POST", f"/tasks/{task['id']}/delete")
 
 
-def test_a_producer(site: Site, version: str) -> None:
+def test_a_producer(site: SpooledSite, version: str) -> None:
     with site.run(version, "produce") as program:
         first, again, later = program.next("created")
         jobs = program.next("jobs")
@@ -108,7 +108,7 @@ def test_a_producer(site: Site, version: str) -> None:
     }
 
 
-def test_a_worker(site: Site, version: str) -> None:
+def test_a_worker(site: SpooledSite, version: str) -> None:
     with site.run(version, "work") as program:
         events = program.rest()
     done = {data["result"]["did"]: data for name, data in events if name == "job:completed"}
@@ -127,7 +127,7 @@ def test_a_worker(site: Site, version: str) -> None:
     assert events[-1][0] == "stopped"
 
 
-def test_a_lease_that_is_lost(site: Site, version: str) -> None:
+def test_a_lease_that_is_lost(site: SpooledSite, version: str) -> None:
     task_id = site.create("scene.lose")
     with site.run(version, "lose") as program:
         assert program.next("holding") == str(task_id)
@@ -143,7 +143,7 @@ def test_a_lease_that_is_lost(site: Site, version: str) -> None:
     assert (task["status"], task["claimed_by"], task["attempts"]) == ("claimed", "thief", 2)
 
 
-def test_a_lease_that_is_kept(site: Site, version: str) -> None:
+def test_a_lease_that_is_kept(site: SpooledSite, version: str) -> None:
     task_id = site.create("scene.keep")
     with site.run(version, "keep") as program:
         program.next("holding")
@@ -161,7 +161,7 @@ def test_a_lease_that_is_kept(site: Site, version: str) -> None:
     assert (task["status"], task["attempts"], task["result"]) == ("completed", 1, {"kept": True})
 
 
-def test_call_by_call(site: Site, version: str) -> None:
+def test_call_by_call(site: SpooledSite, version: str) -> None:
     task_id = site.create("scene.by_hand")
     with site.run(version, "by_hand") as program:
         registered = program.next("registered")

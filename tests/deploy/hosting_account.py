@@ -27,6 +27,7 @@ from tests.support.mariadb import USER, MariaDB
 from tests.support.net import HOST
 from tests.support.server import PROJECT
 from tests.support.site import INTERPRETER as PYTHON
+from tests.support.site import passenger_site
 
 VERSION = re.search(r'^VERSION = "(.+)"$', (PROJECT / "app" / "version.py").read_text(), re.M)[1]  # type: ignore[index]
 
@@ -121,7 +122,7 @@ class HostingAccount:
             self.web_folder = self.root / "app"
             (self.web_folder / "public").mkdir(parents=True)
             self.document_root.mkdir()
-            extra = self._panel(base)
+            extra = passenger_site(self.web_folder, base, python)
         self.web_folder.mkdir(parents=True, exist_ok=True)
         self.installer = self.web_folder / installer
         root = self.web_folder / "public" if self.is_passenger and not base else self.document_root
@@ -271,21 +272,6 @@ class HostingAccount:
                     os.kill(int(entry.name), signal.SIGKILL)
                     found += 1
         return found
-
-    def _panel(self, base: str) -> str:
-        """What a control panel writes into Apache's own configuration."""
-        lines = [
-            f"PassengerAppRoot {self.web_folder}",
-            "PassengerAppType wsgi",
-            f"PassengerPython {self.python}",
-            "PassengerStartupFile passenger_wsgi.py",
-        ]
-        if not base:
-            return "\n".join(lines)
-        public = self.web_folder / "public"
-        inside = [f"Alias {base} {public}", f"<Location {base}>", f"PassengerBaseURI {base}"]
-        outside = [f"<Directory {public}>", "Require all granted", "</Directory>"]
-        return "\n".join([*inside, *lines, "</Location>", *outside])
 
 
 def upload_bundle(account: HostingAccount, archive: Path) -> None:

@@ -12,7 +12,7 @@ from app.install.entry import CGI, PASSENGER
 from tests.support.apache import Apache
 from tests.support.database import mariadb_with_tables
 from tests.support.http_client import Response
-from tests.support.site import Site
+from tests.support.site import InstalledSite
 
 SETTINGS = {"MAX_BODY_BYTES": 4 * 1024 * 1024, "MAX_PARAMS_BYTES": 3 * 1024 * 1024}
 FOLDER = "/queue"
@@ -21,7 +21,7 @@ FOLDER = "/queue"
 class Hosted:
     """A site and the Apache that serves it."""
 
-    def __init__(self, site: Site, apache: Apache) -> None:
+    def __init__(self, site: InstalledSite, apache: Apache) -> None:
         self.site = site
         self.apache = apache
 
@@ -54,7 +54,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
 def _start(stack: contextlib.ExitStack, key: tuple[str, str, str], url: str) -> Hosted:
     server, base, _ = key
     kind = PASSENGER if server == "passenger" else CGI
-    site = Site(kind, base, {"DATABASE_URL": url, **SETTINGS})
+    site = InstalledSite(kind, base, {"DATABASE_URL": url, **SETTINGS})
     stack.callback(site.remove)
     extra = site.passenger_config() if kind == PASSENGER else ""
     apache = stack.enter_context(Apache(site.document_root, server, base, extra=extra))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.install import build as builder
 from tests.support.checkout import copy_project
-from tests.support.site import Site, compile_folder
+from tests.support.site import InstalledSite, compile_folder
 
 # Added to app/api/response.py. The pause gives a switch time to come between a request's imports.
 TELL_MARKS = """
@@ -52,7 +52,7 @@ def build(folder: Path, version: str, added: Mapping[str, str] | None = None) ->
     return builder.build(project, folder / f"{version}.zip")
 
 
-def install(site: Site, archive: Path) -> str:
+def install(site: InstalledSite, archive: Path) -> str:
     """Put the archive's release beside the others of the site, unless it is there: its name."""
     name = builder.build_of(archive)
     folder = site.home / "releases" / name

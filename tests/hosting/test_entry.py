@@ -19,7 +19,7 @@ from tests.support.apache import Apache
 from tests.support.http_client import Response
 from tests.support.net import wait_until
 from tests.support.server import API_KEY
-from tests.support.site import INTERPRETER, RELEASE, Site
+from tests.support.site import INTERPRETER, RELEASE, InstalledSite
 
 SQLITE = {"DATABASE_URL": "sqlite:///data/queue.sqlite3"}
 
@@ -47,15 +47,15 @@ FALLBACK = "FallbackResource {base}/index.cgi\nCGIPassAuth On\n"
 
 
 @pytest.fixture
-def site(base: str) -> Iterator[Site]:
+def site(base: str) -> Iterator[InstalledSite]:
     """A site of the test's own, that it may spoil."""
-    made = Site(entry.CGI, base, SQLITE)
+    made = InstalledSite(entry.CGI, base, SQLITE)
     yield made
     made.remove()
 
 
 @pytest.fixture
-def hosted(site: Site) -> Iterator[Hosted]:
+def hosted(site: InstalledSite) -> Iterator[Hosted]:
     """By mod_cgi in the root, by mod_cgid in a folder."""
     with Apache(site.document_root, "cgid" if site.base else "cgi", site.base) as apache:
         yield Hosted(site, apache)
@@ -210,7 +210,7 @@ def test_other_front_controllers_lead_to_the_same_responses(hosted: Hosted, rule
 
 def test_a_domain_that_hides_its_folder(base: str) -> None:
     """Panels map a domain to a folder by rewriting in the document root."""
-    site = Site(entry.CGI, "/sites/queue.example.net", SQLITE)
+    site = InstalledSite(entry.CGI, "/sites/queue.example.net", SQLITE)
     rules = "RewriteEngine On\nRewriteRule ^(?!sites/)(.*)$ /sites/queue.example.net/$1 [L]\n"
     (site.document_root / ".htaccess").write_text(rules, "utf-8")
     try:
@@ -234,7 +234,7 @@ def test_the_host_can_still_renew_its_certificate(hosted: Hosted) -> None:
         assert hosted.apache.request("GET", f"{address}/{name}").status == 404, name
 
 
-def test_few_things_need_be_allowed(site: Site) -> None:
+def test_few_things_need_be_allowed(site: InstalledSite) -> None:
     allowed = "FileInfo Indexes Options"
     with Apache(site.document_root, "cgi", site.base, allow_override=allowed) as apache:
         assert apache.api("GET", "/health").status == 200
@@ -246,7 +246,7 @@ def test_few_things_need_be_allowed(site: Site) -> None:
 
 
 def test_the_home_may_lie_outside_the_web() -> None:
-    site = Site(entry.CGI, FOLDER, SQLITE, home_outside=True)
+    site = InstalledSite(entry.CGI, FOLDER, SQLITE, home_outside=True)
     try:
         with Apache(site.document_root, "cgid", FOLDER) as apache:
             assert apache.api("GET", "/health").status == 200

@@ -11,7 +11,7 @@ import pytest
 from app.install.entry import PASSENGER, ask_for_restart
 from tests.hosting.conftest import Host
 from tests.support.net import wait_until
-from tests.support.site import INTERPRETER, Site
+from tests.support.site import INTERPRETER, InstalledSite
 
 # As cPanel's "Setup Python App" writes it for the startup file {startup}.
 WITH_IMP = """\
@@ -78,13 +78,13 @@ EXECUTED = (
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    site = Site(PASSENGER, "", {"DATABASE_URL": "sqlite:///data/queue.sqlite3"})
+def site() -> Iterator[InstalledSite]:
+    site = InstalledSite(PASSENGER, "", {"DATABASE_URL": "sqlite:///data/queue.sqlite3"})
     yield site
     site.remove()
 
 
-def health(site: Site, program: str, text: str) -> str:
+def health(site: InstalledSite, program: str, text: str) -> str:
     """The response of a server that takes the file ``passenger_wsgi.py`` with this text."""
     path = site.web_folder / "passenger_wsgi.py"
     before = path.read_bytes()
@@ -119,16 +119,16 @@ def stubs() -> list[str]:
         (EXECUTED, "taskmanager_wsgi.py"),
     ],
 )
-def test_the_entry_goes_on(site: Site, program: str, startup: str, stub: str) -> None:
+def test_the_entry_goes_on(site: InstalledSite, program: str, startup: str, stub: str) -> None:
     assert '"status":"healthy"' in health(site, program, stub.replace("{startup}", startup))
 
 
 @pytest.mark.parametrize("program", [IMPORTED, EXECUTED], ids=["imported", "executed"])
-def test_another_programs_file_is_run_as_it_is(site: Site, program: str) -> None:
+def test_another_programs_file_is_run_as_it_is(site: InstalledSite, program: str) -> None:
     assert "another program" in health(site, program, ANOTHER_PROGRAM)
 
 
-def test_an_installer_that_is_there_is_reached_through_the_stub(site: Site) -> None:
+def test_an_installer_that_is_there_is_reached_through_the_stub(site: InstalledSite) -> None:
     installer = site.web_folder / "deploy.py"
     installer.write_text(ANOTHER_PROGRAM.replace("another program", "the installer"), "utf-8")
     try:

@@ -29,7 +29,7 @@ from tests.support.http_client import Response
 from tests.support.mariadb import MariaDB
 from tests.support.net import wait_until
 from tests.support.server import PROJECT
-from tests.support.site import INTERPRETER, Site
+from tests.support.site import INTERPRETER, InstalledSite
 
 OLD, NEW, NEWER = "7.0.0", "7.1.0", "8.0.0"
 CLIENTS = 3
@@ -64,7 +64,9 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def hosted(request: pytest.FixtureRequest) -> Iterator[Hosted]:
     """A site of its own, whose queue the first release made and this one has upgraded."""
     server, engine = request.param.split("-")
-    site = Site(PASSENGER if server == "passenger" else CGI, "", _database(request, engine))
+    site = InstalledSite(
+        PASSENGER if server == "passenger" else CGI, "", _database(request, engine)
+    )
     try:
         if engine == "sqlite":
             url = databases.make_sqlite(

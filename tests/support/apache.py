@@ -170,7 +170,9 @@ class Apache(Startable):
         assert self._process
         if self._process.poll() is not None:
             raise RuntimeError(f"Apache ended at its start:\n{self.log()}")
-        return is_listening(self.port)
+        # Before mod_cgid's helper has its socket, Apache itself says 503.
+        is_complete = self._kind != "cgid" or any(self._folder.glob("cgid.sock*"))
+        return is_complete and is_listening(self.port)
 
     def _config(self, extra: str) -> str:
         own = OWN_MODULES[self._kind]

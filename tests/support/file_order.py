@@ -1,30 +1,44 @@
 """Which test files begin first when several processes share them.
 
-A file that takes a minute must not be begun last, when the others have nothing left to do.
+A file that takes minutes must not be begun last, when the others have nothing left to do.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import PurePath
 
-LONGEST = ("deploy", "worker_faults", "install", "faults", "hosting", "worker", "clients", "local")
-"""The folders whose files take longest. Some mostly compute, some mostly wait, so their files take
-turns.
-"""
+LONGEST_FILES = (
+    "hosting/test_upgrade.py",
+    "queue/test_schema_bombs.py",
+    "deploy/test_walk.py",
+    "worker_faults/test_outages.py",
+    "deploy/test_browser.py",
+    "faults/test_chaos.py",
+    "deploy/test_databases.py",
+    "worker/test_click_versions.py",
+    "deploy/test_upgrades.py",
+    "faults/test_lost_database.py",
+    "api/test_deadline.py",
+)
+LONGEST_FOLDERS = (
+    *("deploy", "worker_faults", "install", "faults", "hosting", "worker", "clients", "local"),
+)
+"""Some of their files mostly compute and some mostly wait, so the folders take turns."""
 
 
 def in_turns(files: Iterable[str]) -> dict[str, int]:
     """The place of each file, named from the folder of the tests on: ``deploy/test_walk.py``."""
-    by_folder: dict[str, list[str]] = defaultdict(list)
-    for name in sorted(set(files)):
-        by_folder[PurePath(name).parts[0]].append(name)
-    turns = [
-        (number, LONGEST.index(folder), name)
-        for folder in LONGEST
-        for number, name in enumerate(by_folder.pop(folder, []))
-    ]
-    rest = [name for names in by_folder.values() for name in names]
-    ordered = [*(name for _, _, name in sorted(turns)), *rest]
-    return {name: place for place, name in enumerate(ordered)}
+    names = sorted(set(files))
+    first = [name for name in LONGEST_FILES if name in names]
+    turns = []
+    for rank, folder in enumerate(LONGEST_FOLDERS):
+        inside = [name for name in names if folder_of(name) == folder and name not in first]
+        turns += [(number, rank, name) for number, name in enumerate(inside)]
+    taken = [*first, *(name for _, _, name in sorted(turns))]
+    rest = [name for name in names if name not in taken]
+    return {name: place for place, name in enumerate([*taken, *rest])}
+
+
+def folder_of(name: str) -> str:
+    return PurePath(name).parts[0]

@@ -28,7 +28,7 @@ RELEASE = "0.0.0-000000000000"
 RELEASE_FILES = ("app", "examples", "passenger_wsgi.py", "worker.py", "schema.sql")
 
 
-class Site:
+class InstalledSite:
     """One installed site. ``base`` is the address of its web folder: ``""`` or ``"/queue"``."""
 
     def __init__(
@@ -71,23 +71,7 @@ class Site:
 
     def passenger_config(self) -> str:
         """What a control panel writes into Apache's own configuration for this site."""
-        lines = [f"PassengerAppRoot {self.web_folder}", "PassengerAppType wsgi"]
-        lines.append("PassengerStartupFile passenger_wsgi.py")
-        if not self.base:
-            return "\n".join(lines)
-        public = self.web_folder / "public"
-        return "\n".join(
-            [
-                f"Alias {self.base} {public}",
-                f"<Location {self.base}>",
-                f"PassengerBaseURI {self.base}",
-                *lines,
-                "</Location>",
-                f"<Directory {public}>",
-                "Require all granted",
-                "</Directory>",
-            ]
-        )
+        return passenger_site(self.web_folder, self.base)
 
     def replace(self, name: str, text: str) -> None:
         """Replace a file below the root, as the user whom programs run as."""
@@ -187,3 +171,21 @@ def _pip() -> list[str]:
     if subprocess.run([*own, "--version"], capture_output=True, check=False).returncode == 0:
         return own
     return [sys.executable, "-m", "pip", "--python", INTERPRETER]
+
+
+def passenger_site(folder: Path, base: str, python: str = "") -> str:
+    """Apache's configuration of an application in a folder, served below ``base``, as a control
+    panel writes it; ``python`` runs it, or the server's own.
+    """
+    application = [
+        f"PassengerAppRoot {folder}",
+        "PassengerAppType wsgi",
+        *([f"PassengerPython {python}"] if python else []),
+        "PassengerStartupFile passenger_wsgi.py",
+    ]
+    if not base:
+        return "\n".join(application)
+    public = folder / "public"
+    inside = [f"Alias {base} {public}", f"<Location {base}>", f"PassengerBaseURI {base}"]
+    outside = [f"<Directory {public}>", "Require all granted", "</Directory>"]
+    return "\n".join([*inside, *application, "</Location>", *outside])
