@@ -1,1 +1,3 @@
-"""What measures speed, and compares. Every figure is a ratio or stands beside its conditions."""
+"""What measures speed, and compares: ``python -m bench``. Figures are read as ratios, and stand
+beside the conditions under which they were measured.
+"""

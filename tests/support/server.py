@@ -46,8 +46,12 @@ class Server(Startable):
         threads: int = 4,
         env: Mapping[str, str] | None = None,
         prefix: Sequence[str] = (),
+        project: Path = PROJECT,
     ) -> None:
-        """`env` is added to the server's environment, `prefix` comes before its command."""
+        """`env` is added to the server's environment, `prefix` comes before its command;
+        `project` is the checkout that it runs.
+        """
+        self._project = project
         self._folder = Path(tempfile.mkdtemp(prefix="tm-server-"))
         self._config = self._folder / "config.py"
         self._log = self._folder / "server.log"
@@ -68,7 +72,7 @@ class Server(Startable):
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*self._prefix, *self._gunicorn()],
-                cwd=PROJECT,
+                cwd=self._project,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

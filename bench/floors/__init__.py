@@ -1,0 +1,1 @@
+"""What to hold figures against: programs that do as little as can be done."""

@@ -1,0 +1,68 @@
+"""Queues to measure: a version of TaskManager under gunicorn, on a database of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.clients import Client
+from tests.support.mariadb import MariaDB
+from tests.support.server import PROJECT, Server
+
+THREADS = 8
+
+
+class Version(NamedTuple):
+    """A checkout, and what it is called in tables."""
+
+    name: str
+    folder: Path
+
+
+NOW = Version("now", PROJECT)
+
+
+class Queue:
+    """``url`` for HTTP, ``client`` with a connection that is open, ``sql`` behind its back."""
+
+    def __init__(self, version: Version, server: Server, mariadb: MariaDB, database: str) -> None:
+        self.version = version
+        self.url = server.url
+        self.client = Client(server.url)
+        self.database = database
+        self.mariadb = mariadb
+
+    def sql(self, text: str) -> str:
+        """Run statements as the administrator. Returns rows as lines, columns by tabs."""
+        return self.mariadb.client(text, self.database)
+
+    def register(self, name: str, schema: object = None) -> None:
+        body = {"name": name, "version": "1", "param_schema": schema or {}}
+        self.client.post("/task-types/register", body)
+
+
+@contextmanager
+def serving(version: Version, mariadb: MariaDB, name: str) -> Iterator[Queue]:
+    """An empty queue, until the block ends. gunicorn has a process a core and keeps connections."""
+    database = f"tm_bench_{name}_{version.name}"
+    url = mariadb.create_database(database)
+    mariadb.client((version.folder / "schema.sql").read_text("utf-8"), database)
+    config = {"DATABASE_URL": url}
+    cores = os.cpu_count() or 1
+    try:
+        with Server(config, workers=cores, threads=THREADS, project=version.folder) as server:
+            yield Queue(version, server, mariadb, database)
+    finally:
+        mariadb.client(f"DROP DATABASE {database}")
+
+
+@contextmanager
+def serving_sqlite(version: Version, folder: Path) -> Iterator[str]:
+    """The address of an empty queue on SQLite."""
+    config = {"DATABASE_URL": f"sqlite:///{folder}/{version.name}.sqlite3"}
+    cores = os.cpu_count() or 1
+    with Server(config, workers=cores, threads=THREADS, project=version.folder) as server:
+        yield server.url

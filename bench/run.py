@@ -1,0 +1,65 @@
+"""What every scenario is given: the versions to compare, a database server, and where to report."""
+
+from __future__ import annotations
+
+import random
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+
+from bench.queues import NOW, Queue, Version, serving
+from bench.report import Report
+from tests.support.mariadb import MariaDB
+
+
+class Run:
+    def __init__(
+        self, report: Report, mariadb: MariaDB, before: Version | None, quick: bool
+    ) -> None:
+        self.report = report
+        self.mariadb = mariadb
+        self.versions = [NOW, before] if before else [NOW]
+        self.is_quick = quick
+        self.rounds = 1 if quick else 3
+        self.seconds = 0.2 if quick else 2.0
+        """How long one measurement goes on."""
+
+    def sizes(self, *sizes: int) -> list[int]:
+        """The sizes of a dimension; small ones show as well that a scenario works."""
+        if self.is_quick:
+            return [min(size, 10 * (step + 1)) for step, size in enumerate(sizes)]
+        return list(sizes)
+
+    def count(self, usual: int, quick: int) -> int:
+        return quick if self.is_quick else usual
+
+    @contextmanager
+    def queues(self, name: str) -> Iterator[list[Queue]]:
+        """An empty queue of each version."""
+        with ExitStack() as stack:
+            yield [stack.enter_context(serving(each, self.mariadb, name)) for each in self.versions]
+
+    def interleaved(
+        self, cases: Mapping[str, Callable[[], float]], rounds: int = 0
+    ) -> dict[str, float]:
+        """The median of each case, each measured once a round, in a random order."""
+        found: dict[str, list[float]] = {name: [] for name in cases}
+        for _ in range(rounds or self.rounds):
+            for name in random.sample(list(cases), len(cases)):
+                found[name].append(cases[name]())
+        return {name: statistics.median(values) for name, values in found.items()}
+
+    def columns(self, *names: str) -> list[str]:
+        """Column titles: each name once a version, then the ratio to the version before."""
+        if len(self.versions) == 1:
+            return list(names)
+        return [title for name in names for title in (name, f"{name}, before", "ratio")]
+
+    def cells(self, *values: Sequence[float]) -> list[object]:
+        """The cells below ``columns``: values of one name, a version each."""
+        cells: list[object] = []
+        for each in values:
+            cells += [float(value) for value in each]
+            if len(each) > 1:
+                cells.append(each[0] / each[1] if each[1] else float("inf"))
+        return cells

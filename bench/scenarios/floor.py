@@ -1,0 +1,53 @@
+"""How much of the database's own speed is left over HTTP: the same statements by PyMySQL alone are
+the floor, in turn with the API on the same tables.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from bench import data
+from bench.clients import rate
+from bench.floors import raw_sql
+from bench.report import Table
+from bench.run import Run
+from bench.ways import WAYS
+from tests.support.mariadb import PASSWORD, USER
+from tests.support.net import HOST
+
+PENDING = 200_000
+CLIENTS = (1, 8)
+
+PAIRS = {
+    "claim + complete": ("statements alone", raw_sql.singly, 0.5),
+    "complete with claim": ("statements alone", raw_sql.singly, 0.0),
+    "batches of 50": ("statements alone, a pair a task", raw_sql.in_fifties, 0.0),
+    "batches of 50, grouped floor": ("statements alone, grouped", raw_sql.in_fifties_grouped, 0.6),
+}
+
+
+def measure(run: Run) -> None:
+    table = Table(
+        "Share of the raw-SQL floor, tasks a second",
+        ["way", "clients", "over HTTP", "floor", "share", "the floor is"],
+    )
+    with run.queues("floor") as queues:
+        queue = queues[0]
+        data.types(queue, 1, 1)
+        raw = "\t".join((HOST, str(run.mariadb.port), USER, PASSWORD, queue.database))
+        for clients in CLIENTS:
+            data.pending(queue, run.count(PENDING, 5000))
+            data.settle_down(queue)
+            for way, (floor, statements, goal) in PAIRS.items():
+                work = WAYS[way.partition(",")[0]]
+                found = run.interleaved(
+                    {
+                        "http": partial(rate, work, queue.url, clients, run.seconds),
+                        "floor": partial(rate, statements, raw, clients, run.seconds),
+                    }
+                )
+                share = found["http"] / found["floor"]
+                table.add(way, clients, found["http"], found["floor"], share, floor)
+                if goal and clients == max(CLIENTS):
+                    run.report.goal(f"{way}, {clients} clients: share", share, at_least=goal)
+    run.report.table(table)
