@@ -76,7 +76,7 @@ def _run(work: Work, url: str, name: str, seconds: float, results: Any) -> None:
 def median_ms(call: Callable[[], object], seconds: float, at_least: int = 5) -> float:
     """The median milliseconds of a call that is made again and again, after one that warms up."""
     call()
-    spent = []
+    spent: list[float] = []
     until = time.monotonic() + seconds
     while time.monotonic() < until or len(spent) < at_least:
         begun = time.perf_counter()

@@ -104,7 +104,7 @@ def number(value: float) -> str:
 
 def _markdown(table: Table) -> str:
     """Aligned, so that it reads as well in a terminal."""
-    rows = [[_text(cell) for cell in row] for row in [table.columns, *table.rows]]
+    rows = [table.columns, *([_text(cell) for cell in row] for row in table.rows)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(table.columns))]
     lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
