@@ -21,7 +21,7 @@ class Run:
         self.versions = [NOW, before] if before else [NOW]
         self.is_quick = quick
         self.rounds = 1 if quick else 3
-        self.seconds = 0.2 if quick else 2.0
+        self.seconds = 0.2 if quick else 1.5
         """How long one measurement goes on."""
 
     def sizes(self, *sizes: int) -> list[int]:

@@ -67,6 +67,8 @@ class Session:
         """Look ahead, take some, and read what was taken."""
         while True:
             head = [row[0] for row in self.packet(HEAD.format(count=count + AHEAD))]
+            if len(head) < count:
+                raise RuntimeError("there was nothing left to claim")
             start = int.from_bytes(os.urandom(1), "big") % (len(head) - count + 1)
             values = self._values(head[start : start + count])
             statements = ["START TRANSACTION", TAKE, TAKEN, SHOW, "COMMIT"]

@@ -44,7 +44,8 @@ def measure(run: Run) -> None:
                     {
                         "http": partial(rate, work, queue.url, clients, run.seconds),
                         "floor": partial(rate, statements, raw, clients, run.seconds),
-                    }
+                    },
+                    rounds=run.count(2, 1),
                 )
                 share = found["http"] / found["floor"]
                 table.add(way, clients, found["http"], found["floor"], share, floor)

@@ -11,7 +11,7 @@ from bench.run import Run
 from bench.scenarios.drain import drain as drain_by_workers
 from bench.work import NO_OP
 
-TASKS = 5000
+TASKS = 3000
 OWN = "TaskManager"
 TIMES_THE_BEST = 5
 

@@ -21,7 +21,7 @@ from tests.support.server import PROJECT
 
 TYPE = "bench.quick"
 MOST_ROUND_TRIPS = 0.05  # a task
-TASKS = 5000
+TASKS = 2000
 MILLISECONDS = 1
 
 HANDLERS = """
