@@ -32,9 +32,9 @@ class ServedSite:
 
     def post(self, path: str, body: dict[str, object]) -> None:
         """Raises RuntimeError unless it is a success."""
-        reply = self.apache.api("POST", path, body)
-        if reply.status >= 300:
-            raise RuntimeError(f"{path}: {reply!r}\n{self.apache.log()}")
+        response = self.apache.api("POST", path, body)
+        if response.status >= 300:
+            raise RuntimeError(f"{path}: {response!r}\n{self.apache.log()}")
 
 
 @contextmanager
