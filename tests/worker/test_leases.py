@@ -81,8 +81,8 @@ def test_a_rival_that_took_over_keeps_its_tasks(queue: Queue, workers: Workers) 
         taken: set[int] = set()
 
         def rival_has_both() -> bool:
-            wish = {"worker_id": "rival", "limit": 2, "lease": 1000}
-            _, answer = queue.server.call("POST", "/tasks/claim", wish)
+            claim = {"worker_id": "rival", "limit": 2, "lease": 1000}
+            _, answer = queue.server.call("POST", "/tasks/claim", claim)
             taken.update(task["id"] for task in answer["data"]["tasks"])
             return taken == set(ids)
 
@@ -98,7 +98,7 @@ def test_a_rival_that_took_over_keeps_its_tasks(queue: Queue, workers: Workers) 
         assert (task["status"], task["claimed_by"], task["attempts"]) == ("claimed", "rival", 2)
 
 
-def test_a_wish_to_cancel_reaches_the_handler(queue: Queue, workers: Workers) -> None:
+def test_a_request_to_cancel_reaches_the_handler(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(HOLD)
     queue.register("t.hold", timeout=6)
     task_id = queue.create("t.hold")
