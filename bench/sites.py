@@ -12,7 +12,7 @@ from bench.queues import NOW, Version
 from tests.support.apache import Apache
 from tests.support.mariadb import PASSWORD, USER, MariaDB
 from tests.support.net import HOST
-from tests.support.site import Site, compile_folder
+from tests.support.site import InstalledSite, compile_folder
 
 FLOORS = Path(__file__).parent / "floors"
 
@@ -20,7 +20,7 @@ FLOORS = Path(__file__).parent / "floors"
 class ServedSite:
     """A site, its Apache, and what the access log tells."""
 
-    def __init__(self, site: Site, apache: Apache, log: Path) -> None:
+    def __init__(self, site: InstalledSite, apache: Apache, log: Path) -> None:
         self.site = site
         self.apache = apache
         self._log = log
@@ -51,7 +51,7 @@ def serving_site(
         "DB_USER": USER,
         "DB_PASS": PASSWORD,
     }
-    site = Site(kind, "", settings)
+    site = InstalledSite(kind, "", settings)
     try:
         _use(site, version)
         log = site.root / "access.log"
@@ -64,7 +64,7 @@ def serving_site(
         mariadb.client(f"DROP DATABASE {database}")
 
 
-def _use(site: Site, version: Version) -> None:
+def _use(site: InstalledSite, version: Version) -> None:
     """Have the site run another checkout's program."""
     if version == NOW:
         return

@@ -206,7 +206,7 @@ class Worker(Model):
     repeated_claim: Mapped[Optional[int]] = mapped_column(BigInteger)
 
 
-class Setting(Model):
+class StoredSetting(Model):
     """What the site remembers of itself; not what people configure."""
 
     __tablename__ = "settings"
