@@ -17,8 +17,8 @@ DATABASE_URL = ""
 
 # Or the four values that the control panel shows. They are used when DATABASE_URL is empty.
 # DB_HOST may include a port or a socket: "localhost:3307", "localhost:/run/mysqld/mysqld.sock".
-# "localhost" alone means the server's socket: the one in MYSQL_UNIX_PORT, in ~/.my.cnf or /etc/my.cnf
-# under [client], or in a usual place. If no socket accepts the user, it means TCP.
+# "localhost" alone means the server's socket: the one in MYSQL_UNIX_PORT, in ~/.my.cnf or
+# /etc/my.cnf under [client], or in a usual place. If no socket accepts the user, it means TCP.
 DB_HOST = "localhost"
 DB_NAME = ""
 DB_USER = ""
@@ -44,8 +44,8 @@ CORS_ORIGINS = []
 
 # --- Leases and retries -----------------------------------------------------------------------
 
-# The lease: how long a claimed task stays with its worker if no heartbeat comes. Then another worker may
-# claim it. A task type or a task may set its own, as "timeout".
+# The lease: how long a claimed task stays with its worker if no heartbeat comes. Then another
+# worker may claim it. A task type or a task may set its own, as "timeout".
 TASK_CLAIM_TIMEOUT = 300
 
 # How many attempts a task gets before it fails for good, unless its type or the task sets its own.
@@ -76,7 +76,7 @@ MAX_RESULT_BYTES = 524288
 # Keep it below the time after which the host ends a request.
 CALL_DEADLINE = 20
 
-# A prefix for the name of each table, for a database in which another program already has tables named
-# tasks, workers or settings. "tm_" makes them tm_tasks and so on. Set it before the tables are made.
-# For MySQL and MariaDB only.
+# A prefix for the name of each table, for a database in which another program already has tables
+# named tasks, workers or settings. "tm_" makes them tm_tasks and so on. Set it before the tables
+# are made. For MySQL and MariaDB only.
 TABLE_PREFIX = ""
