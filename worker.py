@@ -508,7 +508,7 @@ class Worker(Options):
         is released. May be called by any thread and by a signal handler.
         """
         self._shutdown.request(reason)
-        self._slots.wake()
+        self._slots.interrupt()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Waits for the end of a started worker; whether it has ended. Raises what `run` does."""
@@ -1135,19 +1135,19 @@ def _read_response(response: requests.Response) -> dict[str, Any]:
     header = response.headers.get("Retry-After", "")
     retry_after = min(float(header), LONGEST_RETRY_AFTER) if header.isdecimal() else 0.0
     try:
-        answer = response.json()
+        body = response.json()
     except (ValueError, RecursionError):
-        answer = None
-    if not isinstance(answer, dict) or (status < 400 and answer.get("success") is not True):
+        body = None
+    if not isinstance(body, dict) or (status < 400 and body.get("success") is not True):
         message = f"{url} answered HTTP {status} with something that is not TaskManager's JSON"
         raise ApiError(status, "not_json", message, retry_after=retry_after)
     if status >= 400:
-        message = str(answer.get("error") or f"{url} answered HTTP {status}")
-        code = str(answer.get("code") or "unknown")
-        details = answer.get("details")
+        message = str(body.get("error") or f"{url} answered HTTP {status}")
+        code = str(body.get("code") or "unknown")
+        details = body.get("details")
         details = details if isinstance(details, list) else ()
         raise ApiError(status, code, message, details, retry_after)
-    return answer
+    return body
 
 
 def _is_broken(error: requests.RequestException) -> bool:
@@ -2265,7 +2265,7 @@ class SlotPool:
                     yield claim, outcome
                 ended = self._ended.get_nowait()
 
-    def wake(self) -> None:
+    def interrupt(self) -> None:
         """Ends a wait in `ended`. May be called by any thread and by a signal handler."""
         self._ended.put(None)
 

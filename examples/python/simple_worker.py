@@ -130,14 +130,14 @@ class Api:
             )
         except requests.RequestException as reason:
             raise Trouble(f"no answer from {self._url}: {reason}") from reason
-        answer = parsed(response)
-        if answer is None:
+        parsed = parse(response)
+        if parsed is None:
             raise Trouble(f"{self._url} answered HTTP {response.status_code}, not as TaskManager")
-        if answer["success"]:
-            return answer.get("data") or {}
+        if parsed["success"]:
+            return parsed.get("data") or {}
         if response.status_code >= 500 or response.status_code == 429:
-            raise Trouble(f"HTTP {response.status_code}: {answer['error']}")
-        raise Refused(response.status_code, answer["code"], answer["error"])
+            raise Trouble(f"HTTP {response.status_code}: {parsed['error']}")
+        raise Refused(response.status_code, parsed["code"], parsed["error"])
 
 
 def to_json(body: Json) -> bytes:
@@ -145,13 +145,13 @@ def to_json(body: Json) -> bytes:
     return json.dumps(body, allow_nan=False).encode()
 
 
-def parsed(response: requests.Response) -> Json | None:
+def parse(response: requests.Response) -> Json | None:
     """TaskManager's answer, or None for anything else, such as a proxy's page in HTML."""
     try:
-        answer = response.json()
+        found = response.json()
     except ValueError:
         return None
-    return answer if isinstance(answer, dict) and "success" in answer else None
+    return found if isinstance(found, dict) and "success" in found else None
 
 
 # --- A claimed task ------------------------------------------------------------------------------
@@ -191,14 +191,14 @@ class Job:
         while not self.lost and not self._done.wait(min(1.0, self._heartbeat_interval)):
             if self._update or time.monotonic() - sent_at >= self._heartbeat_interval:
                 sent_at = time.monotonic()
-                self._beat()
+                self._send_heartbeat()
 
-    def _beat(self) -> None:
+    def _send_heartbeat(self) -> None:
         update, self._update = self._update, None
         path = f"/tasks/{self.id}/{'progress' if update else 'heartbeat'}"
         try:
-            answer = self._api.call("POST", path, {**self.identity, **(update or {})})
-            self.cancelled = self.cancelled or answer["cancel_requested"]
+            data = self._api.call("POST", path, {**self.identity, **(update or {})})
+            self.cancelled = self.cancelled or data["cancel_requested"]
         except Refused as refusal:
             log.warning("task %d: lease lost: %s", self.id, refusal)
             self.lost = self.cancelled = True
@@ -272,11 +272,11 @@ class Worker:
             body["claim"] = self.claim_options
         try:
             # Sent again after trouble: settling the same attempt twice changes nothing more.
-            answer = self.insist("POST", f"/tasks/{job.id}/{ending}", body)
+            data = self.insist("POST", f"/tasks/{job.id}/{ending}", body)
         except Refused as refusal:
             return self.not_settled(job, ending, refusal)
         self.count(job, ending, report)
-        tasks = answer.get("tasks", [])
+        tasks = data.get("tasks", [])
         return tasks[0] if tasks else None
 
     def not_settled(self, job: Job, ending: str, refusal: Refused) -> Json | None:
@@ -318,9 +318,9 @@ class Worker:
                 self.ride_out(trouble)
 
     def attempt(self, method: str, path: str, body: Json | None = None) -> Json:
-        answer = self.api.call(method, path, body)
+        data = self.api.call(method, path, body)
         self.failures = 0
-        return answer
+        return data
 
     def ride_out(self, trouble: Trouble) -> None:
         self.failures += 1

@@ -45,14 +45,14 @@ def main() -> int:
     try:
         address = options.api_url.rstrip("/") + "/tasks"
         response = requests.post(address, json=body, headers=headers, timeout=CALL_TIMEOUT)
-        answer = response.json()
+        data = response.json()
     except (requests.RequestException, ValueError) as reason:
         print(f"no answer from the API: {reason}", file=sys.stderr)
         return 1
-    if not answer["success"]:
-        print(answer["error"], file=sys.stderr)
+    if not data["success"]:
+        print(data["error"], file=sys.stderr)
         return 1
-    created = answer["data"]["created"]
+    created = data["data"]["created"]
     print(f"added {created} task{'' if created == 1 else 's'}")
     return 0
 

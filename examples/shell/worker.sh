@@ -187,14 +187,14 @@ keep_lease() {
             send_heartbeat heartbeat "$work/heartbeat"
         done
     ) &
-    keeper=$!
+    renewer=$!
 }
 
 stop_keeping() {
-    kill -USR1 "$keeper" 2>/dev/null
+    kill -USR1 "$renewer" 2>/dev/null
     # A signal to stop ends `wait` too early.
-    while kill -0 "$keeper" 2>/dev/null; do
-        wait "$keeper"
+    while kill -0 "$renewer" 2>/dev/null; do
+        wait "$renewer"
     done
 }
 

@@ -34,17 +34,17 @@ class Queue:
 
     def create(self, type_name: str, params: Mapping[str, Any] | None = None, **more: Any) -> int:
         body = {"type": type_name, "params": params or {}, "dedupe": False, **more}
-        status, answer = self.server.call("POST", "/tasks", body)
-        assert status == 201, answer
-        return int(answer["data"]["id"])
+        status, response = self.server.call("POST", "/tasks", body)
+        assert status == 201, response
+        return int(response["data"]["id"])
 
     def create_many(self, type_name: str, count: int) -> list[int]:
         return [self.create(type_name, {"number": number}) for number in range(count)]
 
     def task(self, task_id: int) -> dict[str, Any]:
-        status, answer = self.server.call("GET", f"/tasks/{task_id}")
-        assert status == 200, answer
-        task: dict[str, Any] = answer["data"]
+        status, response = self.server.call("GET", f"/tasks/{task_id}")
+        assert status == 200, response
+        task: dict[str, Any] = response["data"]
         return task
 
     def attempts_left(self, task_id: int) -> int:
@@ -70,15 +70,15 @@ class Queue:
 
     def of_type(self, type_name: str) -> list[dict[str, Any]]:
         """All tasks of a type, newest first."""
-        status, answer = self.server.call("GET", f"/tasks?type={type_name}&limit=100")
-        assert status == 200, answer
-        tasks: list[dict[str, Any]] = answer["data"]["tasks"]
+        status, response = self.server.call("GET", f"/tasks?type={type_name}&limit=100")
+        assert status == 200, response
+        tasks: list[dict[str, Any]] = response["data"]["tasks"]
         return tasks
 
     def changes(self, task_id: int, status: str) -> int:
         """How often the task came into this status."""
-        _, answer = self.server.call("GET", f"/tasks/{task_id}/history")
-        return [change["status"] for change in answer["data"]["history"]].count(status)
+        _, response = self.server.call("GET", f"/tasks/{task_id}/history")
+        return [change["status"] for change in response["data"]["history"]].count(status)
 
     def wait_for(self, task_id: int, *statuses: str) -> dict[str, Any]:
         wait_until(

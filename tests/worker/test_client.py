@@ -33,9 +33,9 @@ def refused(url: str, timeout: float = 30) -> ApiError:
 @sqlite
 def test_a_call_returns_the_whole_answer(server: Server) -> None:
     client = Client(server.url + "/", f" {server.api_key}\n")
-    answer = client.call("GET", "/task-types")
-    assert answer["success"] is True
-    assert answer["data"] == {"task_types": [], "count": 0}
+    response = client.call("GET", "/task-types")
+    assert response["success"] is True
+    assert response["data"] == {"task_types": [], "count": 0}
 
 
 @sqlite

@@ -215,7 +215,7 @@ def test_an_active_one_is_asked_for_again_when_the_server_did_nothing(queue: Que
 
 
 @pytest.mark.usefixtures("client")
-def test_patience_has_an_end(queue: Queue) -> None:
+def test_retries_have_an_end(queue: Queue) -> None:
     with HttpProxy(queue.url, lambda _proxy, _call: "page") as proxy:
         with pytest.raises(ApiError) as caught:
             Client(proxy.url, queue.key, retries=2).create("t.do")

@@ -80,8 +80,8 @@ def test_register_brings_the_types_of_the_handlers_file(queue: Queue, workers: W
     source = "TASK_TYPES = [{'name': 't.echo', 'version': '1.2', 'param_schema': {}}]\n"
     workers.write_handlers(source + ECHO)
     assert workers.run("--register", "--until-empty")[0] == 0
-    _, answer = queue.server.call("GET", "/task-types/t.echo")
-    assert answer["data"]["version"] == "1.2"
+    _, response = queue.server.call("GET", "/task-types/t.echo")
+    assert response["data"]["version"] == "1.2"
 
 
 def test_a_worker_loads_nothing_of_the_server(queue: Queue, workers: Workers) -> None:

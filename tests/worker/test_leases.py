@@ -34,10 +34,10 @@ def test_leases_of_running_and_queued_tasks_are_kept_alive(queue: Queue, workers
         # Longer than a lease lasts: all three are renewed together, after a third of it.
         wait_until(lambda: proxy.count("/heartbeat") >= 4, SECONDS, "heartbeats")
         assert {len(body["tasks"]) for body in proxy.bodies("/heartbeat")} == {3}
-        status, answer = queue.server.call(
+        status, response = queue.server.call(
             "POST", "/tasks/claim", {"worker_id": "rival", "limit": 10}
         )
-        assert (status, answer["data"]["count"]) == (200, 0)
+        assert (status, response["data"]["count"]) == (200, 0)
         (workers.folder / "open").touch()
         assert finish(worker)[0] == 0
     assert queue.statuses(ids) == ["completed"] * 3
@@ -82,8 +82,8 @@ def test_a_rival_that_took_over_keeps_its_tasks(queue: Queue, workers: Workers) 
 
         def rival_has_both() -> bool:
             claim = {"worker_id": "rival", "limit": 2, "lease": 1000}
-            _, answer = queue.server.call("POST", "/tasks/claim", claim)
-            taken.update(task["id"] for task in answer["data"]["tasks"])
+            _, response = queue.server.call("POST", "/tasks/claim", claim)
+            taken.update(task["id"] for task in response["data"]["tasks"])
             return taken == set(ids)
 
         wait_until(rival_has_both, SECONDS, "the leases to end")

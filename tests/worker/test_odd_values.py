@@ -276,7 +276,7 @@ ODD_TASKS: list[Any] = [
 ODD_TASKS.remove([{**GOOD, "type": "1"}])
 
 
-def answer(data: Any) -> str:
+def response(data: Any) -> str:
     return json.dumps({"success": True, "message": "", "data": data, "timestamp": 1})
 
 
@@ -305,7 +305,7 @@ class TestOfServers:
 
         def fault(proxy: HttpProxy, proxied: ProxiedCall) -> str:
             odd = proxied.path.endswith(call) and not proxy.faults
-            return f"json:{answer(data)}" if odd else "pass"
+            return f"json:{response(data)}" if odd else "pass"
 
         with HttpProxy(queue.url, fault) as proxy:
             options = ("--until-empty", "--poll-interval", "0.1", "--batch", "2")
@@ -329,7 +329,7 @@ class TestOfServers:
         queue.register("t.do")
 
         def fault(_proxy: HttpProxy, call: ProxiedCall) -> str:
-            return "pass" if call.path.endswith("/health") else f"json:{answer([])}"
+            return "pass" if call.path.endswith("/health") else f"json:{response([])}"
 
         with HttpProxy(queue.url, fault) as proxy:
             options = ("--max-errors", "2", "--poll-interval", "0.1")
@@ -357,7 +357,7 @@ class TestOfServers:
 
         def fault(proxy: HttpProxy, call: ProxiedCall) -> str:
             odd = call.path.endswith("/tasks/heartbeat") and not proxy.faults
-            return f"json:{answer(data)}" if odd else "pass"
+            return f"json:{response(data)}" if odd else "pass"
 
         with HttpProxy(queue.url, fault) as proxy:
             code, output = workers.run("--until-empty", url=proxy.url)

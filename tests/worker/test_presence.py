@@ -26,8 +26,8 @@ pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 def listed(queue: Queue, worker_id: str) -> dict[str, Any]:
     """The worker as the list shows it; empty where it is not in it, or has told nothing yet."""
-    _, answer = queue.server.call("GET", "/workers")
-    found = [each for each in answer["data"]["workers"] if each["id"] == worker_id]
+    _, response = queue.server.call("GET", "/workers")
+    found = [each for each in response["data"]["workers"] if each["id"] == worker_id]
     return found[0] if found and found[0]["registered_at"] else {}
 
 

@@ -31,8 +31,8 @@ def test_only_what_has_changed_is_sent(queue: Queue, workers: Workers) -> None:
         workers.write_handlers(SOURCE % "{'required': ['x']}")
         assert workers.run("--register", "--until-empty", url=proxy.url)[0] == 0
         assert [body["name"] for body in proxy.bodies("/register")][2:] == ["t.two"]
-    _, answer = queue.server.call("GET", "/task-types/t.two")
-    assert answer["data"]["param_schema"] == {"required": ["x"]}
+    _, response = queue.server.call("GET", "/task-types/t.two")
+    assert response["data"]["param_schema"] == {"required": ["x"]}
 
 
 def test_a_type_that_somebody_deactivated_stays_so(queue: Queue, workers: Workers) -> None:
@@ -40,5 +40,5 @@ def test_a_type_that_somebody_deactivated_stays_so(queue: Queue, workers: Worker
     assert workers.run("--register", "--until-empty")[0] == 0
     assert queue.server.call("POST", "/task-types/t.one/deactivate", {})[0] == 200
     assert workers.run("--register", "--until-empty")[0] == 0
-    _, answer = queue.server.call("GET", "/task-types/t.one")
-    assert answer["data"]["is_active"] is False
+    _, response = queue.server.call("GET", "/task-types/t.one")
+    assert response["data"]["is_active"] is False

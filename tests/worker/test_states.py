@@ -55,10 +55,10 @@ def gated(gate: threading.Event) -> Any:
 def test_from_idle_to_stopped(queue: Queue) -> None:
     queue.register("t.gate")
     ids = queue.create_many("t.gate", 3)
-    answer_health, end_task = threading.Event(), threading.Event()
+    allow_health, end_task = threading.Event(), threading.Event()
 
     def slow_health(_proxy: HttpProxy, call: ProxiedCall) -> str:
-        assert not call.path.endswith("/health") or answer_health.wait(SECONDS)
+        assert not call.path.endswith("/health") or allow_health.wait(SECONDS)
         return "pass"
 
     with HttpProxy(queue.url, slow_health) as proxy:
@@ -66,7 +66,7 @@ def test_from_idle_to_stopped(queue: Queue) -> None:
         assert (worker.state, worker.is_running, worker.active_jobs) == ("idle", False, 0)
         worker.start()
         assert (worker.state, worker.is_running) == ("starting", True)
-        answer_health.set()
+        allow_health.set()
         wait_until(lambda: worker.active_jobs == 2, SECONDS, "two tasks to run")
         assert (worker.state, worker.is_running) == ("running", True)
         assert worker.wait(0) is False

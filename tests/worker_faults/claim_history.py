@@ -35,15 +35,15 @@ class PastClaim:
 
 def claims_of(server: Server, task_id: int) -> list[PastClaim]:
     """All claims of a task, oldest first; each but the last has ended, or this fails."""
-    status, answer = server.call("GET", f"/tasks/{task_id}/history")
-    assert status == 200, answer
+    status, response = server.call("GET", f"/tasks/{task_id}/history")
+    assert status == 200, response
     found: list[PastClaim] = []
-    for change in answer["data"]["history"]:
+    for change in response["data"]["history"]:
         if change["status"] == "claimed":
-            assert not found or found[-1].ended, answer
+            assert not found or found[-1].ended, response
             found.append(PastClaim(task_id, change["attempt"], change["worker_id"], _time(change)))
         elif found:
-            assert not found[-1].ended, answer
+            assert not found[-1].ended, response
             status = change["status"]
             found[-1].ended = ENDS.get(change["message"], _END_OF.get(status, status))
             found[-1].ended_at = _time(change)

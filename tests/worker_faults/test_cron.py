@@ -86,7 +86,7 @@ def check_one_at_a_time(journal: Journal) -> None:
 def test_a_task_that_was_running_when_the_host_killed_is_not_begun_for_ever(
     queue: Queue, host: Host
 ) -> None:
-    """A host with less patience than --max-time: only leases count then."""
+    """A host that kills sooner than --max-time: only leases count then."""
     queue.register("cron.work", timeout=1, max_attempts=2)
     endless, other = queue.create("cron.work", {"seconds": ENDLESS}), queue.create("cron.work")
     journal = Journal(host.folder)

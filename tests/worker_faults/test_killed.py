@@ -98,9 +98,9 @@ def feed(queue: Queue, count: int) -> list[int]:
     ]
     if not tasks:
         return []
-    status, answer = queue.server.call("POST", "/tasks", {"tasks": tasks})
-    assert status == 201, answer
-    return [task["id"] for task in answer["data"]["tasks"]]
+    status, response = queue.server.call("POST", "/tasks", {"tasks": tasks})
+    assert status == 201, response
+    return [task["id"] for task in response["data"]["tasks"]]
 
 
 def completed(proxy: HttpProxy) -> set[int]:

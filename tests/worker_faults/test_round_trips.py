@@ -21,9 +21,9 @@ def fill(queue: Queue, workers: Workers, count: int) -> list[int]:
         {"type": "quick.work", "params": {"number": number}, "dedupe": False}
         for number in range(count)
     ]
-    status, answer = queue.server.call("POST", "/tasks", {"tasks": tasks})
-    assert status == 201, answer
-    return [task["id"] for task in answer["data"]["tasks"]]
+    status, response = queue.server.call("POST", "/tasks", {"tasks": tasks})
+    assert status == 201, response
+    return [task["id"] for task in response["data"]["tasks"]]
 
 
 @pytest.mark.parametrize("options", [(), ("--concurrency", "4")], ids=["one", "four at once"])

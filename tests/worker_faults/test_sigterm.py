@@ -112,8 +112,8 @@ def test_leases_are_kept_while_the_worker_waits_for_the_last(
     wait_until(lambda: len(journal.ids("begun")) == 2, SECONDS, "two tasks to begin")
     worker.send_signal(signal.SIGTERM)
     time.sleep(4)  # longer than a lease
-    status, answer = queue.server.call("POST", "/tasks/claim", {"worker_id": "rival"})
-    assert (status, answer["code"]) == (404, "no_tasks")
+    status, response = queue.server.call("POST", "/tasks/claim", {"worker_id": "rival"})
+    assert (status, response["code"]) == (404, "no_tasks")
     (workers.folder / "open").touch()
     assert worker.wait(SECONDS) == 0
     assert queue.statuses(ids) == ["completed"] * 2
