@@ -20,7 +20,7 @@ COVERED = (
 )
 """Files and folders, from the project's own folder on, that keep to the words."""
 
-NOT_YET = ("worker.py", "examples", "tests/worker", "tests/worker_faults")
+NOT_YET: tuple[str, ...] = ()
 """Of those, the ones still to be gone through."""
 
 PASTED = "tests/clients/guides"
