@@ -54,8 +54,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
 def _start(stack: contextlib.ExitStack, key: tuple[str, str, str], url: str) -> Hosted:
     server, base, _ = key
     kind = PASSENGER if server == "passenger" else CGI
-    site = InstalledSite(kind, base, {"DATABASE_URL": url, **SETTINGS})
-    stack.callback(site.remove)
+    site = stack.enter_context(InstalledSite(kind, base, {"DATABASE_URL": url, **SETTINGS}))
     extra = site.passenger_config() if kind == PASSENGER else ""
     apache = stack.enter_context(Apache(site.document_root, server, base, extra=extra))
     return Hosted(site, apache)

@@ -49,9 +49,8 @@ FALLBACK = "FallbackResource {base}/index.cgi\nCGIPassAuth On\n"
 @pytest.fixture
 def site(base: str) -> Iterator[InstalledSite]:
     """A site of the test's own, that it may spoil."""
-    made = InstalledSite(entry.CGI, base, SQLITE)
-    yield made
-    made.remove()
+    with InstalledSite(entry.CGI, base, SQLITE) as made:
+        yield made
 
 
 @pytest.fixture
@@ -210,17 +209,14 @@ def test_other_front_controllers_lead_to_the_same_responses(hosted: Hosted, rule
 
 def test_a_domain_that_hides_its_folder(base: str) -> None:
     """Panels map a domain to a folder by rewriting in the document root."""
-    site = InstalledSite(entry.CGI, "/sites/queue.example.net", SQLITE)
     rules = "RewriteEngine On\nRewriteRule ^(?!sites/)(.*)$ /sites/queue.example.net/$1 [L]\n"
-    (site.document_root / ".htaccess").write_text(rules, "utf-8")
-    try:
+    with InstalledSite(entry.CGI, "/sites/queue.example.net", SQLITE) as site:
+        (site.document_root / ".htaccess").write_text(rules, "utf-8")
         with Apache(site.document_root, "cgi") as apache:
             for address in ("/api/health", "/sites/queue.example.net/api/health"):
                 assert apache.request("GET", address).json["status"] == "healthy"
             assert apache.request("GET", "/").status == 200
             assert apache.request("GET", f"{base}/taskmanager/config.py").status >= 400
-    finally:
-        site.remove()
 
 
 def test_the_host_can_still_renew_its_certificate(hosted: Hosted) -> None:
@@ -246,13 +242,12 @@ def test_few_things_need_be_allowed(site: InstalledSite) -> None:
 
 
 def test_the_home_may_lie_outside_the_web() -> None:
-    site = InstalledSite(entry.CGI, FOLDER, SQLITE, home_outside=True)
-    try:
-        with Apache(site.document_root, "cgid", FOLDER) as apache:
-            assert apache.api("GET", "/health").status == 200
-            assert apache.api("GET", "/tasks").status == 200
-    finally:
-        site.remove()
+    with (
+        InstalledSite(entry.CGI, FOLDER, SQLITE, home_outside=True) as site,
+        Apache(site.document_root, "cgid", FOLDER) as apache,
+    ):
+        assert apache.api("GET", "/health").status == 200
+        assert apache.api("GET", "/tasks").status == 200
 
 
 @pytest.mark.parametrize("folder", ["with a space", "it's", "long" * 40, "größe"])

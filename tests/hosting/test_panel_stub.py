@@ -79,9 +79,9 @@ EXECUTED = (
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[InstalledSite]:
-    site = InstalledSite(PASSENGER, "", {"DATABASE_URL": "sqlite:///data/queue.sqlite3"})
-    yield site
-    site.remove()
+    settings = {"DATABASE_URL": "sqlite:///data/queue.sqlite3"}
+    with InstalledSite(PASSENGER, "", settings) as installed:
+        yield installed
 
 
 def health(site: InstalledSite, program: str, text: str) -> str:

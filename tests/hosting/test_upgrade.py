@@ -64,10 +64,8 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def hosted(request: pytest.FixtureRequest) -> Iterator[Hosted]:
     """A site of its own, whose queue the first release made and this one has upgraded."""
     server, engine = request.param.split("-")
-    site = InstalledSite(
-        PASSENGER if server == "passenger" else CGI, "", _database(request, engine)
-    )
-    try:
+    kind = PASSENGER if server == "passenger" else CGI
+    with InstalledSite(kind, "", _database(request, engine)) as site:
         if engine == "sqlite":
             url = databases.make_sqlite(
                 site.home / "data" / "queue.sqlite3", databases.dump(engine)
@@ -77,8 +75,6 @@ def hosted(request: pytest.FixtureRequest) -> Iterator[Hosted]:
         extra = site.passenger_config() if server == "passenger" else ""
         with Apache(site.document_root, server, extra=extra) as apache:
             yield Hosted(site, apache)
-    finally:
-        site.remove()
 
 
 def _database(request: pytest.FixtureRequest, engine: str) -> dict[str, str]:

@@ -29,7 +29,10 @@ RELEASE_FILES = ("app", "examples", "passenger_wsgi.py", "worker.py", "schema.sq
 
 
 class InstalledSite:
-    """One installed site. ``base`` is the address of its web folder: ``""`` or ``"/queue"``."""
+    """One installed site, there until `remove` or the end of a ``with``.
+
+    ``base`` is the address of its web folder: ``""`` or ``"/queue"``.
+    """
 
     def __init__(
         self,
@@ -61,6 +64,12 @@ class InstalledSite:
         except BaseException:
             self.remove()
             raise
+
+    def __enter__(self) -> InstalledSite:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
 
     def give_to_web_server(self) -> None:
         """As on a host where programs run as the user who owns the files."""
