@@ -15,15 +15,14 @@ sys.path[:1] = [RELEASE, os.path.join(RELEASE, "vendor")]
 
 from pathlib import Path  # noqa: E402
 
-from app.install.http import Web  # noqa: E402
-
+from app.install.site_client import SiteClient  # noqa: E402
 from app.install.upgrade import UpgradeFailed, upgrade  # noqa: E402
 
-WEB = Web(URL)
+SITE = SiteClient(URL)
 
 
 def call(method, path, body=None):
-    response = WEB.request(method, path, body, {"X-API-Key": "test-key-of-a-good-length"})
+    response = SITE.request(method, path, body, {"X-API-Key": "test-key-of-a-good-length"})
     return response.status, response.json
 
 
