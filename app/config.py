@@ -113,7 +113,7 @@ def _seconds(low: float, high: float) -> Callable[[Any], float]:
     return read
 
 
-class Setting:
+class SettingDefinition:
     """One setting: its default, and the reader that checks what it is set to."""
 
     def __init__(self, default: Any, read: Callable[[Any], Any]) -> None:
@@ -123,7 +123,7 @@ class Setting:
 
 def setting(default: Any, read: Callable[[Any], T]) -> T:
     """Declares an attribute of Settings. What is read takes its place in each instance."""
-    return Setting(default, read)  # type: ignore[return-value]
+    return SettingDefinition(default, read)  # type: ignore[return-value]
 
 
 class Settings:
@@ -154,7 +154,9 @@ class Settings:
 
 
 SETTINGS = {
-    name.upper(): each for name, each in vars(Settings).items() if isinstance(each, Setting)
+    name.upper(): each
+    for name, each in vars(Settings).items()
+    if isinstance(each, SettingDefinition)
 }
 """Every setting by the name that people write."""
 
