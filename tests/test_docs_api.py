@@ -370,7 +370,7 @@ STORY = [
     ("POST /v1/jobs/{id}/complete", "/v1/jobs/5/complete"),
 ]
 """The examples in an order in which they can be sent, one after another, to a new queue. Those of
-other endpoints are sent after these, in the order of the page, when there is a waiting task too: 6.
+other endpoints are sent after these, in the order of the page, when there is a waiting task too: 7.
 """
 
 VARYING = {"timestamp", "version", "mean_run_seconds", "dedupe_key"}
@@ -396,7 +396,7 @@ def test_the_examples_are_what_the_server_says(tmp_path: Path) -> None:
     with create_app(site).app_context():
         for template, path in STORY:
             check_example(site, template, path, left[template].pop(0))
-        assert create(site, [NewTask("mail.send", {"to": "ed@example.com"})])[0].id == 6
+        assert create(site, [NewTask("mail.send", {"to": "ed@example.com"})])[0].id == 7
         for template, examples in left.items():
             for example in examples:
                 check_example(site, template, address(template, example), example)
