@@ -35,13 +35,26 @@ TIME_EXAMPLE = "2026-01-31T12:00:00Z"
 
 
 class BySetting:
-    """A reader that depends on the site: ``make`` makes it of the site's settings.
+    """A reader that depends on the site: ``make`` makes it of the site's settings. Its errors name
+    the ``setting``.
 
     Fields are listed when a module is loaded, before there is a site.
     """
 
-    def __init__(self, make: Callable[[Settings], Reader]) -> None:
+    def __init__(self, setting: str, make: Callable[[Settings], Reader]) -> None:
+        self.setting = setting
         self.make = make
+
+    def reader(self, settings: Settings) -> Reader:
+        read = self.make(settings)
+
+        def read_or_name(value: Any) -> Any:
+            try:
+                return read(value)
+            except ValueError as error:
+                raise ValueError(f"{error} ({self.setting})") from None
+
+        return read_or_name
 
 
 class Fields:
@@ -55,7 +68,7 @@ class Fields:
 
     def reader(self, name: str, settings: Settings) -> Reader:
         known = self.readers[name]
-        return known.make(settings) if isinstance(known, BySetting) else known
+        return known.reader(settings) if isinstance(known, BySetting) else known
 
     def read(
         self, given: Mapping[str, Any], settings: Settings, where: str = ""
@@ -221,6 +234,13 @@ def json_object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"must be an object, {{…}}, and is {_kind(value)}")
     return value
+
+
+worker_id = text(255)
+tags = list_of(text(50), 20)
+progress = number(0, 100)
+claim_limit = integer(1, 100)
+concurrency = integer(1, 10_000)
 
 
 def query_number(text: str) -> Any:

@@ -19,15 +19,15 @@ CLAIM_OPTIONS: dict[str, fields.Reader] = {
     "type_pattern": fields.text(255),
     "task_types": fields.names,
     "task_type_id": fields.integer(1, fields.MAX_ID),
-    "limit": fields.integer(1, 100),
+    "limit": fields.claim_limit,
     "lease": fields.number(0.1),
     "sort_by": fields.one_of(SORT_KEYS),
     "sort_order": fields.one_of(SORT_ORDERS),
     "claim_key": fields.text(64),
     "again": fields.boolean,
 }
-CLAIM = fields.Fields({"worker_id": fields.text(255)}, **CLAIM_OPTIONS)
-FOLDED_CLAIM = fields.Fields({}, worker_id=fields.text(255), **CLAIM_OPTIONS)
+CLAIM = fields.Fields({"worker_id": fields.worker_id}, **CLAIM_OPTIONS)
+FOLDED_CLAIM = fields.Fields({}, worker_id=fields.worker_id, **CLAIM_OPTIONS)
 
 
 def claim_tasks(call: Call) -> Response:

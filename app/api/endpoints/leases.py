@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 MAX_TASKS = 100
 
-HOLDER = {"worker_id": fields.text(255), "attempt": fields.integer(0, 2**31 - 1)}
+HOLDER = {"worker_id": fields.worker_id, "attempt": fields.integer(0, 2**31 - 1)}
 HEARTBEAT = fields.Fields({}, **HOLDER, lease=fields.number(0.1))
-PROGRESS = fields.Fields({"progress": fields.number(0, 100)}, **HOLDER, message=fields.long_text)
+PROGRESS = fields.Fields({"progress": fields.progress}, **HOLDER, message=fields.long_text)
 RELEASE = fields.Fields({}, **HOLDER, delay=fields.number(0))
 HEARTBEATS = fields.Fields(
     {"tasks": fields.list_of(fields.anything, MAX_TASKS)}, worker_id=HOLDER["worker_id"]
@@ -27,7 +27,7 @@ ONE_HEARTBEAT = fields.Fields(
     {"id": fields.integer(1, fields.MAX_ID)},
     **HOLDER,
     lease=fields.number(0.1),
-    progress=fields.number(0, 100),
+    progress=fields.progress,
     message=fields.long_text,
 )
 

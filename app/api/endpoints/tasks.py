@@ -26,7 +26,7 @@ TASK = fields.Fields(
     timeout=fields.number(0.1),
     dedupe=fields.dedupe,
     dedupe_key=fields.text(191),
-    tags=fields.list_of(fields.text(50), 20),
+    tags=fields.tags,
 )
 TASKS = fields.Fields({"tasks": fields.list_of(fields.anything, MAX_TASKS)})
 
@@ -35,7 +35,7 @@ LIST = fields.Fields(
     status=fields.one_of(("pending", "claimed", "processing", "completed", "failed", "cancelled")),
     type=fields.text(255),
     tag=fields.text(50),
-    worker_id=fields.text(255),
+    worker_id=fields.worker_id,
     created_after=fields.time,
     created_before=fields.time,
     before_id=fields.integer(1, fields.MAX_ID),

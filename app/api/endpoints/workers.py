@@ -30,12 +30,12 @@ def metadata(value: Any) -> dict[str, Any]:
 
 REGISTER = fields.Fields(
     {},
-    worker_id=fields.text(255),
+    worker_id=fields.worker_id,
     host=fields.text(255),
     version=fields.text(50),
     metadata=metadata,
     task_types=fields.names,
-    concurrency=fields.integer(1, 10_000),
+    concurrency=fields.concurrency,
 )
 NOTHING = fields.Fields({})
 DEREGISTER = fields.Fields({}, release=fields.boolean)
@@ -100,7 +100,7 @@ def worker_of(call: Call) -> str:
     """The worker in the path. Raises NotFound for what can be the id of none."""
     worker_id = call.arguments["worker"]
     try:
-        known: str = fields.text(255)(worker_id)
+        known: str = fields.worker_id(worker_id)
     except ValueError as error:
         raise NotFound(f"Worker {fields.shorten(worker_id)!r} not found: an id {error}") from None
     return known

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 MAX_KEY = 191
 
 QUEUE = fields.text(100)
-WORKER_ID = fields.text(255)
 SECONDS = fields.number(1, 86400 * 7)
 
 
@@ -25,7 +24,7 @@ def tags(value: Any) -> list[str]:
         value = [
             f"{name}={each if isinstance(each, str) else dumps(each)}" for name, each in entries
         ]
-    return fields.list_of(fields.text(50), 20)(value)  # type: ignore[no-any-return]
+    return fields.tags(value)  # type: ignore[no-any-return]
 
 
 def unsupported(value: Any) -> Any:
@@ -60,7 +59,7 @@ def any_metadata(value: Any) -> dict[str, Any]:
     return metadata(value if value == [] or isinstance(value, dict) else {"value": value})
 
 
-HELD = {"worker_id": WORKER_ID, "lease_id": fields.long_text}
+HELD = {"worker_id": fields.worker_id, "lease_id": fields.long_text}
 JOB: dict[str, fields.Reader] = {
     "priority": fields.priority,
     "max_retries": fields.integer(0, 999),
@@ -81,28 +80,28 @@ CREATE_MANY = fields.Fields(
 )
 ONE_OF_MANY = fields.Fields({"payload": fields.json_object}, **JOB)
 CLAIM = fields.Fields(
-    {"queue_name": QUEUE, "worker_id": WORKER_ID},
-    limit=fields.integer(1, 100),
+    {"queue_name": QUEUE, "worker_id": fields.worker_id},
+    limit=fields.claim_limit,
     lease_duration_secs=SECONDS,
 )
 COMPLETE = fields.Fields({}, **HELD, result=fields.anything)
 FAIL = fields.Fields({}, **HELD, error=fields.error_text)
 HEARTBEAT = fields.Fields({}, **HELD, lease_duration_secs=SECONDS)
-PROGRESS = fields.Fields({"progress": fields.number(0, 100)}, **HELD, message=fields.long_text)
+PROGRESS = fields.Fields({"progress": fields.progress}, **HELD, message=fields.long_text)
 OLDER_NAMES = {"queues": "queue_name", "name": "hostname", "concurrency": "max_concurrency"}
 """What an older SDK calls the fields of a registration."""
 REGISTER = fields.Fields(
     {},
     queue_name=QUEUE,
-    worker_id=WORKER_ID,
+    worker_id=fields.worker_id,
     hostname=fields.text(255),
     worker_type=fields.long_text,
-    max_concurrency=fields.integer(1, 10_000),
+    max_concurrency=fields.concurrency,
     metadata=any_metadata,
     version=fields.text(50),
     queues=one_queue,
     name=fields.text(255),
-    concurrency=fields.integer(1, 10_000),
+    concurrency=fields.concurrency,
 )
 WORKER_HEARTBEAT = fields.Fields(
     {}, current_jobs=fields.anything, status=fields.anything, metadata=fields.anything
