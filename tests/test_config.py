@@ -25,7 +25,11 @@ def test_the_example_documents_every_setting_with_its_default() -> None:
     namespace: dict[str, Any] = {}
     exec(EXAMPLE.read_text("utf-8"), namespace)
     documented = {name: value for name, value in namespace.items() if name.isupper()}
-    assert documented == {name: each.default for name, each in config.SETTINGS.items()}
+    defaults = {name: each.default for name, each in config.SETTINGS.items()}
+    missing, invented = set(defaults) - set(documented), set(documented) - set(defaults)
+    assert not missing, f"config.example.py: add {sorted(missing)}"
+    assert not invented, f"app/config.py: add a line in Settings for {sorted(invented)}"
+    assert documented == defaults
 
 
 def test_each_setting_in_the_example_has_a_comment_above_it() -> None:

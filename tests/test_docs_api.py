@@ -17,7 +17,7 @@ import pytest
 from app import config
 from app.api import error_responses
 from app.api.dispatch import handle
-from app.api.fields import MAX_SECONDS, Fields
+from app.api.fields import MAX_SECONDS, BySetting, Fields
 from app.api.request import Request
 from app.api.routes import ROUTES
 from app.errors import Invalid
@@ -294,6 +294,16 @@ def test_types_and_limits(section: Section) -> None:
         for reader in readers:
             assert [each for each in good if not takes(reader, each)] == [], row.name
             assert [each for each in bad if takes(reader, each)] == [], row.name
+
+
+@each_section
+def test_a_setting_that_bounds_a_field_is_named(section: Section) -> None:
+    for row in rows(section):
+        for each in fields_in(section):
+            reader = each.readers.get(row.name)
+            if isinstance(reader, BySetting):
+                named = f"docs/api.md, {section}: {row.name} must name {reader.setting}"
+                assert reader.setting in quoted(row.meaning + row.type), named
 
 
 def test_every_code_with_its_status() -> None:
