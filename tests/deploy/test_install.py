@@ -63,7 +63,7 @@ class TestUnattended:
         assert_closed(account)
 
     @pytest.mark.parametrize(
-        ("answers", "sentence"),
+        ("config", "sentence"),
         [
             ({"url": "example.org"}, '"url" must be the address'),
             ({"kind": "docker"}, '"kind" must be'),
