@@ -31,6 +31,7 @@ MAY_IMPORT = {
         "times",
         "version",
         "wording",
+        "hashes",
     },
 }
 MODELS = APP / "db" / "tables.py"

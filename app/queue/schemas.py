@@ -8,7 +8,7 @@ from __future__ import annotations
 from app.errors import Invalid
 from app.queue.schema.check import Check, GaveUp
 from app.queue.schema.document import MAX_PATTERNS_SIZE, Document
-from app.queue.schema.ecma import PatternError
+from app.queue.schema.ecma_source import PatternError
 from app.queue.schema.places import IN_A_LIST, IN_A_MAP, IN_ITSELF, schemas_in
 from app.queue.schema.wording import short
 

@@ -7,11 +7,11 @@ since the right key is always taken. Rows of other minutes go when a new one is 
 
 from __future__ import annotations
 
-import hashlib
 import time
 
 from app.error_log import log
 from app.errors import DatabaseError
+from app.hashes import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _clear(connection: Connection, this_minute: str) -> None:
 
 def _slot(api_key: str, address: str) -> str:
     """Without the key the address cannot be derived from it."""
-    digest = hashlib.sha256(f"{api_key}\n{_network(address)}".encode("utf-8", "replace")).digest()
+    digest = sha256(f"{api_key}\n{_network(address)}".encode("utf-8", "replace")).digest()
     return format(int.from_bytes(digest[:4], "big") % SLOTS, "03x")
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.queue.schema.ecma import PatternError, compiled, translate
+from app.queue.schema.ecma import compiled, translate
+from app.queue.schema.ecma_source import PatternError
 
 
 def words(text: str) -> list[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from app.api import fields
+from app.hashes import sha256
 from app.json_text import dumps
 
 TYPE_CHECKING = False
@@ -38,7 +37,7 @@ def key(value: Any) -> str:
     try:
         fitting: str = fields.text(MAX_KEY)(given)
     except ValueError:
-        return hashlib.sha256(given.encode("utf-8")).hexdigest()
+        return sha256(given.encode("utf-8")).hexdigest()
     return fitting
 
 

@@ -29,7 +29,8 @@ class Pattern:
     def compile(self) -> Any:
         """Raises PatternError where it is not ECMA-262, or too large."""
         if self._compiled is None:
-            from app.queue.schema.ecma import PatternError, compiled, translate
+            from app.queue.schema.ecma import compiled, translate
+            from app.queue.schema.ecma_source import PatternError
 
             translation = translate(self.source)
             if not self._document.take_room(translation.size + 20):
