@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import traceback
 from pathlib import Path
 
 from bench import conditions
@@ -34,14 +35,25 @@ def main(arguments: list[str]) -> None:
         mariadb.start()
         run = Run(report, mariadb, before, options.quick)
         report.heading("Conditions", conditions.lines(mariadb, run.versions, arguments))
-        for name in wanted:
-            begun = time.monotonic()
-            load(name)(run)
-            spent = time.monotonic() - begun
-            report.say(f"\n({name}: {spent:.0f} s; load {conditions.load()})")
+        failed = [name for name in wanted if not _measure(name, run)]
     finally:
         mariadb.remove()
     print(f"\nWritten: {report.finish()}")
+    if failed:
+        sys.exit(f"These scenarios failed, see above: {', '.join(failed)}")
+
+
+def _measure(name: str, run: Run) -> bool:
+    """Whether the scenario came to its end: the others are measured in any case."""
+    begun = time.monotonic()
+    try:
+        load(name)(run)
+    except Exception:
+        traceback.print_exc()
+        return False
+    spent = time.monotonic() - begun
+    run.report.say(f"\n({name}: {spent:.0f} s; load {conditions.load()})")
+    return True
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:

@@ -20,6 +20,10 @@ Work = Callable[[str, str, float], float]
 """Takes an address, the client's name and seconds; returns how much it did in a second."""
 
 
+class Refused(Exception):
+    """A response with an error: its status and what it says."""
+
+
 class Client:
     """One connection that is kept open, as a busy worker keeps it."""
 
@@ -27,7 +31,7 @@ class Client:
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=SECONDS_MORE)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """The response's data; None for 404. Raises RuntimeError for any other refusal."""
+        """The response's data; None for 404. Raises Refused for any other error."""
         payload = None if body is None else json.dumps(body)
         try:
             response = self._send(method, path, payload)
@@ -37,7 +41,7 @@ class Client:
             response = self._send(method, path, payload)
         document = json.loads(response.read())
         if response.status >= 400 and response.status != 404:
-            raise RuntimeError(f"{path}: {response.status} {document}")
+            raise Refused(f"{path}: {response.status} {document}")
         return document.get("data")
 
     def _send(self, method: str, path: str, payload: str | None) -> http.client.HTTPResponse:

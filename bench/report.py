@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,7 +97,9 @@ class Report:
 
 
 def number(value: float) -> str:
-    """With three digits that count, whole from a hundred on."""
+    """With three digits that count, whole from a hundred on. What was refused is infinite."""
+    if math.isinf(value):
+        return "refused"
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

@@ -61,5 +61,5 @@ class Run:
         for each in values:
             cells += [float(value) for value in each]
             if len(each) > 1:
-                cells.append(each[0] / each[1] if each[1] else float("inf"))
+                cells.append(each[0] / each[1])
         return cells

@@ -92,7 +92,8 @@ def test_a_quick_run_has_no_goals(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.0, "0.00"), (1.234, "1.23"), (12.34, "12.3"), (1234.5, "1,234")]
+    ("value", "text"),
+    [(0.0, "0.00"), (1.234, "1.23"), (12.34, "12.3"), (1234.5, "1,234"), (float("inf"), "refused")],
 )
 def test_numbers_have_the_digits_that_count(value: float, text: str) -> None:
     assert number(value) == text

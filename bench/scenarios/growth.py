@@ -4,6 +4,7 @@ at one client, and ratios to the smallest size.
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable
 from functools import partial
@@ -12,11 +13,13 @@ from typing import Any
 from bench import data
 from bench.clients import Client, median_ms
 from bench.queues import Queue
-from bench.report import Table
+from bench.report import Table, number
 from bench.run import Run
 from bench.svg import Points
 
 PENDING = 20_000
+WAKING = 20
+"""How many measurements long claims are watched while tasks wake."""
 Grow = Callable[[Queue, int, int], None]
 Body = dict[str, Any]
 
@@ -105,7 +108,9 @@ def _add(
 
 def _claims(run: Run, queues: list[Queue], body: Body) -> list[float]:
     cases = {
-        queue.version.name: partial(median_ms, partial(_claim, queue.client, body), run.seconds / 2)
+        queue.version.name: partial(
+            median_ms, partial(_claim, queue.client, body), run.seconds / 2, at_least=3
+        )
         for queue in queues
     }
     return list(run.interleaved(cases).values())
@@ -141,24 +146,25 @@ def _waking(run: Run) -> None:
             data.pending(queue, run.count(PENDING, 500))
             data.scheduled(queue, count, seconds=86_400)
             data.settle_down(queue)
-            table.add(queue.version.name, *_woken(queue, count, run.seconds))
+            table.add(queue.version.name, *_woken(queue, run.seconds))
     run.report.table(table)
 
 
-def _woken(queue: Queue, count: int, seconds: float) -> list[float]:
+def _woken(queue: Queue, seconds: float) -> list[object]:
     call = partial(_claim, queue.client, PLAIN)
     before = median_ms(call, seconds)
     queue.sql("UPDATE tasks SET due_at = UTC_TIMESTAMP(3) WHERE status = 'scheduled'")
     spent: list[float] = []
     begun = time.monotonic()
-    while time.monotonic() - begun < 10 * seconds or len(spent) < 5:
+    while time.monotonic() - begun < WAKING * seconds or len(spent) < 5:
         at = time.perf_counter()
         call()
         spent.append((time.perf_counter() - at) * 1000)
         if len(spent) % 50 == 0 and _asleep(queue) == 0:
             break
-    awake = time.monotonic() - begun if _asleep(queue) == 0 else float("nan")
-    middle = sorted(spent)[len(spent) // 2]
+    took = number(time.monotonic() - begun)
+    awake = took if _asleep(queue) == 0 else f"more than {took}"
+    middle = statistics.median(spent)
     return [before, middle, middle / before, max(spent), awake]
 
 
