@@ -6,11 +6,11 @@ import os
 
 import pytest
 
-from tests.deploy import hosting_account
+from tests.deploy import archives
 
 
 @pytest.fixture(scope="session", autouse=True)
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
     own = tmp_path_factory.getbasetemp()
     is_one_of_many = "PYTEST_XDIST_WORKER" in os.environ
-    hosting_account.shared_folder[:] = [own.parent if is_one_of_many else own]
+    archives.shared_folder[:] = [own.parent if is_one_of_many else own]

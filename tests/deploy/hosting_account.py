@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -11,25 +10,19 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import urllib.error
-import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 from app.install.build import build_of
+from tests.deploy.archives import PYTHON, bundle, made_once, shared_folder
 from tests.support.account import account, as_owner
 from tests.support.apache import Apache
-from tests.support.checkout import copy_project
 from tests.support.disk import mount, unmount
 from tests.support.mariadb import USER, MariaDB
 from tests.support.net import HOST
 from tests.support.server import PROJECT
-from tests.support.site import INTERPRETER as PYTHON
 from tests.support.site import passenger_site
-
-VERSION = re.search(r'^VERSION = "(.+)"$', (PROJECT / "app" / "version.py").read_text(), re.M)[1]  # type: ignore[index]
 
 STEPS = ["checks", "files", "dependencies", "compile", "database", "tables", "entry"]
 STEPS += ["selftest", "finish"]
@@ -47,50 +40,6 @@ wsgi = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(wsgi)
 application = wsgi.application
 """
-
-
-shared_folder: list[Path] = []
-"""Where the processes of one test run share what takes long to make; set by conftest.py."""
-
-
-def archives() -> Path:
-    """A folder with the release's archive, packages included, made by deploy.py itself."""
-    folder = shared_folder[0] / "archives"
-    folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not list(folder.glob("*.zip")):
-            build(folder, "--with-vendor")
-    return folder
-
-
-def build(
-    folder: Path,
-    *options: str,
-    version: str = "",
-    edit: Mapping[str, str] | None = None,
-    python: str = PYTHON,
-) -> Path:
-    """An archive of the working tree, perhaps as another version or with a file replaced."""
-    project = copy_project(folder / f"project-{version}")
-    for name, text in (edit or {}).items():
-        (project / name).write_text(text, "utf-8")
-    if version:
-        change(
-            project / "app" / "version.py", f'\nVERSION = "{VERSION}"', f'\nVERSION = "{version}"'
-        )
-    archive = folder / f"taskmanager-{version or VERSION}.zip"
-    command = [python, str(project / "deploy.py"), "--build", "--output", str(archive), *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    shutil.rmtree(project)
-    return archive
-
-
-def change(path: Path, old: str, new: str) -> None:
-    text = path.read_text("utf-8")
-    assert text.count(old) == 1, (path, old)
-    path.write_text(text.replace(old, new), "utf-8")
 
 
 class HostingAccount:
@@ -176,6 +125,25 @@ class HostingAccount:
     def create(self, name: str) -> None:
         """An empty file, as with an FTP program."""
         (self.web_folder / name).touch()
+        self.own()
+
+    def copy(self, template: Path) -> None:
+        """The files of another account of this kind, as if they had been made here."""
+        facts = json.loads((template / "facts.json").read_text())
+        subprocess.run(["cp", "-a", f"{template / 'root'}/.", str(self.root)], check=True)
+        (self.root / "answers.json").unlink()
+        tops = [self.home, self.web_folder, self.web_folder / "__pycache__"]
+        for path in [path for top in tops if top.is_dir() for path in top.iterdir()]:
+            if path.is_file() and not path.name.startswith(("deploy", "taskmanager-")):
+                before = path.read_bytes()
+                # Both are of one length: bytecode stays what it is.
+                after = before.replace(facts["root"].encode(), str(self.root).encode())
+                after = after.replace(facts["url"].encode(), self.url.encode())
+                if after != before:
+                    times = path.stat()
+                    path.write_bytes(after)
+                    # The installer compares the times of its files.
+                    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
         self.own()
 
     def own(self) -> None:
@@ -274,6 +242,32 @@ class HostingAccount:
         return found
 
 
+@contextlib.contextmanager
+def installed_account(kind: str = "cgi", base: str = "") -> Iterator[HostingAccount]:
+    """An account on which the archive of the working tree is installed and deploy.py is locked: a
+    copy of one that was installed once for all tests of the run.
+    """
+    with HostingAccount(kind, base) as account:
+        account.copy(installed_template(kind, base))
+        yield account
+
+
+def installed_template(kind: str, base: str) -> Path:
+    """The folder with such an account's files, its root and its address."""
+    folder = shared_folder[0] / f"installed-{kind}{base.replace('/', '-')}"
+    with made_once(folder) as is_there:
+        if not is_there:
+            with HostingAccount(kind, base) as account:
+                account.upload_installer()
+                account.upload(bundle())
+                done = account.install()
+                assert done.returncode == 0, done
+                subprocess.run(["cp", "-a", str(account.root), str(folder / "root")], check=True)
+                facts = {"root": str(account.root), "url": account.url}
+                (folder / "facts.json").write_text(json.dumps(facts))
+    return folder
+
+
 def upload_bundle(account: HostingAccount, archive: Path) -> None:
     """An archive without packages; those of the release that serves stand in for pip's work."""
     account.upload(archive)
@@ -313,71 +307,3 @@ def assert_closed(account: HostingAccount) -> None:
     after = sorted(account.home.rglob("*.pyc"))
     assert after == before
     assert [path.stat().st_mtime_ns for path in after] == stamps
-
-
-class Visitor:
-    """A browser without script or style: keeps its cookie, sends the forms of the page it saw."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.cookie = ""
-        self.status = 0
-        self.text = ""
-        self.headers: dict[str, str] = {}
-        self._opener = urllib.request.build_opener(NoRedirect, urllib.request.ProxyHandler({}))
-
-    def get(self, **headers: str) -> Visitor:
-        """Open the page, and the one that it sends on to."""
-        self._send(urllib.request.Request(self.url, headers=self._headers(headers)))
-        return self.get() if self.status == 303 else self
-
-    def post(
-        self,
-        action: str,
-        follow: bool = True,
-        headers: Mapping[str, str] | None = None,
-        **fields: str,
-    ) -> Visitor:
-        """Send a form of this page, with the token that the page gave unless ``csrf`` is named."""
-        data = urlencode({"csrf": self.csrf(), "action": action, **fields}).encode()
-        request = urllib.request.Request(self.url, data, self._headers(headers or {}))
-        self._send(request)
-        return self.get() if follow and self.status == 303 else self
-
-    def csrf(self) -> str:
-        found = re.search(r'name="csrf" value="([0-9a-f]+)"', self.text)
-        return found[1] if found else ""
-
-    def proof(self) -> str:
-        found = re.search(r'id="proof">([^<]+)<', self.text)
-        return found[1] if found else ""
-
-    def _headers(self, more: Mapping[str, str]) -> dict[str, str]:
-        return {**({"Cookie": self.cookie} if self.cookie else {}), **more}
-
-    def _send(self, request: urllib.request.Request) -> Visitor:
-        try:
-            response = self._opener.open(request, timeout=120)
-        except urllib.error.HTTPError as error:
-            response = error
-        with response:
-            self.status = int(response.status or 0)
-            self.headers = {name.lower(): value for name, value in response.headers.items()}
-            self.text = response.read().decode("utf-8", "replace")
-        if "set-cookie" in self.headers:
-            self.cookie = self.headers["set-cookie"].partition(";")[0]
-        return self
-
-
-def press_until(visitor: Visitor, text: str) -> None:
-    """Go on, as somebody without script does."""
-    for _ in range(60):
-        if text in visitor.text:
-            return
-        visitor.post("work")
-    raise AssertionError(visitor.text.partition("</style>")[2])
-
-
-class NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        return None

@@ -25,7 +25,8 @@ from installer.detached import IncompleteStep
 from installer.disk import advice_for
 from installer.packages import fits_this_python
 from installer.unpacking import unpack
-from tests.deploy.hosting_account import PYTHON, HostingAccount, archives
+from tests.deploy.archives import PYTHON, bundle
+from tests.deploy.hosting_account import HostingAccount
 from tests.deploy.support import without_root_powers
 from tests.support.disk import fill
 from tests.support.net import wait_until
@@ -246,7 +247,7 @@ class TestDisks:
         """A file may have no more than so many bytes, which answers like a quota."""
         with HostingAccount() as account:
             account.upload_installer()
-            account.upload(next(archives().glob("*.zip")))
+            account.upload(bundle())
             limit = 300_000
             process = subprocess.run(
                 [
@@ -272,7 +273,7 @@ class TestDisks:
         """To the last byte, after this step. Once there is room again, it goes on."""
         with HostingAccount(disk=170) as account:
             account.upload_installer()
-            account.upload(next(archives().glob("*.zip")))
+            account.upload(bundle())
             process = account.start_install()
             wait_until(lambda: step in account.journal().get("steps", {}), 300, f"the step {step}")
             filler = account.root / "filler"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.deploy.hosting_account import PYTHON, HostingAccount, archives
+from tests.deploy.archives import PYTHON, bundle
+from tests.deploy.hosting_account import HostingAccount
 from tests.support.mariadb import PASSWORD, USER, MariaDB
 from tests.support.net import HOST
 from tests.support.server import PROJECT
@@ -31,7 +32,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(params=["cgi", "cgi-folder", "cgid-folder", "passenger", "passenger-folder"])
+@pytest.fixture
 def account(request: pytest.FixtureRequest) -> Iterator[HostingAccount]:
     kind, _, folder = str(request.param).partition("-")
     with HostingAccount(kind, "/queue" if folder else "") as account:
@@ -120,13 +121,14 @@ def finish(page: Page, account: HostingAccount) -> None:
     assert page.goto(account.page).status == 404  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("account", ["cgi", "cgid-folder", "passenger-folder"], indirect=True)
 def test_mariadb_with_every_wrong_entry_first(
     browser: Browser, account: HostingAccount, mariadb: MariaDB
 ) -> None:
     mariadb.create_database("tm_browser")
     limit_user(mariadb)
     account.upload_installer()
-    account.upload(next(archives().glob("*.zip")))
+    account.upload(bundle())
     page = open_page(browser, account.page)
     is_first = account.apache._kind == "cgi" and not account.base
     if is_first:
@@ -166,9 +168,10 @@ def test_mariadb_with_every_wrong_entry_first(
     assert "DB_NAME = 'tm_browser'" in (account.home / "config.py").read_text()
 
 
+@pytest.mark.parametrize("account", ["cgi-folder", "passenger"], indirect=True)
 def test_sqlite_without_javascript_on_a_phone(browser: Browser, account: HostingAccount) -> None:
     account.upload_installer("correct horse")
-    account.upload(next(archives().glob("*.zip")))
+    account.upload(bundle())
     page = open_page(browser, account.page, javascript=False)
     page.set_viewport_size({"width": 360, "height": 640})
     page.fill("#password", "wrong horse")

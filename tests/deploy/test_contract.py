@@ -13,17 +13,9 @@ from typing import Any
 import pytest
 
 from installer.contract import CONTRACTS
-from tests.deploy.hosting_account import (
-    PYTHON,
-    VERSION,
-    HostingAccount,
-    Visitor,
-    archives,
-    change,
-    press_until,
-    upload_bundle,
-)
-from tests.deploy.variants import variant, without_installer
+from tests.deploy.archives import PYTHON, VERSION, bundle, change, variant, without_installer
+from tests.deploy.hosting_account import HostingAccount, installed_account, upload_bundle
+from tests.deploy.visitor import Visitor, press_until
 from tests.support.server import PROJECT
 
 OWN_CONTRACTS = f"CONTRACTS = ({', '.join(map(str, CONTRACTS))},)"
@@ -101,11 +93,6 @@ def test_one_that_both_speak_is_enough(tmp_path: Path, theirs: list[int], ours: 
         assert done.returncode == 0, done
         assert account.call("GET", "/health")[1]["version"] == "9.1.0"
         assert json.loads(manifest(account).read_bytes())["contracts"] == theirs
-
-
-def bundle() -> Path:
-    """With packages."""
-    return next(archives().glob("*.zip"))
 
 
 def manifest(account: HostingAccount) -> Path:
@@ -223,10 +210,7 @@ def test_a_warm_site_and_a_newer_installer_do_not_mix(tmp_path: Path) -> None:
         ),
         "app/queue/listing.py": "raise RuntimeError('of another version')\n",
     }
-    with HostingAccount("passenger", "/queue") as account:
-        account.upload_installer()
-        account.upload(bundle())
-        assert account.install().returncode == 0
+    with installed_account("passenger", "/queue") as account:
         account.upload_installer()
         account.upload(variant(tmp_path, "9.1.0", edit))
         # The process is warm and has not loaded what lists are made with.
@@ -238,10 +222,7 @@ def test_a_warm_site_and_a_newer_installer_do_not_mix(tmp_path: Path) -> None:
 
 def test_a_site_from_before_the_hand_over_upgrades_and_goes_back(tmp_path: Path) -> None:
     """Its build has no installer, its installer's files are those of the deploy.py of then."""
-    with HostingAccount("cgi", "/queue") as account:
-        account.upload_installer()
-        account.upload(bundle())
-        assert account.install().returncode == 0
+    with installed_account("cgi", "/queue") as account:
         make_it_old(account, tmp_path)
         key = account.api_key()
         kind = {"name": "kept.task", "version": "1", "param_schema": {}}

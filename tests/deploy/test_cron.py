@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from app.install.finish import starter_types
-from tests.deploy.hosting_account import HostingAccount, archives, lines
+from tests.deploy.archives import bundle
+from tests.deploy.hosting_account import HostingAccount, lines
 
 
 @pytest.fixture(scope="module")
 def account() -> Iterator[HostingAccount]:
     with HostingAccount("cgi", "/queue") as account:
         account.upload_installer()
-        account.upload(next(archives().glob("*.zip")))
+        account.upload(bundle())
         done = account.install(None, "--json")
         assert done.returncode == 0, done
         (account.root / "cron-line").write_text(lines(done.stdout)[-1]["cron"], "utf-8")
@@ -152,7 +153,7 @@ def test_handlers_that_read_files_are_not_installed(account: HostingAccount) -> 
 def test_unless_somebody_asks_for_them() -> None:
     with HostingAccount("cgi", "/queue") as account:
         account.upload_installer()
-        account.upload(next(archives().glob("*.zip")))
+        account.upload(bundle())
         done = account.install({"examples": True}, "--json")
         assert done.returncode == 0, done
         assert "files.digest" in (account.home / "handlers.py").read_text("utf-8")

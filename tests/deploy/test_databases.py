@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pymysql
 import pytest
 
-from tests.deploy.hosting_account import HostingAccount, archives, lines, mysql
+from tests.deploy.archives import bundle
+from tests.deploy.hosting_account import HostingAccount, lines, mysql
 from tests.support.mariadb import PASSWORD, USER, MariaDB
 from tests.support.net import HOST, wait_until
 
@@ -37,7 +38,7 @@ def refusing() -> Iterator[MariaDB]:
 def shared() -> Iterator[HostingAccount]:
     with HostingAccount("cgi", "/queue") as account:
         account.upload_installer()
-        account.upload(next(archives().glob("*.zip")))
+        account.upload(bundle())
         yield account
 
 
@@ -209,7 +210,7 @@ class TestTablesOfAnotherProgram:
     def test_with_a_prefix_both_live_side_by_side(self, mariadb: MariaDB, crowded: str) -> None:
         with HostingAccount("cgi", "/queue") as account:
             account.upload_installer()
-            account.upload(next(archives().glob("*.zip")))
+            account.upload(bundle())
             config = mysql(mariadb, "tm_crowded", prefix="tm_")
             done = account.install(config, "--json", DEPLOY_DB_PASS=PASSWORD)
             assert done.returncode == 0, done

@@ -13,18 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.hosting_account import (
-    PYTHON,
-    STEPS,
-    VERSION,
-    HostingAccount,
-    archives,
-    assert_closed,
-    build,
-    change,
-    lines,
-    mysql,
-)
+from tests.deploy.archives import PYTHON, VERSION, build, bundle, change
+from tests.deploy.hosting_account import STEPS, HostingAccount, assert_closed, lines, mysql
 from tests.support.apache import Apache
 from tests.support.mariadb import PASSWORD, MariaDB
 from tests.support.net import HOST, free_port, is_listening, wait_until
@@ -34,7 +24,7 @@ from tests.support.net import HOST, free_port, is_listening, wait_until
 def account() -> Iterator[HostingAccount]:
     with HostingAccount("cgi", "/queue") as account:
         account.upload_installer()
-        account.upload(next(archives().glob("*.zip")))
+        account.upload(bundle())
         yield account
 
 
@@ -103,7 +93,7 @@ class TestUnattended:
             other.url = other.apache.url[: -len("/api")]
             other.apache.start()
             other.upload_installer()
-            other.upload(next(archives().glob("*.zip")))
+            other.upload(bundle())
             done = other.install()
             assert done.returncode == 4, done
             assert ".htaccess" in done.stderr
@@ -129,7 +119,7 @@ def test_packages_are_fetched_by_pip_and_the_host_may_kill_it() -> None:
 
 
 def test_the_release_is_fetched_from_its_address() -> None:
-    archive, port = next(archives().glob("*.zip")), free_port()
+    archive, port = bundle(), free_port()
     server = subprocess.Popen(
         [PYTHON, "-m", "http.server", str(port), "--bind", HOST],
         cwd=archive.parent,

@@ -8,26 +8,29 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.hosting_account import HostingAccount, Visitor, archives, build, press_until
+from tests.deploy.archives import bundle
+from tests.deploy.hosting_account import HostingAccount
+from tests.deploy.visitor import Visitor, press_until
 from tests.support.pythons import for_everybody, oldest_and_newest
 
-
-@pytest.mark.parametrize("python", oldest_and_newest(), ids=str)
-def test_a_site_of_this_python(python: str, tmp_path: Path) -> None:
-    archive = build(tmp_path, "--with-vendor", python=python)
-    with HostingAccount("cgi", "/queue", python=for_everybody(python)) as account:
-        go_the_whole_way(account, archive)
-        done = account.install(None, "--json")
-        assert done.returncode == 0, done
+PYTHONS = oldest_and_newest()
 
 
-def test_as_deploy_cgi() -> None:
-    with HostingAccount("cgi", "/queue", installer="deploy.cgi") as account:
-        visitor = go_the_whole_way(account, next(archives().glob("*.zip")))
+@pytest.mark.parametrize(
+    ("python", "installer"), [(PYTHONS[0], "deploy.py"), (PYTHONS[-1], "deploy.cgi")], ids=str
+)
+def test_a_site_of_this_python(python: str, installer: str) -> None:
+    archive, runnable = bundle(python), for_everybody(python)
+    with HostingAccount("cgi", "/queue", installer=installer, python=runnable) as account:
+        visitor = go_the_whole_way(account, archive)
         assert Visitor(account.page).get().status == 403
         visitor.post("delete")
         assert "gone" in visitor.text
         assert list(account.web_folder.glob("deploy.*")) == []
+        account.upload_installer()
+        account.upload(archive)
+        done = account.install(None, "--json")
+        assert done.returncode == 0, done
 
 
 def go_the_whole_way(account: HostingAccount, archive: Path) -> Visitor:

@@ -12,15 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.hosting_account import (
-    STEPS,
-    HostingAccount,
-    Visitor,
-    archives,
-    assert_closed,
-    change,
-    press_until,
-)
+from tests.deploy.archives import bundle, change
+from tests.deploy.hosting_account import STEPS, HostingAccount, assert_closed
+from tests.deploy.visitor import Visitor, press_until
 from tests.support.net import wait_until
 
 
@@ -28,7 +22,7 @@ from tests.support.net import wait_until
 def account() -> Iterator[HostingAccount]:
     with HostingAccount("cgi", "/queue") as account:
         account.upload_installer()
-        account.upload(next(archives().glob("*.zip")))
+        account.upload(bundle())
         yield account
 
 

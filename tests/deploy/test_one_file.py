@@ -9,21 +9,15 @@ from pathlib import Path
 import pytest
 
 from app.install.build import build_one_file
+from tests.deploy.archives import VERSION, bundle, one_file, variant
 from tests.deploy.hosting_account import (
-    VERSION,
     HostingAccount,
-    Visitor,
-    archives,
     assert_closed,
-    press_until,
+    installed_account,
     upload_bundle,
 )
-from tests.deploy.variants import variant
+from tests.deploy.visitor import Visitor, press_until
 from tests.support.server import PROJECT
-
-
-def one_file() -> Path:
-    return next(archives().glob("*-deploy.py"))
 
 
 def owner(account: HostingAccount) -> Visitor:
@@ -114,11 +108,8 @@ class TestBesideAnArchive:
 
 def test_it_upgrades_and_goes_back() -> None:
     """The site is of an earlier version, and this one is in the file."""
-    with HostingAccount("cgi", "/queue") as account:
-        account.upload_installer()
-        account.upload(next(archives().glob("*.zip")))
-        assert account.install().returncode == 0
-        (account.web_folder / next(archives().glob("*.zip")).name).unlink()
+    with installed_account("cgi", "/queue") as account:
+        (account.web_folder / bundle().name).unlink()
         key = account.api_key()
         account.upload_installer(source=later_file(account))
         done = account.install()

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.hosting_account import HostingAccount, Visitor, archives
+from tests.deploy.archives import bundle
+from tests.deploy.hosting_account import HostingAccount
+from tests.deploy.visitor import Visitor
 from tests.support.apache import Apache
 from tests.support.net import HOST
 from tests.support.server import PROJECT
@@ -49,7 +51,7 @@ def emptied(account: HostingAccount, password: str = "") -> HostingAccount:
     for path in account.web_folder.iterdir():
         path.unlink()
     account.upload_installer(password)
-    account.upload(next(archives().glob("*.zip")))
+    account.upload(bundle())
     return account
 
 
@@ -343,7 +345,7 @@ def test_a_home_in_the_web_folder_must_be_closed(followed: bool) -> None:
             account.apache.start()
             account.url = account.apache.url[: -len("/api")]
         account.upload_installer()
-        account.upload(next(archives().glob("*.zip")))
+        account.upload(bundle())
         give_away(account)
         visitor = Visitor(account.page).get()
         # Only this file: `create` would give the folder around back.
@@ -361,7 +363,7 @@ def test_a_proxy_that_a_visitor_names_is_not_used() -> None:
     with HostingAccount() as account, socket.create_server((HOST, 0)) as proxy:
         proxy.settimeout(0.5)
         account.upload_installer()
-        account.upload(next(archives().glob("*.zip")))
+        account.upload(bundle())
         give_away(account)
         visitor = Visitor(account.page).get()
         (account.web_folder / visitor.proof()).touch()

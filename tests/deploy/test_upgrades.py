@@ -11,28 +11,17 @@ from pathlib import Path
 import pytest
 
 from app.install.build import build_of
-from tests.deploy.hosting_account import (
-    VERSION,
-    HostingAccount,
-    Visitor,
-    archives,
-    build,
-    lines,
-    press_until,
-    upload_bundle,
-)
+from tests.deploy.archives import VERSION, variant
+from tests.deploy.hosting_account import HostingAccount, installed_account, lines, upload_bundle
+from tests.deploy.visitor import Visitor, press_until
 from tests.support import later
 from tests.support.server import PROJECT
 
 
 @pytest.fixture(scope="module")
 def installed() -> Iterator[HostingAccount]:
-    """One site for the tests that only change which release serves."""
-    with HostingAccount() as account:
-        account.upload_installer()
-        account.upload(next(archives().glob("*.zip")))
-        done = account.install()
-        assert done.returncode == 0, done
+    """One site for the tests that only change which version serves."""
+    with installed_account() as account:
         yield account
 
 
@@ -40,11 +29,11 @@ def installed() -> Iterator[HostingAccount]:
 def newer() -> Iterator[Path]:
     """Archives of later versions: two that work, and three that do not."""
     folder = Path(tempfile.mkdtemp(prefix="tm-newer-"))
-    build(folder, version="9.1.0")
-    build(folder, version="9.2.0", edit={"app/queue/create.py": "raise RuntimeError('broken')\n"})
-    build(folder, version="9.2.1", edit=LEAKING)
-    build(folder, version="9.2.2", edit={**later.edited(PROJECT), **BROKEN_ON_APACHE})
-    build(folder, version="9.3.0")
+    variant(folder, "9.1.0")
+    variant(folder, "9.2.0", {"app/queue/create.py": "raise RuntimeError('broken')\n"})
+    variant(folder, "9.2.1", LEAKING)
+    variant(folder, "9.2.2", {**later.edited(PROJECT), **BROKEN_ON_APACHE})
+    variant(folder, "9.3.0")
     yield folder
     shutil.rmtree(folder)
 
@@ -140,11 +129,8 @@ def live(account: HostingAccount, task_id: int) -> None:
 
 @pytest.mark.parametrize("kind", ["cgi", "passenger"])
 def test_upgrades_in_the_browser(kind: str, newer: Path) -> None:
-    """First to a release that does not work, then to one that does."""
-    with HostingAccount(kind, "/queue") as account:
-        account.upload_installer()
-        account.upload(next(archives().glob("*.zip")))
-        assert account.install().returncode == 0
+    """First to a version that does not work, then to one that does."""
+    with installed_account(kind, "/queue") as account:
         key = account.api_key()
         account.upload_installer()
         upload_bundle(account, newer / "taskmanager-9.2.0.zip")

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.deploy.hosting_account import HostingAccount, Visitor, archives
+from tests.deploy.archives import bundle
+from tests.deploy.hosting_account import HostingAccount, installed_account
+from tests.deploy.visitor import Visitor
 from tests.support.server import PROJECT
 
 HOSTING = (PROJECT / "docs" / "hosting.md").read_text("utf-8")
@@ -81,7 +83,7 @@ def test_the_first_table_quotes_the_page(account: HostingAccount) -> None:
 
 def test_an_archive_that_was_uploaded_as_text_is_refused(account: HostingAccount) -> None:
     account.upload_installer()
-    archive = next(archives().glob("*.zip"))
+    archive = bundle()
     damaged = account.web_folder / archive.name
     damaged.write_bytes(archive.read_bytes().replace(b"\n", b"\r\n"))
     account.own()
@@ -105,10 +107,7 @@ def test_a_site_that_was_moved_by_ftp() -> None:
     """Downloaded and uploaded again: settings work with Windows' line ends, programs do not, and
     reinstalling mends them.
     """
-    with HostingAccount("cgi", "/queue") as account:
-        account.upload_installer()
-        account.upload(next(archives().glob("*.zip")))
-        assert account.install().returncode == 0
+    with installed_account("cgi", "/queue") as account:
         entry = account.web_folder / "index.cgi"
         for path in (account.home / "config.py", account.web_folder / ".htaccess"):
             path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))

@@ -14,13 +14,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.deploy.hosting_account import VERSION, HostingAccount, archives, build, upload_bundle
+from tests.deploy.archives import VERSION, bundle, variant
+from tests.deploy.hosting_account import HostingAccount, installed_account, upload_bundle
 from tests.deploy.test_browser import DENIED, limit_user
 from tests.support.mariadb import PASSWORD, USER, MariaDB
 from tests.support.net import HOST
 from tests.support.server import PROJECT
 
 SECONDS = 120_000  # milliseconds, as the browser counts
+WIDTHS, HEIGHT = (1440, 390), 844  # a wide screen; a phone, on which the person goes on
 BROKEN = {"app/queue/create.py": "raise RuntimeError('broken')\n"}
 
 
@@ -39,9 +41,9 @@ def browser() -> Iterator[Browser]:
 def later() -> Iterator[Path]:
     """Archives of other versions: one that works, one that does not, one that is older."""
     folder = Path(tempfile.mkdtemp(prefix="tm-later-"))
-    build(folder, version="9.1.0")
-    build(folder, version="9.2.0", edit=BROKEN)
-    build(folder, version="0.0.9")
+    variant(folder, "9.1.0")
+    variant(folder, "9.2.0", BROKEN)
+    variant(folder, "0.0.9")
     yield folder
     shutil.rmtree(folder)
 
@@ -59,12 +61,11 @@ addEventListener("DOMContentLoaded", function () {
 
 
 class Walk:
-    """One page in one browser, whose every state fits into the window's width."""
+    """One page in one browser, whose every state fits into a phone's width and a wide screen's."""
 
-    def __init__(self, browser: Browser, width: int, url: str) -> None:
-        self.width = width
+    def __init__(self, browser: Browser, url: str) -> None:
         self._number = 0
-        context = browser.new_context(viewport={"width": width, "height": 844})
+        context = browser.new_context(viewport={"width": WIDTHS[-1], "height": HEIGHT})
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         context.set_default_timeout(SECONDS)
         self.words: list[list[str]] = []
@@ -83,10 +84,12 @@ class Walk:
         """Nothing sticks out, every control has a name; a picture where one is wanted."""
         self._number += 1
         folder = os.environ.get("PICTURES")
-        if folder:
-            path = Path(folder) / f"{self.width}-{self._number:02}-{name}.png"
-            self.page.screenshot(path=path, full_page=True)
-        assert self.page.evaluate("document.documentElement.scrollWidth") <= self.width
+        for width in WIDTHS:
+            self.page.set_viewport_size({"width": width, "height": HEIGHT})
+            if folder:
+                path = Path(folder) / f"{width}-{self._number:02}-{name}.png"
+                self.page.screenshot(path=path, full_page=True)
+            assert self.page.evaluate("document.documentElement.scrollWidth") <= width
         unnamed = self.page.evaluate(
             """[...document.querySelectorAll("input:not([type=hidden]), textarea, progress")]
                .filter(each => !each.labels.length).map(each => each.outerHTML)"""
@@ -126,15 +129,14 @@ class Walk:
         self.page.get_by_role("heading", name=title, exact=True).wait_for()
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-def test_every_mistake_and_the_installation(browser: Browser, width: int, mariadb: MariaDB) -> None:
+def test_every_mistake_and_the_installation(browser: Browser, mariadb: MariaDB) -> None:
     mariadb.create_database("tm_browser")
     limit_user(mariadb)
     mariadb.create_database("tm_crowded")
     mariadb.client("CREATE TABLE tasks (id INT PRIMARY KEY, title VARCHAR(50))", "tm_crowded")
     with HostingAccount("cgi", "/queue") as account:
         account.upload_installer()
-        walk = Walk(browser, width, account.page)
+        walk = Walk(browser, account.page)
         page = walk.page
         walk.look("ownership")
         walk.press("Copy")
@@ -146,7 +148,7 @@ def test_every_mistake_and_the_installation(browser: Browser, width: int, mariad
         walk.prove(account)
         assert walk.has("There is none.")
         walk.look("checks-no-archive")
-        account.upload(next(archives().glob("*.zip")))
+        account.upload(bundle())
         walk.press("Check again")
         page.get_by_role("button", name="Install", exact=True).wait_for()
         walk.look("checks")
@@ -215,17 +217,13 @@ def make_every_mistake(walk: Walk, right: dict[str, str]) -> None:
     walk.look("database-localhost")
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-def test_upgrades_and_the_way_back(browser: Browser, width: int, later: Path) -> None:
-    with HostingAccount("cgi", "/queue") as account:
-        account.upload_installer()
-        account.upload(next(archives().glob("*.zip")))
-        assert account.install().returncode == 0
-        (account.web_folder / next(archives().glob("*.zip")).name).unlink()
+def test_upgrades_and_the_way_back(browser: Browser, later: Path) -> None:
+    with installed_account("cgi", "/queue") as account:
+        (account.web_folder / bundle().name).unlink()
 
         account.upload_installer()
         upload_bundle(account, later / "taskmanager-9.2.0.zip")
-        walk = Walk(browser, width, account.page)
+        walk = Walk(browser, account.page)
         page = walk.page
         walk.prove(account)
         assert walk.has(f"Version {VERSION} serves this site now.")
