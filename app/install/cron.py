@@ -55,15 +55,15 @@ def main() -> int:
 def run_worker(arguments: list[str]) -> int:
     """One run of the worker of the version that serves; its exit code."""
     with open(os.path.join(HOME, "current"), encoding="utf-8") as file:
-        release = os.path.join(HOME, "releases", file.read().strip())
-    command = [sys.executable, os.path.join(release, "worker.py")]
+        folder = os.path.join(HOME, "releases", file.read().strip())
+    command = [sys.executable, os.path.join(folder, "worker.py")]
     command += ["--handlers", os.path.join(HOME, "handlers.py"), "--register", "--until-empty"]
     command += ["--max-time", "55", "--lock", os.path.join(HOME, ".htlock-cron"), *arguments]
     rotate_log()
     with open(os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
         process = subprocess.Popen(
             command,
-            env=environment(release, arguments),
+            env=environment(folder, arguments),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -73,7 +73,7 @@ def run_worker(arguments: list[str]) -> int:
         return process.wait()
 
 
-def environment(release: str, arguments: list[str]) -> dict[str, str]:
+def environment(folder: str, arguments: list[str]) -> dict[str, str]:
     """The site's address and key, unless the cron line sets others."""
     config: dict[str, object] = {"__file__": os.path.join(HOME, "config.py")}
     with open(os.path.join(HOME, "config.py"), encoding="utf-8") as file:
@@ -85,7 +85,7 @@ def environment(release: str, arguments: list[str]) -> dict[str, str]:
         "TASKMANAGER_API_KEY": str(config["API_KEY"]),
         "WORKER_ID": worker_id(arguments),
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([release, os.path.join(release, "vendor")]),
+        "PYTHONPATH": os.pathsep.join([folder, os.path.join(folder, "vendor")]),
     }
 
 

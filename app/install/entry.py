@@ -25,7 +25,7 @@ END = "# END TaskManager"
 MAX_SHEBANG = 120
 """Older Linux kernels cut a longer first line."""
 
-_FIND_RELEASE = """\
+_HOME_AND_SETTINGS = """\
 HOME = {home}
 os.environ.setdefault("TASKMANAGER_CONFIG", HOME + "/config.py")
 os.environ.setdefault("TASKMANAGER_LOG_FILE", HOME + "/logs/taskmanager.log")
@@ -49,7 +49,7 @@ import os
 import sys
 
 """
-    + _FIND_RELEASE
+    + _HOME_AND_SETTINGS
     + """
 try:
     with open(HOME + "/current") as file:
@@ -101,7 +101,7 @@ import re
 import sys
 
 """
-    + _FIND_RELEASE
+    + _HOME_AND_SETTINGS
     + """
 # Nothing but the application reaches the installer here, as long as it lies beside this file.
 FOLDER = os.path.dirname(os.path.abspath(__file__))

@@ -75,8 +75,8 @@ def _upgrade(
         found = _version(connection, engine)
         if found > known:
             raise DatabaseIsNewer(
-                f"the tables are of version {found}, and this release knows versions up to "
-                f"{known} only: use the release that made them, or a later one"
+                f"the tables are of version {found}, and this TaskManager knows versions up to "
+                f"{known} only: use the one that made them, or a later one"
             )
         for version in range(found + 1, known + 1):
             for step in migrations[version]:

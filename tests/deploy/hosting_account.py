@@ -269,7 +269,7 @@ def installed_template(kind: str, base: str) -> Path:
 
 
 def upload_bundle(account: HostingAccount, archive: Path) -> None:
-    """An archive without packages; those of the release that serves stand in for pip's work."""
+    """An archive without packages; those of the version that serves stand in for pip's work."""
     account.upload(archive)
     folder = account.home / "releases" / build_of(archive)
     with_packages = folder / "vendor"

@@ -118,7 +118,7 @@ def test_packages_are_fetched_by_pip_and_the_host_may_kill_it() -> None:
         assert account.call("GET", "/tasks")[0] == 200
 
 
-def test_the_release_is_fetched_from_its_address() -> None:
+def test_the_archive_is_downloaded_from_its_address() -> None:
     archive, port = bundle(), free_port()
     server = subprocess.Popen(
         [PYTHON, "-m", "http.server", str(port), "--bind", HOST],
@@ -128,7 +128,7 @@ def test_the_release_is_fetched_from_its_address() -> None:
     try:
         with HostingAccount() as account:
             account.upload_installer()
-            wait_until(lambda: is_listening(port), 60, "the release's server")
+            wait_until(lambda: is_listening(port), 60, "the archive's server")
             installer = account.web_folder / "deploy.py"
             url = f"http://{HOST}:{port}/{archive.name}"
             change(installer, 'RELEASE_URL = ""', f"RELEASE_URL = {url!r}")

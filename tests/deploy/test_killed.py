@@ -111,10 +111,10 @@ MIDDLES: dict[str, Callable[[HostingAccount], object]] = {
 
 
 def assert_as_listed(account: HostingAccount) -> None:
-    """Every file of the release is as its list of checksums has it."""
-    (release,) = (account.home / "releases").iterdir()
-    listed = json.loads((release / "MANIFEST.json").read_bytes())["files"]
-    found = {name: hashlib.sha256((release / name).read_bytes()).hexdigest() for name in listed}
+    """Every file of the build is as its list of checksums has it."""
+    (build,) = (account.home / "releases").iterdir()
+    listed = json.loads((build / "MANIFEST.json").read_bytes())["files"]
+    found = {name: hashlib.sha256((build / name).read_bytes()).hexdigest() for name in listed}
     assert found == listed
 
 

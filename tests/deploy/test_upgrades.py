@@ -116,7 +116,7 @@ class TestUpgrades:
 
 
 def live(account: HostingAccount, task_id: int) -> None:
-    """The site works, by the release of the first upgrade, with a task that was there before."""
+    """The site works, by the version of the first upgrade, with a task that was there before."""
     status, health = account.call("GET", "/health")
     assert (status, health["version"]) == (200, "9.1.0")
     assert account.apache.request("GET", f"{account.base}/.htaccess").status in (403, 404)

@@ -235,10 +235,10 @@ def test_upgrades_and_the_way_back(browser: Browser, later: Path) -> None:
         assert walk.has("MB freed")
         assert walk.focused() == "alert"
         walk.look("upgrade-refused")
-        assert releases(account) == [VERSION]
+        assert installed_versions(account) == [VERSION]
         walk.press(f"Keep version {VERSION}")
         page.locator("ul.checks").wait_for()
-        assert releases(account) == [VERSION]
+        assert installed_versions(account) == [VERSION]
 
         (account.web_folder / "taskmanager-9.2.0.zip").unlink()
         account.upload(later / "taskmanager-0.0.9.zip")
@@ -255,7 +255,7 @@ def test_upgrades_and_the_way_back(browser: Browser, later: Path) -> None:
             assert [*["done"] * done, "now"] in [words[: done + 1] for words in seen], seen
         assert walk.has("TaskManager 9.1.0 serves")
         walk.look("upgraded")
-        assert releases(account) == [VERSION, "9.1.0"]
+        assert installed_versions(account) == [VERSION, "9.1.0"]
         walk.press(f"Go back to {VERSION}")
         walk.wait_for_title(f"TaskManager is back at {VERSION}")
         assert account.call("GET", "/health")[1]["version"] == VERSION
@@ -278,7 +278,7 @@ def watch_steps(walk: Walk, button: str, end: str) -> list[list[str]]:
     return walk.words
 
 
-def releases(account: HostingAccount) -> list[str]:
+def installed_versions(account: HostingAccount) -> list[str]:
     """The versions whose files are there."""
     folder = account.home / "releases"
     return sorted(path.name.rpartition("-")[0] or path.name for path in folder.iterdir())

@@ -308,4 +308,4 @@ def test_an_upgrade_changes_the_tables_of_a_site_in_use(
     _assert_books_balance(hosted, load)
     exit_code, said = _upgrade(hosted, old)
     assert exit_code == 1
-    assert f"the tables are of version {SCHEMA_VERSION + 1}, and this release knows" in said
+    assert f"the tables are of version {SCHEMA_VERSION + 1}, and this TaskManager knows" in said

@@ -1,4 +1,4 @@
-"""Databases as earlier releases left them, and what is in a database."""
+"""Databases as earlier versions left them, and what is in a database."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ SECONDS = 120
 
 @pytest.fixture
 def old_url(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
-    """A queue as the first release left it."""
+    """A queue as the first version left it."""
     script = databases.dump(engine)
     if engine == "sqlite":
         return databases.make_sqlite(tmp_path / "old.sqlite3", script)
@@ -176,7 +176,7 @@ def test_tables_of_a_later_release_are_not_touched(old_url: str) -> None:
         _migrate(old_url)
     done = run_flask("upgrade-db", env=environment(old_url))
     assert done.returncode == 1
-    assert "use the release that made them, or a later one" in done.stderr
+    assert "use the one that made them, or a later one" in done.stderr
     assert "Traceback" not in done.stderr
     assert (databases.rows(old_url), databases.tables(old_url)) == before
 
