@@ -280,14 +280,16 @@ class Archive:
     def __init__(self, path: Path, label: str = "", wanted: str = "") -> None:
         self.path = path
         self.label = label or path.name
-        check_sum(path, wanted)
+        check_sum(path, self.label, wanted)
         try:
             self._zip = zipfile.ZipFile(path)
         except zipfile.BadZipFile:
-            raise DeployError(damaged(path, "it is no zip archive")) from None
+            raise DeployError(damaged(self.label, "it is no zip archive")) from None
         except NotImplementedError as error:
-            raise DeployError(damaged(path, str(error))) from None
-        self._members = {entry.filename: checked(entry, path) for entry in self._zip.infolist()}
+            raise DeployError(damaged(self.label, str(error))) from None
+        self._members = {
+            entry.filename: checked(entry, self.label) for entry in self._zip.infolist()
+        }
         self._check_whole()
         content = self.read(MANIFEST, MANIFEST_BYTES)
         self.manifest = self._manifest(content)
@@ -315,34 +317,34 @@ class Archive:
         for name, digest in self.manifest["files"].items():
             if hashlib.sha256(self.read(name)).hexdigest() != digest:
                 reason = f"{name} in it is not the file that {MANIFEST} lists"
-                raise DeployError(damaged(self.path, reason))
+                raise DeployError(damaged(self.label, reason))
 
     def read(self, name: str, limit: int = UNPACKED_BYTES) -> bytes:
         """One file's content. Raises DeployError when it is damaged."""
         if name not in self._members:
-            raise DeployError(damaged(self.path, f"{name} is missing in it"))
+            raise DeployError(damaged(self.label, f"{name} is missing in it"))
         if self._members[name].file_size > limit:
-            raise DeployError(damaged(self.path, f"{name} is too large"))
+            raise DeployError(damaged(self.label, f"{name} is too large"))
         try:
             return self._zip.read(self._members[name])
         except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as e:
-            raise DeployError(damaged(self.path, str(e))) from None
+            raise DeployError(damaged(self.label, str(e))) from None
         except OSError as error:
-            raise DeployError(damaged(self.path, str(error))) from None
+            raise DeployError(damaged(self.label, str(error))) from None
         except Exception as error:
             if type(error).__module__ in ("zlib", "_lzma"):
-                raise DeployError(damaged(self.path, str(error))) from None
+                raise DeployError(damaged(self.label, str(error))) from None
             raise
 
     def _check_whole(self) -> None:
         entries = self._zip.infolist()
         lowered = {entry.filename.lower() for entry in entries}
         if len(lowered) != len(entries):
-            raise DeployError(unsafe(self.path, "a name is in it twice"))
+            raise DeployError(unsafe(self.label, "a name is in it twice"))
         if len(entries) > ARCHIVE_FILES:
-            raise DeployError(unsafe(self.path, "it holds too many files"))
+            raise DeployError(unsafe(self.label, "it holds too many files"))
         if sum(entry.file_size for entry in entries) > UNPACKED_BYTES:
-            raise DeployError(unsafe(self.path, "unpacked it would fill the disk"))
+            raise DeployError(unsafe(self.label, "unpacked it would fill the disk"))
 
     def _manifest(self, content: bytes) -> dict[str, Any]:
         try:
@@ -356,52 +358,52 @@ class Archive:
         except (ValueError, KeyError, TypeError, AttributeError):
             good = False
         if not good:
-            raise DeployError(damaged(self.path, f"{MANIFEST} in it is not TaskManager's"))
+            raise DeployError(damaged(self.label, f"{MANIFEST} in it is not TaskManager's"))
         if set(files) != set(self._members) - {MANIFEST}:
-            raise DeployError(damaged(self.path, f"its files are not those that {MANIFEST} lists"))
+            raise DeployError(damaged(self.label, f"its files are not those that {MANIFEST} lists"))
         if "app/install/__main__.py" not in files:
-            raise DeployError(damaged(self.path, "it holds no installer (app/install)"))
+            raise DeployError(damaged(self.label, "it holds no installer (app/install)"))
         return dict(manifest)
 
 
-def check_sum(path: Path, wanted: str = "") -> None:
+def check_sum(path: Path, label: str, wanted: str = "") -> None:
     """Compare with the SHA-256 wanted, set in this file or lying beside. Raises DeployError."""
     try:
         if path.stat().st_size > ARCHIVE_BYTES:
-            raise DeployError(unsafe(path, "it is too large"))
+            raise DeployError(unsafe(label, "it is too large"))
         wanted = wanted or RELEASE_SHA256.strip().lower()
         beside = path.with_name(path.name + ".sha256")
         if not wanted and beside.is_file():
             wanted = beside.read_text("ascii", "replace")[:64].lower()
         if wanted and not hmac.compare_digest(sha256_of(path).encode(), wanted.encode()):
-            raise DeployError(damaged(path, "its SHA-256 is not the one that it should have"))
+            raise DeployError(damaged(label, "its SHA-256 is not the one that it should have"))
     except FileNotFoundError:
-        raise DeployError(f"{path.name} is not there. Upload it beside deploy.py.") from None
+        raise DeployError(f"{label} is not there. Upload it beside deploy.py.") from None
 
 
-def checked(entry: zipfile.ZipInfo, path: Path) -> zipfile.ZipInfo:
+def checked(entry: zipfile.ZipInfo, label: str) -> zipfile.ZipInfo:
     """An entry of an archive that can do no harm when it is unpacked. Raises DeployError."""
     name = entry.filename
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if entry.create_system == 3 and kind not in (0, stat.S_IFREG):
-        raise DeployError(unsafe(path, "it holds a link or something else that is no file"))
+        raise DeployError(unsafe(label, "it holds a link or something else that is no file"))
     parts = name.split("/")
     plain = re.fullmatch(r"[^\x00-\x1f\\:]{1,400}", name)
     if not plain or any(part in ("", ".", "..") for part in parts) or entry.flag_bits & 1:
-        raise DeployError(unsafe(path, "a name in it leads out of the version's folder"))
+        raise DeployError(unsafe(label, "a name in it leads out of the version's folder"))
     return entry
 
 
-def damaged(path: Path, why: str) -> str:
+def damaged(label: str, why: str) -> str:
     return (
-        f"{path.name} is damaged: {why}. Download it again and upload it again, in binary mode. "
+        f"{label} is damaged: {why}. Download it again and upload it again, in binary mode. "
         "Nothing of it was installed."
     )
 
 
-def unsafe(path: Path, why: str) -> str:
+def unsafe(label: str, why: str) -> str:
     return (
-        f"{path.name} was refused: {why}. It is not an archive as the project makes them; get it "
+        f"{label} was refused: {why}. It is not an archive as the project makes them; get it "
         "from the project itself. Nothing of it was installed."
     )
 
@@ -411,7 +413,7 @@ class Candidate:
     """An archive that was found: its path, how to call it, the SHA-256 that it must have."""
 
     path: Path
-    label: str
+    label: str = ""
     wanted: str = ""
 
 
@@ -420,8 +422,7 @@ def find_archive(location: Location, named: str = "") -> Candidate:
     or the one that was downloaded. Raises NoArchive, OSError.
     """
     if named:
-        path = Path(os.path.realpath(named))
-        return Candidate(path, path.name)
+        return Candidate(Path(os.path.realpath(named)))
     found = [path for path in location.web_folder.glob("taskmanager-*.zip") if path.is_file()]
     ages = [(version_key(path.name), path.stat().st_mtime, path) for path in found]
     inside = archive_inside()
@@ -429,23 +430,19 @@ def find_archive(location: Location, named: str = "") -> Candidate:
         ages.append((version_key(inside[0]), SCRIPT.stat().st_mtime, SCRIPT))
     if ages:
         path = max(ages)[2]
-        return take_out(location.home, *inside) if inside and path == SCRIPT else by_name(path)
+        return take_out(location.home, *inside) if inside and path == SCRIPT else Candidate(path)
     path = download_path(location.home)
     if RELEASE_URL and path.is_file():
         return Candidate(path, RELEASE_URL.rpartition("/")[2], RELEASE_SHA256.strip().lower())
     raise NoArchive
 
 
-def by_name(path: Path) -> Candidate:
-    return Candidate(path, path.name)
-
-
 def archive_inside() -> Optional[tuple[str, str, bytes]]:
     """The archive that this very file carries as comments: its name, its SHA-256, its text."""
-    name_and_rest = SCRIPT.read_bytes().rpartition(ARCHIVE_INSIDE)
-    if not name_and_rest[1]:
+    _program, mark, rest = SCRIPT.read_bytes().rpartition(ARCHIVE_INSIDE)
+    if not mark:
         return None
-    title, _, text = name_and_rest[2].partition(b"\n")
+    title, _, text = rest.partition(b"\n")
     name, _, digest = title.decode("ascii", "replace").strip().partition(" ")
     return name, digest, text
 
@@ -461,7 +458,7 @@ def take_out(home: Path, name: str, digest: str, text: bytes) -> Candidate:
         try:
             content = zlib.decompress(base64.b64decode(re.sub(rb"[#\s]", b"", text)))
         except (ValueError, zlib.error) as error:
-            raise DeployError(damaged(SCRIPT, f"the archive inside it ({error})")) from None
+            raise DeployError(damaged(SCRIPT.name, f"the archive inside it ({error})")) from None
         write_whole(path, content)
     return Candidate(path, f"{name} (inside {SCRIPT.name})", digest)
 
@@ -567,7 +564,7 @@ def find_installer(
         return find_installed(location, facts)
     contract = common_contract(contracts)
     if contract is None:
-        raise DeployError(sentence_of_contracts(candidate.label, contracts))
+        raise DeployError(sentence_of_contracts(facts["label"], contracts))
     return Installer(candidate.path, contract, facts)
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 
 from app.install.errors import EXIT_MISSING, EXIT_USAGE, InstallError
-from app.install.files import DRAFT, is_locked, locked
+from app.install.files import DRAFT, locked
 from installer import packages
 from installer.bytecode import compile_modules
 from installer.checks import FAILED, checks
@@ -105,10 +105,6 @@ def take_step(run: Run, name: str, report: Report) -> bool:
 
 def work_lock(home: Path) -> Path:
     return home / ".htlock-work"
-
-
-def is_at_work(home: Path) -> bool:
-    return is_locked(work_lock(home))
 
 
 # --- Each step ----------------------------------------------------------------------------------
