@@ -6,7 +6,7 @@ Imported only by calls that validate.
 from __future__ import annotations
 
 import json
-import threading
+from _thread import allocate_lock  # threading.Lock, without the rest of threading
 from collections import OrderedDict
 
 from app.queue.schema.check import Check
@@ -63,7 +63,7 @@ class _Kept:
     """The documents last used, by their text. Several threads may ask at once."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._documents: OrderedDict[str, Document] = OrderedDict()
 
     def get(self, schema_json: str) -> Document:
