@@ -40,6 +40,7 @@ def test_hashes_are_those_of_hashlib(name: str) -> None:
 def test_hashes_of_a_python_that_has_none_of_its_own(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(hashes, "_constructors", {})
     for module in hashes.MODULES[name]:
         monkeypatch.setitem(sys.modules, module, None)
     assert hashes.constructor(name) is getattr(hashlib, name)
