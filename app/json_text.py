@@ -12,10 +12,16 @@ if TYPE_CHECKING:
 MAX_DEPTH = 100
 """How deep arrays and objects may nest: deeper ones exhaust the stack of what reads them."""
 
+# json.dumps would make an encoder for each call, which takes as long as encoding a small task.
+COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+SORTED = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True
+)
+
 
 def dumps(value: Any) -> str:
     """Compact JSON. Raises ValueError for NaN and infinities, which JSON does not have."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return COMPACT.encode(value)
 
 
 def parse(text: str) -> Any:
@@ -47,10 +53,7 @@ def canonical(value: Any) -> str:
     """The same text for equal values: sorted keys, no spaces, and 1.0 written as 1, so that
     clients in languages with one kind of number agree with the others (compare RFC 8785).
     """
-    plain = _with_whole_numbers(value)
-    return json.dumps(
-        plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True
-    )
+    return SORTED.encode(_with_whole_numbers(value))
 
 
 def _check_depth(text: str) -> None:
