@@ -33,6 +33,9 @@ SHORTEST_WAIT = 0.5
 PARAMETER = re.compile(r":([a-z_][a-z0-9_]*)")
 _formats: dict[tuple[str, str], str] = {}
 
+LONGEST_REMEMBERED = 4000
+"""Characters of a statement whose format is remembered: those of large batches differ too much."""
+
 
 class MySQLDialect(Dialect):
     begin = "START TRANSACTION"
@@ -154,9 +157,11 @@ def _format(sql: str, prefix: str) -> str:
     known = _formats.get((sql, prefix))
     if known is None:
         named = with_prefix(sql.replace("%", "%%"), prefix)
-        known = _formats[sql, prefix] = PARAMETER.sub(r"%(\1)s", named)
-        if len(_formats) > 500:
+        known = PARAMETER.sub(r"%(\1)s", named)
+        if len(_formats) >= 500:
             _formats.clear()
+        if len(sql) <= LONGEST_REMEMBERED:
+            _formats[sql, prefix] = known
     return known
 
 

@@ -5,26 +5,37 @@ Everything that workers send about tasks they hold goes through here: outcomes a
 
 from __future__ import annotations
 
+from app.db.connection import id_list
 from app.queue import change_id
-from app.queue.fencing import transact
+from app.queue.bound_values import parts
+from app.queue.fencing import GuardedUpdate, transact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
-    from app.db.connection import Connection, Row, Statement
+    from app.db.connection import Connection, Dialect, Row, Statement
     from app.errors import QueueError
     from app.queue.fencing import LeaseRef
     from app.site import Site
 
 
 class Change:
-    """One change of one task by its worker."""
+    """One change of one task by its worker. Changes of one ``kind`` go into one UPDATE."""
 
+    kind: str
     lease_ref: LeaseRef
 
-    def statements(self, site: Site, change_id: int) -> list[Statement]:
-        """The UPDATE that the lease reference fences, then what goes with it."""
+    def long_texts(self) -> Sequence[str | None]:
+        """The values that may make a statement too long."""
+        return ()
+
+    @staticmethod
+    def statements(site: Site, changes: Sequence[Any], change_id: int) -> list[Statement]:
+        """The UPDATE that makes all of these changes, each of another task and fenced by its lease
+        reference, then what goes with it.
+        """
         raise NotImplementedError
 
 
@@ -55,44 +66,86 @@ class ChangeResult:
         return self.row
 
 
+class Group:
+    """Changes that one UPDATE makes, with their positions in the batch."""
+
+    def __init__(self, members: Sequence[tuple[int, Change]]) -> None:
+        self.positions = [position for position, _ in members]
+        self.changes = [change for _, change in members]
+        self.task_ids = [change.lease_ref.task_id for change in self.changes]
+        self._change_id = change_id.new_change_id()
+
+    def change_id(self, run: int) -> int:
+        return change_id.of_run(self._change_id, run)
+
+    def statements(self, site: Site, run: int) -> list[Statement]:
+        return self.changes[0].statements(site, self.changes, self.change_id(run))
+
+    def changed(self, count: int, rows: dict[int, Row], run: int) -> list[Changed]:
+        """What became of each, where the UPDATE changed so many of them."""
+        return [
+            self._changed(rows.get(task_id), count == len(self.task_ids), run)
+            for task_id in self.task_ids
+        ]
+
+    def _changed(self, row: Row | None, all_done: bool, run: int) -> Changed:
+        if row is None:
+            return Changed(None, False, False)
+        is_done = all_done or row["change_id"] == self.change_id(run)
+        was_done = row["change_id"] in [self.change_id(each) for each in range(run)]
+        return Changed(row, is_done, was_done)
+
+
 class Batch:
     """Changes in the order in which they were asked for. Their results come in the same order."""
 
     def __init__(self, changes: Sequence[Change]) -> None:
         self.changes = changes
-        self._change_ids = [change_id.new_change_id() for _ in changes]
+        self._groups = _groups(changes)
 
     def send(
         self, connection: Connection, site: Site, and_then: Sequence[Statement] = ()
     ) -> list[Changed]:
         """All of the changes in one round trip, with other statements after them."""
         run = connection.earlier_runs
-        ids = [change_id.of_run(each, run) for each in self._change_ids]
-        statements: list[Statement] = []
-        updates: list[tuple[int, int, int]] = []
-        update_at = [0] * len(self.changes)
-        for position in self._by_task():
-            change = self.changes[position]
-            update_at[position] = len(statements)
-            updates.append((change.lease_ref.task_id, ids[position], len(statements)))
-            statements += change.statements(site, ids[position])
+        statements = self._locks(connection.dialect)
+        updates: list[GuardedUpdate] = []
+        for group in self._groups:
+            updates.append(GuardedUpdate(group.task_ids, group.change_id(run), len(statements)))
+            statements += group.statements(site, run)
         results, rows = transact(connection, [*statements, *and_then], updates)
-        return [
-            self._changed(position, rows, bool(results[at].changed), run)
-            for position, at in enumerate(update_at)
-        ]
+        changed: dict[int, Changed] = {}
+        for group, update in zip(self._groups, updates):
+            count = results[update.position].changed
+            changed.update(zip(group.positions, group.changed(count, rows, run)))
+        return [changed[position] for position in range(len(self.changes))]
 
-    def _by_task(self) -> list[int]:
-        """Positions in the order of the tasks' ids, so that two batches with the same tasks wait
-        for each other instead of deadlocking.
+    def _locks(self, sql: Dialect) -> list[Statement]:
+        """One UPDATE locks its tasks in the order of their ids. Before several UPDATEs all of the
+        tasks are locked in that order, so that two batches with the same tasks wait for each other
+        instead of deadlocking.
         """
-        positions = range(len(self.changes))
-        return sorted(positions, key=lambda each: self.changes[each].lease_ref.task_id)
+        if len(self._groups) < 2 or not sql.lock:
+            return []
+        ids = id_list(sorted({each.lease_ref.task_id for each in self.changes}))
+        look = f"SELECT id FROM tasks {sql.by_primary_key} WHERE id IN ({ids}) ORDER BY id"
+        return [(f"{look} {sql.lock}", {})]
 
-    def _changed(self, position: int, rows: dict[int, Row], is_done: bool, run: int) -> Changed:
-        row = rows.get(self.changes[position].lease_ref.task_id)
-        own = self._change_ids[position]
-        earlier = [change_id.of_run(own, each) for each in range(run)]
-        if row is None:
-            return Changed(None, False, False)
-        return Changed(row, is_done, row["change_id"] in earlier)
+
+def _groups(changes: Sequence[Change]) -> list[Group]:
+    """Changes of one kind together; but several changes of one task each alone and in their order,
+    for only then can be told which of them found the lease reference to hold.
+    """
+    ids = [each.lease_ref.task_id for each in changes]
+    repeated = {each for each in ids if ids.count(each) > 1} if len(set(ids)) < len(ids) else set()
+    by_kind: dict[str, list[tuple[int, Change]]] = {}
+    groups = []
+    for position in sorted(range(len(changes)), key=ids.__getitem__):
+        member = (position, changes[position])
+        if ids[position] in repeated:
+            groups.append(Group([member]))
+        else:
+            by_kind.setdefault(changes[position].kind, []).append(member)
+    for members in by_kind.values():
+        groups += [Group(part) for part in parts(members, lambda each: each[1].long_texts())]
+    return groups

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.errors import Conflict
 from app.queue import history
 from app.queue.change_id import new_change_id
-from app.queue.fencing import transact
+from app.queue.fencing import GuardedUpdate, transact
 from app.queue.find_task import row_or_not_found
 from app.queue.task_fields import ALL_COLUMNS
 
@@ -43,5 +43,6 @@ def _cancel(connection: Connection, site: Site, task_id: int) -> dict[int, Row]:
     )
     noted = history.record(site.settings, sql, changed, worker="NULL")
     statements = [(waiting, values), *noted, (claimed, values)]
-    updates = [(task_id, change_id, 0), (task_id, change_id, len(statements) - 1)]
+    positions = (0, len(statements) - 1)
+    updates = [GuardedUpdate([task_id], change_id, each) for each in positions]
     return transact(connection, statements, updates, ALL_COLUMNS)[1]

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from app.db.connection import id_list
 from app.errors import LeaseLost, NotClaimed, NotFound, NotOwner, TryAgain
+from app.queue.bound_values import BoundValues
 from app.queue.task_fields import shown_status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import Any
 
     from app.db.connection import Connection, Dialect, Result, Row, Statement
     from app.errors import QueueError
@@ -32,26 +32,6 @@ class LeaseRef:
         self.task_id = task_id
         self.worker_id = worker_id
         self.attempt = attempt
-
-    @property
-    def condition(self) -> str:
-        """True of the task while this claim is on. Needs ``values``."""
-        worker = "" if self.worker_id is None else " AND claimed_by = :holder"
-        attempt = "" if self.attempt is None else " AND attempts = :attempt"
-        return f"id = :id AND status = 'claimed'{worker}{attempt}"
-
-    def values(self, change_id: int) -> dict[str, Any]:
-        """What ``condition`` needs, and the number that marks the change."""
-        return {
-            "id": self.task_id,
-            "holder": self.worker_id,
-            "attempt": self.attempt,
-            "change_id": change_id,
-        }
-
-    def changed(self, change_id: int) -> str:
-        """True of the task when an UPDATE that set ``change_id`` found the condition to hold."""
-        return f"id = {int(self.task_id)} AND change_id = {change_id}"
 
     def matches(self, worker_id: str | None, attempt: int) -> bool:
         """Whether that attempt was this very claim. Needs to know who is asking: a claim that
@@ -85,21 +65,47 @@ class LeaseRef:
         )
 
 
+class Fence(BoundValues):
+    """The tasks that one UPDATE changes, each only while its lease reference holds; none twice."""
+
+    def __init__(self, lease_refs: Sequence[LeaseRef], change_id: int) -> None:
+        super().__init__([each.task_id for each in lease_refs])
+        self.change_id = self.values["change_id"] = change_id
+        self._lease_refs = lease_refs
+
+    def condition(self) -> str:
+        """True of the tasks whose lease reference holds."""
+        worker_id = self.own("holder", [each.worker_id for each in self._lease_refs], "claimed_by")
+        attempt = self.own("attempt", [each.attempt for each in self._lease_refs], "attempts")
+        return (
+            f"{self.is_one_of_them} AND status = 'claimed' "
+            f"AND claimed_by = {worker_id} AND attempts = {attempt}"
+        )
+
+
+class GuardedUpdate:
+    """Where in a list of statements an UPDATE of these tasks is, and how it marks them."""
+
+    def __init__(self, task_ids: Sequence[int], change_id: int, position: int) -> None:
+        self.task_ids = task_ids
+        self.change_id = change_id
+        self.position = position
+
+
 def transact(
     connection: Connection,
     statements: Sequence[Statement],
-    updates: Sequence[tuple[int, int, int]],
+    updates: Sequence[GuardedUpdate],
     columns: str = SHORT_COLUMNS,
 ) -> tuple[list[Result], dict[int, Row]]:
     """All of the statements or none: their results, and the tasks by id as these left them.
-
-    ``updates`` are the task's id, the change's id and the statement's position of each UPDATE of
-    a task; ``columns`` are what is read of each.
+    ``columns`` are what is read of each.
 
     Raises TryAgain when the COMMIT of one answered and the change is not there: a rival on another
     node of a cluster undid it.
     """
-    look = look_up(connection.dialect, [task_id for task_id, _, _ in updates], columns)
+    task_ids = [task_id for update in updates for task_id in update.task_ids]
+    look = look_up(connection.dialect, task_ids, columns)
     results = connection.transact([*statements, look], [look] if connection.is_cluster else ())
     rows = {row["id"]: row for row in results[len(statements)].rows}
     if connection.is_cluster:
@@ -107,12 +113,13 @@ def transact(
     return results, rows
 
 
-def _check_committed(results: list[Result], updates: Sequence[tuple[int, int, int]]) -> None:
-    committed = {row["id"]: row["change_id"] for row in results[-1].rows}
-    own = {change_id for _, change_id, _ in updates}
-    for task_id, _, position in updates:
-        if results[position].changed and committed.get(task_id) not in own:
-            raise TryAgain(f"the change of task {task_id} was undone by a rival node")
+def _check_committed(results: list[Result], updates: Sequence[GuardedUpdate]) -> None:
+    """Each UPDATE changed so many tasks: as many must bear a mark of this transaction now."""
+    marks = {update.change_id for update in updates}
+    marked = {row["id"] for row in results[-1].rows if row["change_id"] in marks}
+    for update in updates:
+        if results[update.position].changed > len(marked.intersection(update.task_ids)):
+            raise TryAgain(f"changes of tasks {update.task_ids} were undone by a rival node")
 
 
 def look_up(sql: Dialect, task_ids: Iterable[int], columns: str = SHORT_COLUMNS) -> Statement:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from app.db.connection import id_list
 from app.errors import NotFound
+from app.queue.bound_values import BoundValues
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from app.config import Settings
     from app.db.connection import Dialect, Row, Statement
@@ -42,12 +43,42 @@ def record(
     """
     if not settings.enable_task_history:
         return []
-    insert = (
+    select = f"SELECT id, {status}, {worker}, {attempt}, :history_message, {seconds}, {sql.now}"
+    values = {"history_message": _cut(message)}
+    return [(_insert(sql, select, condition), values)]
+
+
+def record_each(
+    settings: Settings,
+    sql: Dialect,
+    task_ids: Sequence[int],
+    change_id: int,
+    messages: Sequence[str | None],
+    seconds: str = "NULL",
+) -> list[Statement]:
+    """A row for each of these tasks that the change marked, with its own message.
+
+    They are found by primary key, so the rows come in the order of the ids.
+    """
+    if not settings.enable_task_history:
+        return []
+    tasks = BoundValues(task_ids)
+    tasks.values["change_id"] = change_id
+    message = tasks.own("message", [_cut(each) for each in messages])
+    select = f"SELECT id, {SHOWN_STATUS}, claimed_by, attempts, {message}, {seconds}, {sql.now}"
+    condition = f"{tasks.is_one_of_them} AND change_id = :change_id"
+    return [(_insert(sql, select, condition), tasks.values)]
+
+
+def _insert(sql: Dialect, select: str, condition: str) -> str:
+    return (
         f"INSERT INTO task_history ({COLUMNS}) "
-        f"SELECT id, {status}, {worker}, {attempt}, :history_message, {seconds}, {sql.now} "
-        f"FROM tasks {sql.by_primary_key} WHERE {condition}"
+        f"{select} FROM tasks {sql.by_primary_key} WHERE {condition}"
     )
-    return [(insert, {"history_message": message and message[:MESSAGE_CHARACTERS]})]
+
+
+def _cut(message: str | None) -> str | None:
+    return message and message[:MESSAGE_CHARACTERS]
 
 
 def read(site: Site, task_id: int) -> list[Row]:

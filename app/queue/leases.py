@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from app.queue import last_seen
 from app.queue.batch import Batch, Change, Changed, ChangeResult
+from app.queue.fencing import Fence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.db.connection import Connection, Row, Statement
+    from app.db.connection import Connection, Dialect, Row, Statement
     from app.queue.fencing import LeaseRef
     from app.site import Site
-
-EXTEND = "COALESCE(:lease, lease)"
 
 
 class Heartbeat(Change):
@@ -30,23 +29,34 @@ class Heartbeat(Change):
         progress: float | None = None,
         message: str | None = None,
     ) -> None:
+        self.kind = "heartbeat" if progress is None else "progress"
         self.lease_ref = lease_ref
         self.lease = lease
         self.progress = progress
         self.message = message
 
-    def statements(self, site: Site, change_id: int) -> list[Statement]:
-        sql = site.db.dialect
-        values = {**self.lease_ref.values(change_id), "lease": self.lease}
-        noted = ""
-        if self.progress is not None:
-            noted = ", progress = :progress, progress_message = :progress_message"
-            values.update(progress=self.progress, progress_message=self.message)
-        update = (
-            f"UPDATE tasks {sql.by_primary_key} SET due_at = {sql.after(EXTEND)}, "
-            f"lease = {EXTEND}, change_id = :change_id{noted} WHERE {self.lease_ref.condition}"
-        )
-        return [(update, values)]
+    def long_texts(self) -> list[str | None]:
+        return [self.message]
+
+    @staticmethod
+    def statements(site: Site, changes: Sequence[Heartbeat], change_id: int) -> list[Statement]:
+        return [_extend_leases(site.db.dialect, changes, change_id)]
+
+
+def _extend_leases(sql: Dialect, heartbeats: Sequence[Heartbeat], change_id: int) -> Statement:
+    """Extends the leases; all of the heartbeats note a progress, or none does."""
+    tasks = Fence([each.lease_ref for each in heartbeats], change_id)
+    lease = tasks.own("lease", [each.lease for each in heartbeats], "lease")
+    noted = ""
+    if heartbeats[0].progress is not None:
+        progress = tasks.own("progress", [each.progress for each in heartbeats])
+        message = tasks.own("progress_message", [each.message for each in heartbeats])
+        noted = f", progress = {progress}, progress_message = {message}"
+    update = (
+        f"UPDATE tasks {sql.by_primary_key} SET due_at = {sql.after(lease)}, "
+        f"lease = {lease}, change_id = :change_id{noted} WHERE {tasks.condition()}"
+    )
+    return update, tasks.values
 
 
 def heartbeat(site: Site, lease_ref: LeaseRef, lease: float | None = None) -> Row:

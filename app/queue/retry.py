@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.errors import Conflict, Duplicate, TryAgain
 from app.queue import dedupe, history
 from app.queue.change_id import new_change_id
-from app.queue.fencing import transact
+from app.queue.fencing import GuardedUpdate, transact
 from app.queue.find_task import row_or_not_found
 from app.queue.task_fields import ALL_COLUMNS
 
@@ -76,7 +76,7 @@ def _retry(connection: Connection, site: Site, task_id: int) -> dict[int, Row]:
     noted = history.record(site.settings, sql, changed, worker="NULL", message="retry")
     position = len(statements)
     statements += [(update, values), *noted]
-    updates = [(task_id, change_id, position)]
+    updates = [GuardedUpdate([task_id], change_id, position)]
     results, rows = transact(connection, statements, updates, ALL_COLUMNS)
     if not results[position].changed and rows.get(task_id, {}).get("status") in RETRYABLE_STATUSES:
         raise TryAgain(f"task {task_id} changed between the look at it and its retry")

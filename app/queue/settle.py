@@ -1,7 +1,8 @@
 """Settling: a worker says how an attempt ended.
 
-Each settle is one conditional UPDATE with its line of the history, and many of them travel in one
-packet, so a batch costs one round trip like a single one.
+All completions of a batch are one conditional UPDATE and one INSERT into the history, all failures
+are another such pair, and they travel in one packet: a batch costs one round trip, like a single
+task.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import os
 
 from app.queue import history
 from app.queue.batch import Batch, Change, Changed, ChangeResult
+from app.queue.fencing import Fence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.db.connection import Connection, Dialect, Row, Statement
+    from app.db.connection import Connection, Row, Statement
     from app.errors import QueueError
     from app.queue.fencing import LeaseRef
     from app.site import Site
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 JITTER = 0.1
 """Share by which a backoff is lengthened or shortened at random, so that tasks that failed
 together do not come back together."""
-
-WILL_RETRY = "(cancel_requested = 0 AND :retry = 1 AND attempts < max_attempts)"
 
 BACKOFF_BASE = (
     "COALESCE((SELECT task_types.retry_delay FROM task_types "
@@ -57,17 +57,12 @@ class Completion(Outcome):
         self.lease_ref = lease_ref
         self.result_json = result_json
 
-    def statements(self, site: Site, change_id: int) -> list[Statement]:
-        sql = site.db.dialect
-        update = (
-            f"UPDATE tasks {sql.by_primary_key} SET status = 'completed', due_at = NULL, "
-            f"change_id = :change_id, last_outcome = 'completed', "
-            f"result_json = :result, error_message = NULL, error_traceback = NULL, "
-            f"progress = 100, completed_at = {sql.now}, cancel_requested = 0 "
-            f"WHERE {self.lease_ref.condition}"
-        )
-        values = {**self.lease_ref.values(change_id), "result": self.result_json}
-        return [(update, values), *_history(site, self.lease_ref.changed(change_id), None)]
+    def long_texts(self) -> list[str | None]:
+        return [self.result_json]
+
+    @staticmethod
+    def statements(site: Site, changes: Sequence[Completion], change_id: int) -> list[Statement]:
+        return complete_tasks(site, changes, change_id)
 
 
 class Failure(Outcome):
@@ -89,21 +84,12 @@ class Failure(Outcome):
         self.retry = retry
         self.delay = delay
 
-    def statements(self, site: Site, change_id: int) -> list[Statement]:
-        settings = site.settings
-        values = {
-            **self.lease_ref.values(change_id),
-            "error": self.error,
-            "traceback": self.traceback,
-            "retry": int(self.retry),
-            "delay": self.delay,
-            "retry_delay": settings.retry_delay,
-            "retry_max_delay": settings.retry_max_delay,
-            "jitter": _jitter(),
-        }
-        update = _fail_update(site.db.dialect, self.lease_ref)
-        changed = self.lease_ref.changed(change_id)
-        return [(update, values), *_history(site, changed, self.error)]
+    def long_texts(self) -> list[str | None]:
+        return [self.error, self.traceback]
+
+    @staticmethod
+    def statements(site: Site, changes: Sequence[Failure], change_id: int) -> list[Statement]:
+        return fail_tasks(site, changes, change_id)
 
 
 class SettleResult(ChangeResult):
@@ -183,27 +169,60 @@ def _is_ending(outcome: Outcome, ending: Row) -> bool:
     )
 
 
-def _fail_update(sql: Dialect, lease_ref: LeaseRef) -> str:
-    # MySQL assigns from left to right and reads what it has already assigned, so the columns
-    # that WILL_RETRY reads come last.
+def complete_tasks(
+    site: Site, completions: Sequence[Completion], change_id: int
+) -> list[Statement]:
+    """Complete each of these tasks while its lease reference holds, and tell of those completed."""
+    sql = site.db.dialect
+    tasks = Fence([each.lease_ref for each in completions], change_id)
+    result = tasks.own("result", [each.result_json for each in completions])
+    update = (
+        f"UPDATE tasks {sql.by_primary_key} SET status = 'completed', due_at = NULL, "
+        "change_id = :change_id, last_outcome = 'completed', "
+        f"result_json = {result}, error_message = NULL, error_traceback = NULL, "
+        f"progress = 100, completed_at = {sql.now}, cancel_requested = 0 "
+        f"WHERE {tasks.condition()}"
+    )
+    return [(update, tasks.values), *_history(site, tasks, [None] * len(completions))]
+
+
+def fail_tasks(site: Site, failures: Sequence[Failure], change_id: int) -> list[Statement]:
+    """Fail each of these tasks while its lease reference holds, or schedule its next attempt, and
+    tell of those changed.
+    """
+    sql, settings = site.db.dialect, site.settings
+    tasks = Fence([each.lease_ref for each in failures], change_id)
+    error = tasks.own("error", [each.error for each in failures])
+    traceback = tasks.own("traceback", [each.traceback for each in failures])
+    retry = tasks.own("retry", [int(each.retry) for each in failures])
+    delay = tasks.own("delay", [each.delay for each in failures])
+    jitter = tasks.own("jitter", [_jitter() for _ in failures])
+    tasks.values.update(retry_delay=settings.retry_delay, retry_max_delay=settings.retry_max_delay)
+    will_retry = f"(cancel_requested = 0 AND {retry} = 1 AND attempts < max_attempts)"
     doubled = f"{BACKOFF_BASE} * (1 << {sql.least('attempts - releases - 1', '30')})"
-    backoff = f"COALESCE(:delay, {sql.least(doubled, BACKOFF_MOST)} * :jitter)"
-    return (
+    backoff = f"COALESCE({delay}, {sql.least(doubled, BACKOFF_MOST)} * {jitter})"
+    # MySQL assigns from left to right and reads what it has already assigned, so the columns
+    # that will_retry reads come last.
+    update = (
         f"UPDATE tasks {sql.by_primary_key} SET "
         f"status = CASE WHEN cancel_requested = 1 THEN 'cancelled' "
-        f"WHEN {WILL_RETRY} THEN 'scheduled' ELSE 'failed' END, "
-        f"due_at = CASE WHEN {WILL_RETRY} THEN {sql.after(backoff)} ELSE NULL END, "
-        f"completed_at = CASE WHEN {WILL_RETRY} THEN NULL ELSE {sql.now} END, "
-        "error_message = :error, error_traceback = :traceback, change_id = :change_id, "
+        f"WHEN {will_retry} THEN 'scheduled' ELSE 'failed' END, "
+        f"due_at = CASE WHEN {will_retry} THEN {sql.after(backoff)} ELSE NULL END, "
+        f"completed_at = CASE WHEN {will_retry} THEN NULL ELSE {sql.now} END, "
+        f"error_message = {error}, error_traceback = {traceback}, change_id = :change_id, "
         "last_outcome = 'failed', cancel_requested = 0 "
-        f"WHERE {lease_ref.condition}"
+        f"WHERE {tasks.condition()}"
     )
+    return [(update, tasks.values), *_history(site, tasks, [each.error for each in failures])]
 
 
-def _history(site: Site, changed: str, message: str | None) -> list[Statement]:
+def _history(site: Site, tasks: Fence, messages: Sequence[str | None]) -> list[Statement]:
+    """Tells of the attempts that the UPDATE before it ended, and how long they took."""
     sql = site.db.dialect
     seconds = sql.seconds_since("claimed_at")
-    return history.record(site.settings, sql, changed, message=message, seconds=seconds)
+    return history.record_each(
+        site.settings, sql, tasks.task_ids, tasks.change_id, messages, seconds
+    )
 
 
 def _jitter() -> float:

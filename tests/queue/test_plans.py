@@ -34,7 +34,7 @@ from app.queue.claim import ClaimRequest
 from app.queue.fencing import LeaseRef
 from app.queue.find_task import find_task
 from app.queue.new_task import NewTask
-from app.queue.settle import Completion, Failure, settle
+from app.queue.settle import Completion, Failure, Outcome, settle
 from app.site import Site
 from tests.api.addresses import NATIVE, address_of, template
 from tests.api.places import BODIES
@@ -290,6 +290,20 @@ def replace(site: Site, tasks: list[NewTask]) -> None:
     assert creating.create(site, tasks)[0].id > first
 
 
+def settle_mixed(site: Site, lease_refs: list[LeaseRef]) -> None:
+    """Everything differs from task to task."""
+    outcomes: list[Outcome] = []
+    for n, each in enumerate(lease_refs):
+        kinds = (
+            Completion(each, str(n)),
+            Failure(each, f"error {n}", f"line {n}", n % 2 == 0, float(n)),
+            release.Release(each, float(n)),
+        )
+        outcomes.append(kinds[n % 3])
+    settled = settle(site, outcomes)
+    assert [each.refusal for each in settled] == [None] * len(outcomes)
+
+
 def cancelled(site: Site) -> int:
     task_id = creating.create(site, new_tasks(site, 1))[0].id
     cancel.cancel(site, task_id)
@@ -305,11 +319,25 @@ CHANGES: dict[str, Any] = {
         lambda site: take(site, 100),
         lambda site, lease_refs: settle(site, [Completion(each, "1") for each in lease_refs]),
     ),
+    "settle a mixed hundred": change(lambda site: take(site, 100), settle_mixed),
+    "settle the same task twice": change(
+        take, lambda site, lease_refs: settle(site, [Completion(lease_refs[0], "1")] * 2)
+    ),
     "heartbeat": change(take, lambda site, lease_refs: leases.heartbeat(site, lease_refs[0])),
     "a hundred heartbeats": change(
         lambda site: take(site, 100),
         lambda site, lease_refs: leases.heartbeat_many(
             site, [leases.Heartbeat(each) for each in lease_refs]
+        ),
+    ),
+    "a hundred different heartbeats": change(
+        lambda site: take(site, 100),
+        lambda site, lease_refs: leases.heartbeat_many(
+            site,
+            [
+                leases.Heartbeat(each, 60.0 + n, n if n % 2 else None, "message")
+                for n, each in enumerate(lease_refs)
+            ],
         ),
     ),
     "progress": change(
