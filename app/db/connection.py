@@ -119,11 +119,15 @@ class Dialect:
     begin: str
     now: str
     last_id: str
-    """The id that the previous INSERT was given."""
+    """The id that the previous INSERT, of one row, was given."""
     lock: str
     """Ends a SELECT whose rows are to be kept as they are until the transaction ends."""
     by_primary_key: str
     """Follows a table's name: find the rows by id, whatever the planner believes."""
+
+    def first_id(self, rows: int) -> str:
+        """The id that the first row of the previous INSERT was given, which had so many."""
+        raise NotImplementedError
 
     def after(self, seconds: str) -> str:
         """The time ``seconds`` (an SQL expression) from now."""

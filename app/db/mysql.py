@@ -44,6 +44,9 @@ class MySQLDialect(Dialect):
     lock = "FOR UPDATE"
     by_primary_key = "FORCE INDEX (PRIMARY)"
 
+    def first_id(self, rows: int) -> str:
+        return "LAST_INSERT_ID()"
+
     def after(self, seconds: str) -> str:
         # Microseconds as an integer: fractions of SECOND lose precision in old versions.
         return f"(UTC_TIMESTAMP(3) + INTERVAL ROUND(({seconds})*1000000) MICROSECOND)"

@@ -26,6 +26,10 @@ class SQLiteDialect(Dialect):
     lock = ""
     by_primary_key = "NOT INDEXED"
 
+    def first_id(self, rows: int) -> str:
+        # One writer at a time, and AUTOINCREMENT: the ids have no gaps, and the last is known.
+        return f"last_insert_rowid() - {rows - 1}"
+
     def after(self, seconds: str) -> str:
         return f"strftime('%Y-%m-%d %H:%M:%f','now',printf('%+.3f seconds',{seconds}))"
 

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from app.db.connection import id_list, text_list
-from app.errors import ConnectionLost, DatabaseBusy, DatabaseUnavailable, Duplicate, TryAgain
-from app.queue import dedupe, history
+from app.errors import (
+    ConnectionLost,
+    DatabaseBusy,
+    DatabaseError,
+    DatabaseUnavailable,
+    Duplicate,
+    TryAgain,
+)
+from app.queue import dedupe
+from app.queue.bound_values import parts
 from app.queue.create_plan import Plan
-from app.queue.new_task import Draft
-from app.queue.task_fields import STORED_AS_GIVEN, urgency_of
+from app.queue.insert_tasks import insert_tasks
+from app.queue.new_task import Draft, TypedDraft
 from app.queue.type_check import TypeCheck
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.db.connection import Connection, Result, Row, Statement
-    from app.queue.new_task import Created, NewTask, TypedDraft
+    from app.db.connection import Connection, Row, Statement
+    from app.queue.new_task import Created, NewTask
     from app.site import Site
 
 MAX_RACES = 5
 """How often another may make the same task between our look and our insert."""
 
 KEYS_PER_LOOK = 500
-
-NEW_COLUMNS = "status, urgency, dedupe_key, created_at"
-"""What is read of a task that was made."""
 
 
 def create(site: Site, tasks: Sequence[NewTask]) -> list[Created]:
@@ -83,60 +88,25 @@ def _insert_all(connection: Connection, site: Site, plan: Plan) -> list[Row]:
         dedupe.give_up_key("id = :id AND dedupe_key = :key", {"id": row["id"], "key": key}, scope)
         for scope, key, row in plan.expired
     ]
-    positions = []
-    for each in plan.fresh:
-        positions.append(len(statements))
-        statements += _insert(connection, site, plan.drafts[each])
-    results = _transact(connection, statements, positions)
-    return [{"id": results[at].last_id, **results[at + 1].rows[0]} for at in positions]
+    looks = []
+    for drafts in parts([plan.drafts[each] for each in plan.fresh], TypedDraft.long_texts):
+        looks.append(len(statements) + 1)
+        statements += insert_tasks(site, drafts)
+    # In a packet with others a statement is done even when a rival node of a cluster has undone
+    # those before it. One INSERT then fails, for its key is still taken, or has done everything.
+    is_apart = connection.is_cluster and (len(looks) > 1 or len(plan.expired) > 1)
+    results = (connection.transact_apart if is_apart else connection.transact)(statements)
+    rows = [row for look in looks for row in results[look].rows]
+    _check_inserted(connection, rows, len(plan.fresh))
+    return rows
 
 
-def _transact(
-    connection: Connection, statements: list[Statement], inserts: list[int]
-) -> list[Result]:
-    """All of the statements or none. Raises TryAgain when a rival node undid them."""
-    if not connection.is_cluster:
-        return connection.transact(statements)
-    # In a packet with others a statement is done even when those before it have been undone.
-    step = connection.transact if len(inserts) == 1 else connection.transact_apart
-    results = step(statements)
-    ids = id_list(results[position].last_id for position in inserts)
-    if len(connection.query(f"SELECT id FROM tasks WHERE id IN ({ids})", {})) < len(inserts):
-        raise TryAgain("new tasks were undone by a rival node")
-    return results
-
-
-def _insert(connection: Connection, site: Site, draft: TypedDraft) -> list[Statement]:
-    sql = connection.dialect
-    task = draft.task
-    due = sql.timestamp(":run_at") if task.run_at else sql.after(":delay")
-    later = f"{due} > {sql.now}" if task.run_at or task.delay else "1 = 0"
-    columns = {
-        "type_id": ":type_id",
-        "status": f"CASE WHEN {later} THEN 'scheduled' ELSE 'pending' END",
-        "urgency": ":urgency",
-        "due_at": f"CASE WHEN {later} THEN {due} ELSE NULL END",
-        "attempts": "0",
-        "max_attempts": ":max_attempts",
-        "cancel_requested": "0",
-        "dedupe_key": ":dedupe_key",
-        "params_json": ":params",
-        "created_at": sql.now,
-        **{field.column: f":{field.column}" for field, _ in STORED_AS_GIVEN},
-    }
-    values = {
-        "type_id": draft.type["id"],
-        "urgency": urgency_of(draft.priority),
-        "run_at": task.run_at,
-        "delay": task.delay,
-        "max_attempts": draft.max_attempts(site.settings),
-        "dedupe_key": draft.unique_key,
-        "params": draft.params_json,
-        **{field.column: store(task.as_given.get(field.name)) for field, store in STORED_AS_GIVEN},
-    }
-    insert = f"INSERT INTO tasks ({', '.join(columns)}) VALUES ({', '.join(columns.values())})"
-    return [
-        (insert, values),
-        (f"SELECT {NEW_COLUMNS} FROM tasks WHERE id = {sql.last_id}", {}),
-        *history.record(site.settings, sql, f"id = {sql.last_id}", worker="NULL"),
-    ]
+def _check_inserted(connection: Connection, rows: Sequence[Row], count: int) -> None:
+    """Raises TryAgain when a rival node undid the INSERT, whatever the COMMIT answered."""
+    if connection.is_cluster:
+        ids = id_list(row["id"] for row in rows)
+        found = connection.query(f"SELECT id FROM tasks WHERE id IN ({ids})", {})
+        if len(found) < count:
+            raise TryAgain("new tasks were undone by a rival node")
+    elif len(rows) != count:
+        raise DatabaseError(f"{count} tasks were inserted and {len(rows)} were found")

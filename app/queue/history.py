@@ -36,15 +36,17 @@ def record(
     attempt: str = "attempts",
     seconds: str = "NULL",
     message: str | None = None,
+    change_id: int | None = None,
 ) -> list[Statement]:
     """A row for each task that ``condition`` finds, or no statement where no history is kept.
 
-    ``status``, ``worker``, ``attempt`` and ``seconds`` are SQL expressions over the task's columns.
+    ``status``, ``worker``, ``attempt`` and ``seconds`` are SQL expressions over the task's columns;
+    ``condition`` may name ``:change_id``.
     """
     if not settings.enable_task_history:
         return []
     select = f"SELECT id, {status}, {worker}, {attempt}, :history_message, {seconds}, {sql.now}"
-    values = {"history_message": _cut(message)}
+    values = {"history_message": _cut(message), "change_id": change_id}
     return [(_insert(sql, select, condition), values)]
 
 

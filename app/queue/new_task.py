@@ -109,6 +109,10 @@ class TypedDraft:
         )
         return most
 
+    def long_texts(self) -> list[str]:
+        """The values that may make a statement too long."""
+        return [self.params_json, *(self.task.as_given.get("tags") or ())]
+
 
 def _params_json(site: Site, task: NewTask) -> str:
     try:

@@ -304,6 +304,11 @@ def settle_mixed(site: Site, lease_refs: list[LeaseRef]) -> None:
     assert [each.refusal for each in settled] == [None] * len(outcomes)
 
 
+def create_thousand(site: Site, tasks: list[NewTask]) -> None:
+    made = creating.create(site, tasks)
+    assert len({each.id for each in made}) == 1000
+
+
 def cancelled(site: Site) -> int:
     task_id = creating.create(site, new_tasks(site, 1))[0].id
     cancel.cancel(site, task_id)
@@ -357,6 +362,7 @@ CHANGES: dict[str, Any] = {
     ),
     "create": change(lambda site: new_tasks(site, 1), creating.create),
     "create fifty": change(lambda site: new_tasks(site, 50), creating.create),
+    "create a thousand": change(lambda site: new_tasks(site, 1000), create_thousand),
     "create undeduplicated": change(lambda site: new_tasks(site, 1, dedupe=False), creating.create),
     "create what exists": change(
         lambda site: new_tasks(site, 1) * 2,
