@@ -11,6 +11,7 @@ SCENARIOS = (
     "cycles",
     "floor",
     "growth",
+    "settles",
     "creates",
     "lists",
     "cold",
