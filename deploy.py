@@ -269,7 +269,7 @@ class NoArchive(DeployError):
     def __init__(self) -> None:
         super().__init__(
             "There is nothing to install. Upload taskmanager-….zip into the folder of "
-            f"{SCRIPT.name}, and try again.",
+            f"{SCRIPT.name}, or the {SCRIPT.name} with the archive inside, and try again.",
             EXIT_MISSING,
         )
 
@@ -1122,7 +1122,10 @@ def page_archive(request: PageRequest, session: Session, error: DeployError) -> 
     button = form(request, session, "look", "", "Check again")
     if isinstance(error, NoArchive):
         found = "There is none."
-        advice = f"Upload taskmanager-….zip into the folder of {SCRIPT.name}."
+        advice = (
+            f"Upload taskmanager-….zip into the folder of {SCRIPT.name}, or the {SCRIPT.name} with "
+            "the archive inside."
+        )
         if RELEASE_URL:
             advice = f"It will be downloaded from {RELEASE_URL}."
             button = form(request, session, "download", "", "Download and continue")

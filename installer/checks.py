@@ -126,7 +126,10 @@ def check_disk(home: Path) -> Check:
 def check_archive(installation: Installation, archive: Archive | None) -> Check:
     title = "Version to install"
     if archive is None:
-        advice = "Upload taskmanager-….zip into the folder of deploy.py."
+        advice = (
+            "Upload taskmanager-….zip into the folder of deploy.py, or the deploy.py with the "
+            "archive inside."
+        )
         return Check(title, FAILED, "There is none.", advice)
     if archive.is_older(installation):
         return Check(title, FAILED, archive.sentence_of_older(installation))

@@ -41,8 +41,8 @@ def begin_installing(installation: Installation, archive: Archive | None, journa
     """Plan to install the archive, or to upgrade to it. Raises InstallError."""
     if archive is None:
         raise InstallError(
-            "There is nothing to install. Upload taskmanager-….zip beside deploy.py, and try "
-            "again.",
+            "There is nothing to install. Upload taskmanager-….zip into the folder of deploy.py, "
+            "or the deploy.py with the archive inside, and try again.",
             exit_code=EXIT_MISSING,
         )
     if archive.is_older(installation):
