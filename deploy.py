@@ -559,9 +559,12 @@ def find_installer(
             candidate.path.unlink()  # the next try takes it out, or downloads it, again
         raise
     current = location.build("current")
-    is_older = current and version_key(facts["version"]) < version_key(version_of(current.name))
-    if is_older:
-        return find_installed(location, facts)
+    if current and version_key(facts["version"]) < version_key(version_of(current.name)):
+        try:
+            return find_installed(location, facts)
+        except NoArchive:
+            sentence = f"{facts['label']} is older than what is installed. Upload a newer archive."
+            raise DeployError(sentence, EXIT_USAGE) from None
     contract = common_contract(contracts)
     if contract is None:
         raise DeployError(sentence_of_contracts(facts["label"], contracts))

@@ -230,6 +230,9 @@ def test_a_site_from_before_the_hand_over_upgrades_and_goes_back(tmp_path: Path)
         kept = account.call("POST", "/tasks", {"type": "kept.task", "params": {}})[1]["data"]["id"]
 
         account.upload_installer()
+        account.upload(variant(tmp_path, "0.0.9"))
+        assert "is older than what is installed" in owner(account).text
+        (account.web_folder / "taskmanager-0.0.9.zip").unlink()
         upload_bundle(account, variant(tmp_path, "9.1.0"))
         visitor = owner(account)
         assert "<button>Upgrade to 9.1.0</button>" in visitor.text

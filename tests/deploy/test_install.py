@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 from tests.deploy.archives import PYTHON, VERSION, build, bundle, change
 from tests.deploy.hosting_account import STEPS, HostingAccount, assert_closed, lines, mysql
+from tests.deploy.visitor import Visitor
 from tests.support.apache import Apache
 from tests.support.mariadb import PASSWORD, MariaDB
 from tests.support.net import HOST, free_port, is_listening, wait_until
@@ -142,6 +144,13 @@ def test_the_archive_is_downloaded_from_its_address() -> None:
             assert not list(account.home.glob("releases/*"))
             digest = hashlib.sha256(archive.read_bytes()).hexdigest()
             change(installer, "0" * 64, digest)
+            visitor = Visitor(account.page).get()
+            account.create(visitor.proof())
+            visitor.post("proof")
+            assert f"It will be downloaded from {url}" in html.unescape(visitor.text)
+            visitor.post("download")
+            assert "<button>Install</button>" in visitor.text
+            assert f"{archive.name}, version {VERSION}" in visitor.text
             done = account.install()
             assert done.returncode == 0, done
     finally:
