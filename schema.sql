@@ -54,7 +54,8 @@ CREATE TABLE IF NOT EXISTS task_types (
     created_at DATETIME(3) NOT NULL,
     updated_at DATETIME(3) NOT NULL,
     PRIMARY KEY (id),
-    UNIQUE KEY task_types_name (name)
+    UNIQUE KEY task_types_name (name),
+    KEY task_types_paused (is_paused, name, max_running)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS tasks (
@@ -88,6 +89,7 @@ CREATE TABLE IF NOT EXISTS tasks (
     PRIMARY KEY (id),
     KEY tasks_claim (status, urgency, id),
     KEY tasks_claim_type (status, type_id, urgency, id),
+    KEY tasks_created (status, id),
     UNIQUE KEY tasks_dedupe (dedupe_key, type_id),
     KEY tasks_due (due_at),
     KEY tasks_status (status, type_id, id),
@@ -111,5 +113,5 @@ CREATE TABLE IF NOT EXISTS workers (
     KEY workers_seen (last_seen_at)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
-INSERT IGNORE INTO settings (name, value) VALUES ('schema_version', '2');
+INSERT IGNORE INTO settings (name, value) VALUES ('schema_version', '3');
 COMMIT;

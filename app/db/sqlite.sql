@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS task_types (
     updated_at VARCHAR(23) NOT NULL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS task_types_name ON task_types (name);
+CREATE INDEX IF NOT EXISTS task_types_paused ON task_types (is_paused, name, max_running);
 
 CREATE TABLE IF NOT EXISTS tasks (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
@@ -71,6 +72,7 @@ CREATE TABLE IF NOT EXISTS tasks (
 );
 CREATE INDEX IF NOT EXISTS tasks_claim ON tasks (status, urgency, id);
 CREATE INDEX IF NOT EXISTS tasks_claim_type ON tasks (status, type_id, urgency, id);
+CREATE INDEX IF NOT EXISTS tasks_created ON tasks (status, id);
 CREATE UNIQUE INDEX IF NOT EXISTS tasks_dedupe ON tasks (dedupe_key, type_id);
 CREATE INDEX IF NOT EXISTS tasks_due ON tasks (due_at);
 CREATE INDEX IF NOT EXISTS tasks_status ON tasks (status, type_id, id);
@@ -93,4 +95,4 @@ CREATE TABLE IF NOT EXISTS workers (
 );
 CREATE INDEX IF NOT EXISTS workers_seen ON workers (last_seen_at);
 
-INSERT OR IGNORE INTO settings (name, value) VALUES ('schema_version', '2');
+INSERT OR IGNORE INTO settings (name, value) VALUES ('schema_version', '3');

@@ -89,7 +89,12 @@ TABLE = {
 
 class TaskType(Model):
     __tablename__ = "task_types"
-    __table_args__ = (Index("task_types_name", "name", unique=True), TABLE)
+    __table_args__ = (
+        Index("task_types_name", "name", unique=True),
+        # Claims: the types that are not paused, by a pattern too, without their long rows.
+        Index("task_types_paused", "is_paused", "name", "max_running"),
+        TABLE,
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(255))
@@ -121,7 +126,8 @@ class Task(Model):
         Index("tasks_claim_type", "status", "type_id", "urgency", "id"),
         # Expired leases and tasks whose time has come. NULL for all others.
         Index("tasks_due", "due_at"),
-        # Claiming in the order of creation, and lists of one status.
+        # Claiming in the order of creation, and lists of one status: of all types, and of one.
+        Index("tasks_created", "status", "id"),
         Index("tasks_status", "status", "type_id", "id"),
         Index("tasks_type", "type_id", "id"),
         Index("tasks_dedupe", "dedupe_key", "type_id", unique=True),

@@ -1,167 +1,134 @@
 """Which pending tasks a claim may try for, in the order it asked for.
 
-Every statement here reads one index in its order and stops early, however many tasks wait: no
-sort, no scan of the table. A filter by type takes one index scan for each eligible type, and the
-results are merged here; ``IN (…)`` with an ORDER BY would read every pending row in between.
+A claim looks first where it costs least:
+
+1. the head of the queue, read with the types of its tasks: nearly every claim finds enough here;
+2. where few types match, the head of each: one index scan a type, merged here (``IN (…)`` with an
+   ORDER BY would read every pending row in between);
+3. where many match, the first thousand tasks of the queue;
+4. where none of these can be taken either, the types whose first tasks come first, then each of
+   those as in 2.
+
+None of this grows with the number of tasks, and only the last with the number of types.
 """
 
 from __future__ import annotations
 
-from app.db.connection import text_list
+from app.db.connection import id_list
+from app.queue.claim_order import ATTEMPTS_WINDOW
+from app.queue.eligible_types import EligibleTypes, limited, running, types_with_running
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from typing import Any
+    from collections.abc import Sequence
 
-    from app.db.connection import Connection, Dialect, Row, Statement
+    from app.db.connection import Connection, Result, Row, Statement
+    from app.queue.claim_order import Order
+    from app.queue.eligible_types import Filter
 
-ATTEMPTS_WINDOW = 1000
-"""Ordering by attempts looks at this many of the most urgent tasks, shared among the
-eligible types: no index serves it."""
+HEAD_MARGIN = 16
+"""How many more tasks of the head are read than are wanted: some may be of paused types."""
 
-SORT_KEYS = ("priority", "created_at", "id", "attempts")
-SORT_ORDERS = ("asc", "desc")
-
-
-def types_with_running(sql: Dialect, condition: str, lock: str = "") -> str:
-    """Finds types, with how many tasks of a limited one run now. ``lock`` keeps these as they are
-    until the transaction ends.
-    """
-    return (
-        "SELECT id, name, is_paused, max_running, CASE WHEN max_running IS NULL THEN 0 ELSE "
-        f"(SELECT COUNT(*) FROM tasks {sql.by_index('tasks_claim_type')} "
-        f"WHERE tasks.status = 'claimed' AND tasks.type_id = task_types.id {lock}) END AS running "
-        f"FROM task_types WHERE {condition}"
-    )
+FAR = 1000
+"""How many tasks of the queue are looked through where many types match."""
 
 
-class Filter:
-    """Which types a claim asks for; a task must pass everything that is given."""
+class Candidates:
+    """The tasks that a claim may try for, by its filter and order."""
 
-    def __init__(
-        self,
-        type_pattern: str | None = None,
-        task_types: Sequence[str] | None = None,
-        task_type_id: int | None = None,
-    ) -> None:
-        self.type_pattern = type_pattern
-        self.task_types = task_types
-        self.task_type_id = task_type_id
+    def __init__(self, connection: Connection, types: Filter, order: Order) -> None:
+        self._connection = connection
+        self._sql = connection.dialect
+        self._types = types
+        self._order = order
 
-    @property
-    def takes_all(self) -> bool:
-        return self.type_pattern is None and self.task_types is None and self.task_type_id is None
+    def look(self, count: int) -> list[Statement]:
+        """Finds what ``find`` begins with: the first types that match, the head of the queue."""
+        head = self._order.head(self._sql, self._types, self._head_size(count))
+        return [self._types.statement(self._sql), head]
 
-    def unknown(self, found: Iterable[str]) -> list[str]:
-        """Names that were asked for and are not types. Another filter may have hidden a type, so
-        only a filter by names alone tells.
-        """
-        if self.task_types is None or self.type_pattern is not None or self.task_type_id:
-            return []
-        return sorted(set(self.task_types) - set(found))
+    def find(self, found: Sequence[Result], count: int) -> list[Row]:
+        """The first ``count`` candidates. ``found`` is what ``look`` found for this count."""
+        types, head = (result.rows for result in found)
+        eligible = EligibleTypes(types)
+        is_whole_queue = len(head) < self._head_size(count)
+        rows = self._order.sort([row for row in head if row["is_open"]])
+        if not eligible.are_all:
+            return self._find_among_many(rows, is_whole_queue, count)[:count]
+        # Attempts are compared among a number of open tasks, not of any.
+        are_enough = not self._order.by_attempts or len(rows) == len(head)
+        rows = eligible.within_capacity(rows)
+        if not is_whole_queue and not (are_enough and len(rows) >= count):
+            rows = self._find_by_type(eligible, count)
+        return rows[:count]
 
-    def statement(self, sql: Dialect) -> Statement:
-        """Finds the types that the claim asks for."""
-        conditions = ["1 = 1"]
-        values: dict[str, Any] = {}
-        if self.type_pattern is not None:
-            conditions.append("name LIKE :pattern ESCAPE :escape")
-            values.update(pattern=self.type_pattern, escape="\\")
-        if self.task_types is not None:
-            names, parameters = text_list("name", self.task_types)
-            conditions.append(f"name IN ({names})")
-            values.update(parameters)
-        if self.task_type_id is not None:
-            conditions.append("id = :type_id")
-            values["type_id"] = self.task_type_id
-        return types_with_running(sql, " AND ".join(conditions)), values
+    def in_sight(self, found: Sequence[Result], count: int) -> bool:
+        """Whether the head of the queue alone has so many."""
+        return sum(1 for row in found[1].rows if row["is_open"]) >= count
 
+    def _head_size(self, count: int) -> int:
+        size = count + HEAD_MARGIN
+        return max(size, ATTEMPTS_WINDOW) if self._order.by_attempts else size
 
-class EligibleTypes:
-    """The types that a claim may take from now: paused and saturated ones are left out."""
-
-    def __init__(self, types: list[Row], takes_all: bool) -> None:
-        self.names = {row["id"]: row["name"] for row in types}
-        self.capacity = {
-            row["id"]: max(0, row["max_running"] - row["running"])
-            for row in types
-            if row["max_running"] is not None
-        }
-        self.open = [
-            row["id"]
-            for row in types
-            if not row["is_paused"] and self.capacity.get(row["id"], 1) > 0
-        ]
-        self.everything = takes_all and len(self.open) == len(types) and not self.capacity
-
-    def within_capacity(self, rows: list[Row]) -> list[Row]:
-        """``rows`` without those for which a limited type has no capacity left."""
-        left = dict(self.capacity)
-        kept = []
-        for row in rows:
-            capacity = left.get(row["type_id"], 1)
-            if capacity > 0:
-                kept.append(row)
-            if row["type_id"] in left:
-                left[row["type_id"]] = capacity - 1
-        return kept
-
-
-class Order:
-    """One of the orders in which tasks can be claimed."""
-
-    def __init__(self, sort_by: str = "priority", sort_order: str | None = None) -> None:
-        self.sort_by = sort_by
-        default = "desc" if sort_by == "priority" else "asc"
-        self.descending = (sort_order or default) == "desc"
-
-    def find(self, connection: Connection, eligible: EligibleTypes, count: int) -> list[Row]:
-        """The first ``count`` pending tasks, as ``id, type_id`` and more, in one round trip."""
+    def _find_by_type(self, eligible: EligibleTypes, count: int) -> list[Row]:
+        """Those that come first among the first tasks of each type."""
         if not eligible.open:
             return []
-        statements = list(self.statements(connection.dialect, eligible, count))
-        rows = [row for result in connection.send(statements) for row in result.rows]
-        key, reverse = self._sort_key()
-        return eligible.within_capacity(sorted(rows, key=key, reverse=reverse))[:count]
-
-    def statements(self, sql: Dialect, eligible: EligibleTypes, count: int) -> list[Statement]:
-        """The index scans that find the candidates: one, or one for each eligible type."""
-        if self.sort_by in ("id", "created_at"):
-            return [self._by_creation(sql, each, count) for each in eligible.open]
-        scans = 1 if eligible.everything else len(eligible.open)
-        if self.sort_by == "attempts":
-            count = max(count, ATTEMPTS_WINDOW // max(1, scans))
-        if eligible.everything:
-            return [self._index_scan(sql, "tasks_claim", "", count)]
-        return [
-            self._index_scan(sql, "tasks_claim_type", f" AND type_id = {int(each)}", count)
+        if self._order.by_attempts:
+            count = max(count, ATTEMPTS_WINDOW // len(eligible.open))
+        scans = [
+            self._order.of_type(self._sql, each, eligible.max_running[each], count)
             for each in eligible.open
         ]
+        rows = [row for result in self._connection.send(scans) for row in result.rows]
+        return eligible.within_capacity(self._order.sort(rows))
 
-    def _index_scan(self, sql: Dialect, index: str, condition: str, count: int) -> Statement:
-        backwards = self.sort_by == "priority" and not self.descending
-        order = "urgency DESC, id DESC" if backwards else "urgency, id"
-        attempts = ", attempts" if self.sort_by == "attempts" else ""
-        return (
-            f"SELECT id, type_id, urgency{attempts} FROM tasks {sql.by_index(index)} "
-            f"WHERE status = 'pending'{condition} ORDER BY {order} LIMIT {count}",
-            {},
+    def _find_among_many(self, rows: list[Row], is_whole_queue: bool, count: int) -> list[Row]:
+        """``rows`` are the open ones at the head."""
+        counted = self._count_running(rows)
+        rows = counted.within_capacity(rows)
+        if is_whole_queue or len(rows) >= count:
+            return rows
+        if not self._order.by_attempts:  # the head was as long then
+            saturated = set(counted.max_running) - set(counted.open)
+            rows, is_whole_queue = self._look_far(sorted(saturated), count)
+            if is_whole_queue or len(rows) >= count:
+                return rows
+        return self._find_by_type(self._types_that_come_first(count), count)
+
+    def _look_far(self, saturated: list[int], count: int) -> tuple[list[Row], bool]:
+        """Those among the first thousand, and whether no other task waits."""
+        open_ones, behind = self._connection.send(
+            [
+                self._order.open_in_head(self._sql, self._types, FAR, saturated, count),
+                self._order.behind(self._sql, FAR),
+            ]
         )
+        rows = open_ones.rows
+        return self._count_running(rows).within_capacity(rows), not behind.rows
 
-    def _by_creation(self, sql: Dialect, type_id: int, count: int) -> Statement:
-        """Ids are given in the order of creation."""
-        order = "id DESC" if self.descending else "id"
-        return (
-            f"SELECT id, type_id FROM tasks {sql.by_index('tasks_status')} "
-            f"WHERE status = 'pending' AND type_id = {int(type_id)} ORDER BY {order} LIMIT {count}",
-            {},
+    def _types_that_come_first(self, count: int) -> EligibleTypes:
+        """The types of which the first tasks come first: the first tasks of all are theirs."""
+        condition, values = self._types.condition()
+        firsts = (
+            f"SELECT ({self._order.first_of_type(self._sql)}) AS first "
+            f"FROM task_types {self._sql.by_index('task_types_paused')} "
+            f"WHERE is_paused = 0 AND {condition} "
+            f"AND (max_running IS NULL OR max_running > ({running(self._sql)}))"
         )
+        types = self._connection.query(
+            f"SELECT type_id FROM ({firsts}) AS firsts LEFT JOIN tasks ON tasks.id = firsts.first "
+            f"WHERE firsts.first IS NOT NULL ORDER BY {self._order.sorting} LIMIT {count}",
+            values,
+        )
+        return self._with_running([row["type_id"] for row in types])
 
-    def _sort_key(self) -> tuple[Callable[[Row], Any], bool]:
-        if self.sort_by in ("id", "created_at"):
-            return (lambda row: row["id"]), self.descending
-        if self.sort_by == "attempts":
-            sign = -1 if self.descending else 1
-            return (lambda row: (sign * row["attempts"], row["urgency"], row["id"])), False
-        return (lambda row: (row["urgency"], row["id"])), not self.descending
+    def _count_running(self, rows: list[Row]) -> EligibleTypes:
+        """The types of these tasks that have ``max_running``."""
+        return self._with_running(limited(rows))
+
+    def _with_running(self, type_ids: list[int]) -> EligibleTypes:
+        if not type_ids:
+            return EligibleTypes([])
+        sql = types_with_running(self._sql, None, f"id IN ({id_list(type_ids)})")
+        return EligibleTypes(self._connection.query(sql, {}))

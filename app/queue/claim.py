@@ -14,9 +14,11 @@ import os
 import time
 
 from app.queue import compare_and_swap, history
-from app.queue.candidates import EligibleTypes, Filter, Order
+from app.queue.candidates import Candidates
 from app.queue.change_id import claim_id_of, new_change_id
+from app.queue.claim_order import Order
 from app.queue.claim_transaction import ClaimTransaction
+from app.queue.eligible_types import Filter, limited
 from app.queue.last_seen import LastSeen
 from app.queue.repeated_claims import RepeatedClaim
 from app.queue.type_limits import TypeLimits
@@ -24,11 +26,16 @@ from app.queue.upkeep.reclaim import BATCH, due_tasks, reclaim
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from app.db.connection import Connection, Row, Statement
+    from collections.abc import Sequence
+
+    from app.db.connection import Connection, Result, Row, Statement
     from app.site import Site
 
 SPREAD = 16
-"""How many tasks behind the head a beaten claimer chooses from."""
+SPREAD_OF_BATCH = 2
+"""How many tasks behind the head a beaten claimer chooses from: at least so many, and so many for
+each that it wants.
+"""
 
 CONTENTION_SECONDS = 1.0
 """How long a process that was beaten goes for a random choice at once: measured, a quarter more
@@ -101,46 +108,51 @@ class _Claim:
         # If it is cut off and runs again, what the first run took is not left lying.
         again = request.again or connection.earlier_runs > 0
         self._repeated = RepeatedClaim(self._transaction, request, mark, again)
+        self._candidates = Candidates(connection, request.types, request.order)
+        # How many candidates are looked for: only a claimer that has rivals needs a choice.
+        self._wanted = request.limit
+        if time.monotonic() < site.contended_until:
+            self._wanted += _spread(request.limit)
 
     def run(self) -> ClaimResult:
         for _ in range(MAX_RECLAIMS):
             # What is due is taken back in a transaction of its own.
             self._transaction.end_empty_handed()
-            due, eligible = self._look()
+            due, found = self._look()
             if due:
-                eligible = self._reclaim(due)
-            tasks = self._repeated.taken_before() or self._take_eligible(eligible)
+                found = self._reclaim(due)
+            tasks = self._repeated.taken_before() or self._take_candidates(found)
             if tasks or len(due) < BATCH:
                 break
         self._transaction.end_empty_handed()
         touch = self._seen.touch_alone()
         if touch:
             self._connection.transact(touch)
-        tasks = [{"type": eligible.names.get(task["type_id"]), **task} for task in tasks]
-        return ClaimResult(tasks, self._request.types.unknown(eligible.names.values()))
+        return ClaimResult(tasks, self._request.types.unknown(found[0].rows))
 
-    def _look(self) -> tuple[list[int], EligibleTypes]:
-        types, sql = self._request.types, self._connection.dialect
-        due, found, last = self._connection.send(
-            [due_tasks(sql), types.statement(sql), self._seen.look]
+    def _look(self) -> tuple[list[int], Sequence[Result]]:
+        """The ids of due tasks, and what the candidates are found by."""
+        due, last, *found = self._connection.send(
+            [
+                due_tasks(self._connection.dialect),
+                self._seen.look,
+                *self._candidates.look(self._wanted),
+            ]
         )
         self._seen.found(last.rows)
-        return [row["id"] for row in due.rows], EligibleTypes(found.rows, types.takes_all)
+        return [row["id"] for row in due.rows], found
 
-    def _reclaim(self, due: list[int]) -> EligibleTypes:
-        types, sql = self._request.types, self._connection.dialect
-        found = reclaim(self._connection, self._site.settings, due, and_then=types.statement(sql))
-        return EligibleTypes(found.rows, types.takes_all)
+    def _reclaim(self, due: list[int]) -> Sequence[Result]:
+        look = self._candidates.look(self._wanted)
+        return reclaim(self._connection, self._site.settings, due, and_then=look)
 
-    def _take_eligible(self, eligible: EligibleTypes) -> list[Row]:
+    def _take_candidates(self, found: Sequence[Result]) -> list[Row]:
         """The head of the queue, or a random part of what is behind it when beaten to it."""
-        limit = self._request.limit
         for _ in range(MAX_ROUNDS):
-            window = self._request.order.find(self._connection, eligible, limit + SPREAD)
-            if not window:
+            rows = self._candidates.find(found, self._wanted)
+            if not rows:
                 return []
-            alone = time.monotonic() > self._site.contended_until
-            taken = self._take(window[:limit] if alone else _random_choice(window, limit), eligible)
+            taken = self._take(_random_choice(rows, self._request.limit))
             if taken:
                 return taken
             if self._repeated.is_overtaken():
@@ -149,17 +161,19 @@ class _Claim:
             taken = self._repeated.taken_before()
             if taken:
                 return taken
+            self._wanted = self._request.limit + _spread(self._request.limit)
             self._site.contended_until = time.monotonic() + CONTENTION_SECONDS
+            found = self._connection.send(self._candidates.look(self._wanted))
         return []
 
-    def _take(self, rows: list[Row], eligible: EligibleTypes) -> list[Row]:
+    def _take(self, rows: list[Row]) -> list[Row]:
         """Claim those of ``rows`` that are still pending: all in one transaction."""
-        limited = sorted({row["type_id"] for row in rows} & set(eligible.capacity))
-        if limited:
-            rows = self._limits.within(rows, limited)
+        limited_types = limited(rows)
+        if limited_types:
+            rows = self._limits.within(rows, limited_types)
         ids = [row["id"] for row in rows]
         change_id = new_change_id()
-        statements = self._take_statements(ids, change_id, self._limits.guard(limited))
+        statements = self._take_statements(ids, change_id, self._limits.guard(limited_types))
         show = compare_and_swap.show(self._connection, self._request, ids, change_id)
         found = self._transaction.finish_and_show(statements, show)
         if found:
@@ -178,8 +192,13 @@ class _Claim:
         ]
 
 
+def _spread(limit: int) -> int:
+    """How many more tasks than it wants a claimer that has rivals chooses from."""
+    return max(SPREAD, SPREAD_OF_BATCH * limit)
+
+
 def _random_choice(rows: list[Row], count: int) -> list[Row]:
-    """``count`` of ``rows``, each as likely as any other, in their order."""
+    """``count`` of ``rows``, each as likely as any other, in their order: all if no more are there."""
     positions = list(range(len(rows)))
     positions.sort(key=lambda _: os.urandom(4))
     return [rows[each] for each in sorted(positions[:count])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.db.connection import id_list
-from app.queue.task_fields import FIELD_OF, SHOWN_WITH_CLAIM
+from app.queue.task_fields import FIELD_OF, SHOWN_WITH_CLAIM, TYPE_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,10 +22,11 @@ TIMEOUT = (
     "WHERE task_types.id = tasks.type_id)) AS timeout"
 )
 
-# The name of the type is known to the claim.
 _SHOWN = [FIELD_OF[name].column for name in SHOWN_WITH_CLAIM if name != "type"]
 
-TAKEN_COLUMNS = ", ".join(dict.fromkeys([*_SHOWN, "type_id", "status", "releases", TIMEOUT]))
+TAKEN_COLUMNS = ", ".join(
+    dict.fromkeys([*_SHOWN, "type_id", "status", "releases", TIMEOUT, TYPE_NAME])
+)
 """What is read of a task that was claimed."""
 
 

@@ -12,7 +12,6 @@ from app.db.connection import id_list
 from app.queue import last_seen
 from app.queue.claim_transaction import is_marked
 from app.queue.compare_and_swap import TAKEN_COLUMNS
-from app.queue.task_fields import TYPE_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,8 +126,7 @@ def renew(sql: Dialect, worker_id: str, claim_id: int, ids: list[int]) -> list[S
             values,
         ),
         (
-            f"SELECT {TAKEN_COLUMNS}, {TYPE_NAME} "
-            f"FROM tasks {sql.by_primary_key} WHERE {held} ORDER BY urgency, id",
+            f"SELECT {TAKEN_COLUMNS} FROM tasks {sql.by_primary_key} WHERE {held} ORDER BY urgency, id",
             values,
         ),
     ]

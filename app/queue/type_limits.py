@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app.db.connection import id_list
-from app.queue.candidates import EligibleTypes, types_with_running
 from app.queue.claim_transaction import is_marked
+from app.queue.eligible_types import EligibleTypes, types_with_running
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ class TypeLimits:
         )
         # A repeat has looked at the tasks before in this transaction.
         stale = self._transaction.is_open and connection.has_snapshots
-        counted = types_with_running(sql, condition, sql.lock if stale else "")
+        counted = types_with_running(sql, None, condition, sql.lock if stale else "")
         found = self._transaction.begin([marked, (counted, {})])
-        return EligibleTypes(found[-1].rows, False).within_capacity(rows)
+        return EligibleTypes(found[-1].rows).within_capacity(rows)
 
     def guard(self, limited: list[int]) -> str:
         """Ends the condition of what takes tasks: of these types only while they are marked."""

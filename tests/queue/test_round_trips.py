@@ -11,8 +11,9 @@ import pytest
 from app.queue import claim as claiming
 from app.queue import create as creating
 from app.queue import history, leases, release, task_types, workers
-from app.queue.candidates import Filter, Order
 from app.queue.claim import ClaimRequest
+from app.queue.claim_order import Order
+from app.queue.eligible_types import Filter
 from app.queue.fencing import LeaseRef
 from app.queue.find_task import find_task
 from app.queue.new_task import NewTask

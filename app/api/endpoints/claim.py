@@ -5,8 +5,9 @@ from __future__ import annotations
 from app.api import fields, serializers
 from app.api.response import Response, success, success_with_fields
 from app.errors import ApiError
-from app.queue.candidates import SORT_KEYS, SORT_ORDERS, Filter, Order
 from app.queue.claim import ClaimRequest, claim
+from app.queue.claim_order import SORT_KEYS, SORT_ORDERS, Order
+from app.queue.eligible_types import Filter
 from app.wording import counted
 
 TYPE_CHECKING = False

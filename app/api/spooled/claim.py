@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def claim_jobs(call: Call) -> Response:
-    from app.queue.candidates import Filter
     from app.queue.claim import ClaimRequest, claim
+    from app.queue.eligible_types import Filter
 
     values = call.fields(CLAIM)
     request = ClaimRequest(

@@ -21,7 +21,7 @@ is what the first rule makes needless.
 
 from __future__ import annotations
 
-from app.db.migrations.steps import AddColumn, AddColumns, AddTable, Step
+from app.db.migrations.steps import AddColumn, AddColumns, AddIndex, AddTable, Step
 
 MIGRATIONS: dict[int, list[Step]] = {
     1: [
@@ -35,6 +35,11 @@ MIGRATIONS: dict[int, list[Step]] = {
         AddColumn("task_types", "claim_mark"),
         AddColumns("tasks", "releases", "last_outcome", "claim_id", "former_dedupe_key"),
         AddColumns("workers", "claim_mark", "repeated_claim"),
+    ],
+    3: [
+        # Claims that cost the same however many types there are.
+        AddIndex("task_types", "task_types_paused"),
+        AddIndex("tasks", "tasks_created"),
     ],
 }
 """The steps to each version, which is one more than the one before. The last one is

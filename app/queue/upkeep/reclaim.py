@@ -30,18 +30,18 @@ def due_tasks(sql: Dialect) -> Statement:
 
 
 def reclaim(
-    connection: Connection, settings: Settings, ids: list[int], and_then: Statement
-) -> Result:
+    connection: Connection, settings: Settings, ids: list[int], and_then: list[Statement]
+) -> list[Result]:
     """Make due tasks claimable again, or end them where attempts are used up or a cancel waits.
 
     Other claimers found the same ids; whoever locks them first does the work, the rest find
-    them no longer due. ``and_then`` is asked in the same round trip; its result is returned.
+    them no longer due. ``and_then`` is asked in the same round trip; its results are returned.
     """
     groups = _by_transition(connection.begin([_lock(connection.dialect, ids)])[0].rows)
     statements: list[Statement] = []
     for transition, members in groups.items():
         statements += transition.statements(connection.dialect, settings, members)
-    return connection.commit([*statements, and_then])[-1]
+    return connection.commit([*statements, *and_then])[len(statements) :]
 
 
 def _lock(sql: Dialect, ids: list[int]) -> Statement:
