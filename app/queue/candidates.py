@@ -5,7 +5,7 @@ A claim looks first where it costs least:
 1. the head of the queue, read with the types of its tasks: nearly every claim finds enough here;
 2. where few types match, the head of each: one index scan a type, merged here (``IN (…)`` with an
    ORDER BY would read every pending row in between);
-3. where many match, the first thousand tasks of the queue;
+3. where many match, the first three hundred tasks of the queue;
 4. where none of these can be taken either, the types whose first tasks come first, then each of
    those as in 2.
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from app.db.connection import id_list
 from app.queue.claim_order import ATTEMPTS_WINDOW
-from app.queue.eligible_types import EligibleTypes, limited, running, types_with_running
+from app.queue.eligible_types import EligibleTypes, limited, types_with_running
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,11 +26,14 @@ if TYPE_CHECKING:
     from app.queue.claim_order import Order
     from app.queue.eligible_types import Filter
 
-HEAD_MARGIN = 16
+HEAD_MARGIN = 8
 """How many more tasks of the head are read than are wanted: some may be of paused types."""
 
-FAR = 1000
+FAR = 300
 """How many tasks of the queue are looked through where many types match."""
+
+MOST_TYPES = 1_000_000
+"""More than any site has."""
 
 
 class Candidates:
@@ -76,12 +79,8 @@ class Candidates:
             return []
         if self._order.by_attempts:
             count = max(count, ATTEMPTS_WINDOW // len(eligible.open))
-        scans = [
-            self._order.of_type(self._sql, each, eligible.max_running[each], count)
-            for each in eligible.open
-        ]
-        rows = [row for result in self._connection.send(scans) for row in result.rows]
-        return eligible.within_capacity(self._order.sort(rows))
+        found = self._connection.query(*self._order.of_types(self._sql, eligible.open, count))
+        return eligible.within_capacity(self._order.sort(found))
 
     def _find_among_many(self, rows: list[Row], is_whole_queue: bool, count: int) -> list[Row]:
         """``rows`` are the open ones at the head."""
@@ -90,44 +89,45 @@ class Candidates:
         if is_whole_queue or len(rows) >= count:
             return rows
         if not self._order.by_attempts:  # the head was as long then
-            saturated = set(counted.max_running) - set(counted.open)
-            rows, is_whole_queue = self._look_far(sorted(saturated), count)
+            rows, is_whole_queue = self._look_far(counted.saturated, count)
             if is_whole_queue or len(rows) >= count:
                 return rows
         return self._find_by_type(self._types_that_come_first(count), count)
 
     def _look_far(self, saturated: list[int], count: int) -> tuple[list[Row], bool]:
-        """Those among the first thousand, and whether no other task waits."""
-        open_ones, behind = self._connection.send(
+        """Those among the first three hundred tasks, and whether no others can be found."""
+        found, behind = self._connection.send(
             [
                 self._order.open_in_head(self._sql, self._types, FAR, saturated, count),
                 self._order.behind(self._sql, FAR),
             ]
         )
-        rows = open_ones.rows
-        return self._count_running(rows).within_capacity(rows), not behind.rows
+        rows = self._count_running(found.rows).within_capacity(found.rows)
+        return rows, len(found.rows) < count and not behind.rows
 
     def _types_that_come_first(self, count: int) -> EligibleTypes:
         """The types of which the first tasks come first: the first tasks of all are theirs."""
+        sql = self._sql
         condition, values = self._types.condition()
-        firsts = (
-            f"SELECT ({self._order.first_of_type(self._sql)}) AS first "
-            f"FROM task_types {self._sql.by_index('task_types_paused')} "
-            f"WHERE is_paused = 0 AND {condition} "
-            f"AND (max_running IS NULL OR max_running > ({running(self._sql)}))"
+        types = types_with_running(
+            sql,
+            "task_types_paused",
+            f"is_paused = 0 AND {condition}",
+            more=f", ({self._order.first_of_type(sql)}) AS first",
         )
-        types = self._connection.query(
-            f"SELECT type_id FROM ({firsts}) AS firsts LEFT JOIN tasks ON tasks.id = firsts.first "
-            f"WHERE firsts.first IS NOT NULL ORDER BY {self._order.sorting} LIMIT {count}",
+        # With a LIMIT, MariaDB asks once for the first task of each type, else three times.
+        found = self._connection.query(
+            f"SELECT firsts.* FROM ({types} LIMIT {MOST_TYPES}) AS firsts "
+            "LEFT JOIN tasks ON tasks.id = firsts.first WHERE firsts.first IS NOT NULL "
+            "AND (firsts.max_running IS NULL OR firsts.running < firsts.max_running) "
+            f"ORDER BY {self._order.sorting} LIMIT {count}",
             values,
         )
-        return self._with_running([row["type_id"] for row in types])
+        return EligibleTypes(found)
 
     def _count_running(self, rows: list[Row]) -> EligibleTypes:
         """The types of these tasks that have ``max_running``."""
-        return self._with_running(limited(rows))
-
-    def _with_running(self, type_ids: list[int]) -> EligibleTypes:
+        type_ids = limited(rows)
         if not type_ids:
             return EligibleTypes([])
         sql = types_with_running(self._sql, None, f"id IN ({id_list(type_ids)})")

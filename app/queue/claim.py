@@ -22,7 +22,7 @@ from app.queue.eligible_types import Filter, limited
 from app.queue.last_seen import LastSeen
 from app.queue.repeated_claims import RepeatedClaim
 from app.queue.type_limits import TypeLimits
-from app.queue.upkeep.reclaim import BATCH, due_tasks, reclaim
+from app.queue.upkeep.reclaim import DueTasks, due_tasks, reclaim
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,14 +115,14 @@ class _Claim:
             self._wanted += _spread(request.limit)
 
     def run(self) -> ClaimResult:
-        for _ in range(MAX_RECLAIMS):
+        for turn in range(MAX_RECLAIMS):
             # What is due is taken back in a transaction of its own.
             self._transaction.end_empty_handed()
             due, found = self._look()
-            if due:
+            if due.batch and not (turn == 0 and self._goes_ahead(due, found)):
                 found = self._reclaim(due)
             tasks = self._repeated.taken_before() or self._take_candidates(found)
-            if tasks or len(due) < BATCH:
+            if tasks or not due.are_many:
                 break
         self._transaction.end_empty_handed()
         touch = self._seen.touch_alone()
@@ -130,8 +130,8 @@ class _Claim:
             self._connection.transact(touch)
         return ClaimResult(tasks, self._request.types.unknown(found[0].rows))
 
-    def _look(self) -> tuple[list[int], Sequence[Result]]:
-        """The ids of due tasks, and what the candidates are found by."""
+    def _look(self) -> tuple[DueTasks, Sequence[Result]]:
+        """What is due, and what the candidates are found by."""
         due, last, *found = self._connection.send(
             [
                 due_tasks(self._connection.dialect),
@@ -140,11 +140,15 @@ class _Claim:
             ]
         )
         self._seen.found(last.rows)
-        return [row["id"] for row in due.rows], found
+        return DueTasks(due.rows), found
 
-    def _reclaim(self, due: list[int]) -> Sequence[Result]:
+    def _goes_ahead(self, due: DueTasks, found: Sequence[Result]) -> bool:
+        """Whether tasks are claimed and what is due is left to other claims."""
+        return self._candidates.in_sight(found, self._request.limit) and due.is_left_to_others()
+
+    def _reclaim(self, due: DueTasks) -> Sequence[Result]:
         look = self._candidates.look(self._wanted)
-        return reclaim(self._connection, self._site.settings, due, and_then=look)
+        return reclaim(self._connection, self._site.settings, due.batch, and_then=look)
 
     def _take_candidates(self, found: Sequence[Result]) -> list[Row]:
         """The head of the queue, or a random part of what is behind it when beaten to it."""
@@ -198,7 +202,7 @@ def _spread(limit: int) -> int:
 
 
 def _random_choice(rows: list[Row], count: int) -> list[Row]:
-    """``count`` of ``rows``, each as likely as any other, in their order: all if no more are there."""
+    """``count`` of ``rows``, or all, each as likely as any other, in their order."""
     positions = list(range(len(rows)))
     positions.sort(key=lambda _: os.urandom(4))
     return [rows[each] for each in sorted(positions[:count])]

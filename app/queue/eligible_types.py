@@ -74,17 +74,18 @@ class EligibleTypes:
 
     def __init__(self, types: list[Row]) -> None:
         self.are_all = len(types) <= FEW_TYPES
-        self.max_running = {row["id"]: row["max_running"] for row in types}
         self._capacity = {
             row["id"]: max(0, row["max_running"] - row["running"])
             for row in types
             if row["max_running"] is not None
         }
-        self.open = [
-            row["id"]
+        self.saturated = sorted(each for each in self._capacity if self._capacity[each] == 0)
+        self.open = {
+            row["id"]: row["max_running"]
             for row in types
             if not row["is_paused"] and self._capacity.get(row["id"], 1) > 0
-        ]
+        }
+        """Each with its ``max_running``."""
 
     def within_capacity(self, rows: list[Row]) -> list[Row]:
         """``rows`` without those for which a limited type has no capacity left."""
@@ -99,22 +100,18 @@ class EligibleTypes:
         return kept
 
 
-def types_with_running(sql: Dialect, index: str | None, condition: str, lock: str = "") -> str:
+def types_with_running(
+    sql: Dialect, index: str | None, condition: str, lock: str = "", more: str = ""
+) -> str:
     """Finds types by an index (None: by id), with how many tasks of a limited one run now.
-    ``lock`` keeps these as they are until the transaction ends.
+    ``lock`` keeps these as they are until the transaction ends; ``more`` is a column to add.
     """
     by = sql.by_index(index) if index else sql.by_primary_key
     return (
         "SELECT id, name, is_paused, max_running, CASE WHEN max_running IS NULL THEN 0 ELSE "
-        f"({running(sql)} {lock}) END AS running FROM task_types {by} WHERE {condition}"
-    )
-
-
-def running(sql: Dialect) -> str:
-    """Counts the tasks of a type that run now."""
-    return (
-        f"SELECT COUNT(*) FROM tasks {sql.by_index('tasks_claim_type')} "
-        "WHERE tasks.status = 'claimed' AND tasks.type_id = task_types.id"
+        f"(SELECT COUNT(*) FROM tasks {sql.by_index('tasks_claim_type')} "
+        f"WHERE tasks.status = 'claimed' AND tasks.type_id = task_types.id {lock}) END AS running"
+        f"{more} FROM task_types {by} WHERE {condition}"
     )
 
 

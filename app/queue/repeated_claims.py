@@ -126,7 +126,8 @@ def renew(sql: Dialect, worker_id: str, claim_id: int, ids: list[int]) -> list[S
             values,
         ),
         (
-            f"SELECT {TAKEN_COLUMNS} FROM tasks {sql.by_primary_key} WHERE {held} ORDER BY urgency, id",
+            f"SELECT {TAKEN_COLUMNS} FROM tasks {sql.by_primary_key} "
+            f"WHERE {held} ORDER BY urgency, id",
             values,
         ),
     ]

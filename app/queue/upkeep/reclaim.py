@@ -6,6 +6,8 @@ index and takes no lock; only when it finds something is there a transaction.
 
 from __future__ import annotations
 
+import os
+
 from app.db.connection import id_list
 from app.queue import history
 
@@ -17,16 +19,33 @@ if TYPE_CHECKING:
 BATCH = 100
 """How many due tasks one claim takes back at most."""
 
+BACKLOG_SHARE = 8
+"""While more than a batch is due and other tasks wait, one claim in so many takes a batch back: the
+others go on at their pace.
+"""
+
 LEASE_EXPIRED = "lease expired"
 
 
 def due_tasks(sql: Dialect) -> Statement:
-    """Finds the ids of due tasks, the longest due first."""
+    """Finds the ids of due tasks, the longest due first: one more than a batch if there are."""
     return (
         f"SELECT id FROM tasks {sql.by_index('tasks_due')} "
-        f"WHERE due_at <= {sql.now} ORDER BY due_at LIMIT {BATCH}",
+        f"WHERE due_at <= {sql.now} ORDER BY due_at LIMIT {BATCH + 1}",
         {},
     )
+
+
+class DueTasks:
+    """What ``due_tasks`` found: ``batch`` is what one claim takes back at most."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self.batch = [row["id"] for row in rows[:BATCH]]
+        self.are_many = len(rows) > BATCH
+
+    def is_left_to_others(self) -> bool:
+        """Whether this claim may leave them to others, if it finds other tasks."""
+        return self.are_many and os.urandom(1)[0] % BACKLOG_SHARE != 0
 
 
 def reclaim(
