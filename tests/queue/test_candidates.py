@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
 
-from app.queue import candidates, claim_order, eligible_types
+from app.queue import candidates, eligible_types
 from app.queue import claim as claiming
 from app.queue.claim import ClaimRequest
 from app.queue.claim_order import SORT_KEYS, SORT_ORDERS, Order
@@ -43,7 +42,7 @@ def tasks(site: Site) -> list[Task]:
     rows = [(task.id, ids[task.type], "pending", task.urgency, task.attempts) for task in made]
     running = [*SATURATED] * CAPACITY + [*LIMITED]
     rows += [(1000 + place, ids[number], "claimed", 0, 1) for place, number in enumerate(running)]
-    limits = {number: CAPACITY for number in SATURATED} | {n: CAPACITY + 1 for n in LIMITED}
+    limits = {**dict.fromkeys(SATURATED, CAPACITY), **dict.fromkeys(LIMITED, CAPACITY + 1)}
     site.db.run(
         lambda connection: connection.transact(
             [insert(row, connection.dialect.now) for row in rows]
@@ -94,15 +93,14 @@ class Reach(NamedTuple):
     few: int
     margin: int
     far: int
-    attempts: int
 
 
 REACHES = {
-    "the head": Reach(few=32, margin=200, far=300, attempts=1000),
-    "few types": Reach(few=32, margin=0, far=300, attempts=1000),
-    "the head of many types": Reach(few=2, margin=200, far=300, attempts=1000),
-    "far": Reach(few=2, margin=0, far=300, attempts=1000),
-    "the types that come first": Reach(few=2, margin=0, far=3, attempts=1000),
+    "the head": Reach(few=32, margin=200, far=300),
+    "few types": Reach(few=32, margin=0, far=300),
+    "the head of many types": Reach(few=2, margin=200, far=300),
+    "far": Reach(few=2, margin=0, far=300),
+    "the types that come first": Reach(few=2, margin=0, far=3),
 }
 FILTERS = {
     "all": (Filter(), set(range(TYPES))),
@@ -116,18 +114,17 @@ FILTERS = {
 
 
 @pytest.fixture(params=REACHES)
-def reach(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def reach(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     reach = REACHES[request.param]
     monkeypatch.setattr(eligible_types, "FEW_TYPES", reach.few)
     monkeypatch.setattr(candidates, "HEAD_MARGIN", reach.margin)
     monkeypatch.setattr(candidates, "FAR", reach.far)
-    monkeypatch.setattr(candidates, "ATTEMPTS_WINDOW", reach.attempts)
-    assert claim_order.ATTEMPTS_WINDOW == reach.attempts
-    yield request.param
+    return str(request.param)
 
 
+@pytest.mark.usefixtures("reach")
 @pytest.mark.parametrize("chosen", FILTERS)
-def test_claim(site: Site, tasks: list[Task], reach: str, chosen: str) -> None:
+def test_claim(site: Site, tasks: list[Task], chosen: str) -> None:
     types, wanted = FILTERS[chosen]
     for order in (Order(key, direction) for key in SORT_KEYS for direction in SORT_ORDERS):
         for count in (1, 4, 30, 100):

@@ -11,9 +11,10 @@ import pytest
 from app.queue import claim as claiming
 from app.queue import create as creating
 from app.queue import history, leases, release, task_types, workers
+from app.queue.candidates import FAR
 from app.queue.claim import ClaimRequest
 from app.queue.claim_order import Order
-from app.queue.eligible_types import Filter
+from app.queue.eligible_types import FEW_TYPES, Filter
 from app.queue.fencing import LeaseRef
 from app.queue.find_task import find_task
 from app.queue.new_task import NewTask
@@ -100,6 +101,47 @@ def test_claim_of_many_types(mariadb_site: Site, wire: Wire) -> None:
     count, claimed = wire.count(lambda: claim(mariadb_site, 10, types=wanted))
     assert len(claimed) == 10
     assert count <= 3
+
+
+@pytest.mark.parametrize(
+    ("others", "most"),
+    [(FEW_TYPES - 1, 3), (FEW_TYPES, 4)],
+    ids=["few types", "many types"],
+)
+def test_claim_behind_a_paused_type(mariadb_site: Site, wire: Wire, others: int, most: int) -> None:
+    """The head of the queue is full of tasks that must not be claimed."""
+    for number in range(others):
+        register(mariadb_site, f"type-{number}")
+    fill(mariadb_site, 200)
+    task = creating.create(mariadb_site, [NewTask("type-1", {})])[0].id
+    task_types.set_paused(mariadb_site, "plain", True)
+    count, claimed = wire.count(lambda: claim(mariadb_site))
+    assert claimed == [task]
+    assert count <= most
+
+
+@pytest.mark.parametrize("limit", [1, 50])
+def test_claim_far_behind_a_paused_type(mariadb_site: Site, wire: Wire, limit: int) -> None:
+    for number in range(FEW_TYPES + 1):
+        register(mariadb_site, f"type-{number}")
+    fill(mariadb_site, FAR + 100)
+    tasks = [NewTask(f"type-{number % FEW_TYPES}", {"n": number}) for number in range(100)]
+    made = [each.id for each in creating.create(mariadb_site, tasks)]
+    task_types.set_paused(mariadb_site, "plain", True)
+    count, claimed = wire.count(lambda: claim(mariadb_site, limit))
+    assert claimed == made[:limit]
+    assert count <= 5
+
+
+def test_claim_of_one_of_many_limited_types(mariadb_site: Site, wire: Wire) -> None:
+    for number in range(FEW_TYPES + 1):
+        register(mariadb_site, f"type-{number}", max_running=1)
+    tasks = [NewTask(f"type-{number % 3}", {"n": number}) for number in range(20)]
+    made = [each.id for each in creating.create(mariadb_site, tasks)]
+    for task in made[:2]:
+        count, claimed = wire.count(lambda: claim(mariadb_site))
+        assert claimed == [task]
+        assert count <= 4
 
 
 def test_claim_of_a_limited_type(mariadb_site: Site, wire: Wire) -> None:
