@@ -170,8 +170,8 @@ def _make_tables(connection: SQLiteConnection) -> None:
 
 # Another process uses the file, opens it first, or ended the statement: nothing was done.
 RIVALS = ("locked", "busy", "locking protocol", "interrupted", "schema has changed")
-OTHER_TABLES = ("no such table", "no such column", "has no column named")
-DEFECTS = ("syntax error", "no such index", "ambiguous", "within a transaction", "misuse")
+OTHER_TABLES = ("no such table", "no such column", "has no column named", "no such index")
+DEFECTS = ("syntax error", "ambiguous", "within a transaction", "misuse")
 
 
 def classify(error: sqlite3.Error) -> DatabaseError:

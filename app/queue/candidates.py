@@ -65,7 +65,7 @@ class Candidates:
             rows = self._find_by_type(eligible, count)
         return rows[:count]
 
-    def in_sight(self, found: Sequence[Result], count: int) -> bool:
+    def head_has(self, found: Sequence[Result], count: int) -> bool:
         """Whether the head of the queue alone has so many."""
         return sum(1 for row in found[1].rows if row["is_open"]) >= count
 

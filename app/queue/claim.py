@@ -144,7 +144,7 @@ class _Claim:
 
     def _goes_ahead(self, due: DueTasks, found: Sequence[Result]) -> bool:
         """Whether tasks are claimed and what is due is left to other claims."""
-        return self._candidates.in_sight(found, self._request.limit) and due.is_left_to_others()
+        return self._candidates.head_has(found, self._request.limit) and due.is_left_to_others()
 
     def _reclaim(self, due: DueTasks) -> Sequence[Result]:
         look = self._candidates.look(self._wanted)
