@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 _MAY_REFER = re.compile(r"\\[1-9k]")
 
 
-class Group:
-    """A capturing group; ``repeats`` where it stands in something that may come several times."""
+class _CapturingGroup:
+    """``repeats`` where it stands in something that may come several times."""
 
     def __init__(self) -> None:
         self.closed = False
@@ -30,16 +30,16 @@ class Groups:
         self._source = source
         # What a group captured takes memory, and is needed only where the pattern refers to it.
         self.capture = bool(_MAY_REFER.search(source.text))
-        self._groups: list[Group] = []
+        self._groups: list[_CapturingGroup] = []
         self._names: dict[str, int] = {}
         self._references: list[tuple[int, NameOrNumber]] = []
 
     def __len__(self) -> int:
         return len(self._groups)
 
-    def open(self, name: str | None, start: int) -> Group:
+    def open(self, name: str | None, start: int) -> _CapturingGroup:
         """A new one. Raises PatternError when its name is taken."""
-        group = Group()
+        group = _CapturingGroup()
         self._groups.append(group)
         if name is not None:
             if name in self._names:
