@@ -16,7 +16,6 @@ import pytest
 from app.install import build, versions
 from app.version import VERSION
 from tests.support.checkout import copy_project
-from tests.support.server import PROJECT
 
 
 @pytest.fixture(scope="module")
@@ -198,11 +197,3 @@ def test_what_cannot_be_built_is_said(
     assert build.build_command(checkout, tmp_path / "r.zip", with_vendor=True) != 0
     assert "pip could not bring the packages; it says: " in capsys.readouterr().err
     assert not (tmp_path / "r.zip").exists()
-
-
-def test_the_versions_of_the_project_agree() -> None:
-    import configparser
-
-    config = configparser.ConfigParser(interpolation=None)
-    config.read(PROJECT / "setup.cfg", encoding="utf-8")
-    assert config["metadata"]["version"] == VERSION
