@@ -57,7 +57,9 @@ class BoundValues:
         return f"CASE id {arms} ELSE {otherwise} END"
 
 
-def parts(items: Sequence[T], texts: Callable[[T], Sequence[str | None]]) -> list[list[T]]:
+def parts(
+    items: Sequence[T], texts: Callable[[T], Sequence[str | None]], most: int = MOST_TASKS
+) -> list[list[T]]:
     """The items in their order, cut into lists that one statement can hold; ``texts`` are an item's
     long values.
     """
@@ -65,7 +67,7 @@ def parts(items: Sequence[T], texts: Callable[[T], Sequence[str | None]]) -> lis
     size = 0
     for item in items:
         own = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts(item) if text)
-        if not cut or len(cut[-1]) == MOST_TASKS or size + own > MOST_BYTES:
+        if not cut or len(cut[-1]) == most or size + own > MOST_BYTES:
             cut.append([])
             size = 0
         cut[-1].append(item)

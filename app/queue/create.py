@@ -12,7 +12,7 @@ from app.errors import (
     TryAgain,
 )
 from app.queue import dedupe
-from app.queue.bound_values import parts
+from app.queue.bound_values import MOST_TASKS, parts
 from app.queue.create_plan import Plan
 from app.queue.insert_tasks import insert_tasks
 from app.queue.new_task import Draft, TypedDraft
@@ -88,8 +88,11 @@ def _insert_all(connection: Connection, site: Site, plan: Plan) -> list[Row]:
         dedupe.give_up_key("id = :id AND dedupe_key = :key", {"id": row["id"], "key": key}, scope)
         for scope, key, row in plan.expired
     ]
+    # Such a server locks what INSERT … SELECT reads, and a range of new ids reaches into the tasks
+    # that others are making: creates would deadlock.
+    most = 1 if connection.has_snapshots else MOST_TASKS
     looks = []
-    for drafts in parts([plan.drafts[each] for each in plan.fresh], TypedDraft.long_texts):
+    for drafts in parts([plan.drafts[each] for each in plan.fresh], TypedDraft.long_texts, most):
         looks.append(len(statements) + 1)
         statements += insert_tasks(site, drafts)
     # In a packet with others a statement is done even when a rival node of a cluster has undone
