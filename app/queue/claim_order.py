@@ -39,9 +39,8 @@ class Order:
     @property
     def sorting(self) -> str:
         """Follows ORDER BY."""
-        direction = " DESC" if self._backwards else ""
         keys = ["tasks.id"] if self._by_creation else ["urgency", "tasks.id"]
-        return ", ".join(key + direction for key in keys)
+        return self._directed(keys)
 
     def sort(self, rows: list[Row]) -> list[Row]:
         """Tasks from several statements, in this order."""
@@ -97,21 +96,23 @@ class Order:
             limit = "NULL" if max_running is None else int(max_running)
             scans.append(
                 f"SELECT * FROM (SELECT tasks.id, type_id{self._key}{self._attempts}, "
-                f"{limit} AS max_running {self._of_one(sql, str(int(type_id)))} LIMIT {count}) "
-                f"AS of_{int(type_id)}"
+                f"{limit} AS max_running {self._from_type(sql, str(int(type_id)))} "
+                f"ORDER BY {self.sorting} LIMIT {count}) AS of_{int(type_id)}"
             )
         return " UNION ALL ".join(scans), {}
 
     def first_of_type(self, sql: Dialect) -> str:
         """Finds the id of the first task of a type."""
-        return f"SELECT tasks.id {self._of_one(sql, 'task_types.id')} LIMIT 1"
+        # Only if all of the index's columns are named does MySQL read it in its order here.
+        sorting = f"{self._directed(['status', 'type_id'])}, {self.sorting}"
+        return f"SELECT tasks.id {self._from_type(sql, 'task_types.id')} ORDER BY {sorting} LIMIT 1"
 
-    def _of_one(self, sql: Dialect, type_id: str) -> str:
+    def _from_type(self, sql: Dialect, type_id: str) -> str:
         index = "tasks_status" if self._by_creation else "tasks_claim_type"
-        return (
-            f"FROM tasks {sql.by_index(index)} "
-            f"WHERE status = 'pending' AND type_id = {type_id} ORDER BY {self.sorting}"
-        )
+        return f"FROM tasks {sql.by_index(index)} WHERE status = 'pending' AND type_id = {type_id}"
+
+    def _directed(self, keys: list[str]) -> str:
+        return ", ".join(f"{key} DESC" if self._backwards else key for key in keys)
 
     @property
     def _index(self) -> str:
