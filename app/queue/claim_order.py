@@ -103,8 +103,9 @@ class Order:
 
     def first_of_type(self, sql: Dialect) -> str:
         """Finds the id of the first task of a type."""
-        # Only if all of the index's columns are named does MySQL read it in its order here.
-        sorting = f"{self._directed(['status', 'type_id'])}, {self.sorting}"
+        # Only if the type is named too does MySQL read the index in its order here, and only
+        # without the status MariaDB.
+        sorting = f"{self._directed(['type_id'])}, {self.sorting}"
         return f"SELECT tasks.id {self._from_type(sql, 'task_types.id')} ORDER BY {sorting} LIMIT 1"
 
     def _from_type(self, sql: Dialect, type_id: str) -> str:
