@@ -37,13 +37,16 @@ MOST_TYPES = 1_000_000
 
 
 class Candidates:
-    """The tasks that a claim may try for, by its filter and order."""
+    """The tasks that a claim may try for, by its filter and order. At most ``further`` are looked
+    for beyond the head of the queue: there, each of many types may have to show so many.
+    """
 
-    def __init__(self, connection: Connection, types: Filter, order: Order) -> None:
+    def __init__(self, connection: Connection, types: Filter, order: Order, further: int) -> None:
         self._connection = connection
         self._sql = connection.dialect
         self._types = types
         self._order = order
+        self._further = further
 
     def look(self, count: int) -> list[Statement]:
         """Finds what ``find`` begins with: the first types that match, the head of the queue."""
@@ -62,7 +65,7 @@ class Candidates:
         are_enough = not self._order.by_attempts or len(rows) == len(head)
         rows = eligible.within_capacity(rows)
         if not is_whole_queue and not (are_enough and len(rows) >= count):
-            rows = self._find_by_type(eligible, count)
+            rows = self._find_by_type(eligible, min(count, self._further))
         return rows[:count]
 
     def head_has(self, found: Sequence[Result], count: int) -> bool:
@@ -88,6 +91,7 @@ class Candidates:
         rows = counted.within_capacity(rows)
         if is_whole_queue or len(rows) >= count:
             return rows
+        count = min(count, self._further)
         if not self._order.by_attempts:  # the head was as long then
             rows, is_whole_queue = self._look_far(counted.saturated, count)
             if is_whole_queue or len(rows) >= count:

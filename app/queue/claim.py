@@ -109,7 +109,9 @@ class _Claim:
         # If it is cut off and runs again, what the first run took is not left lying.
         again = request.again or connection.earlier_runs > 0
         self._repeated = RepeatedClaim(self._transaction, request, mark, again)
-        self._candidates = Candidates(connection, request.types, request.order)
+        self._candidates = Candidates(
+            connection, request.types, request.order, further=request.limit + SPREAD
+        )
         # How many candidates are looked for: only a claimer that has rivals needs a choice.
         self._wanted = request.limit
         if time.monotonic() < site.contended_until:
