@@ -103,12 +103,10 @@ class _Claim:
         self._request = request
         self._transaction = ClaimTransaction(connection)
         self._seen = LastSeen(connection.dialect, request.worker_id)
-        # Marks what only this run may change: the worker's row, and rows of limited types.
-        mark = new_change_id()
-        self._limits = TypeLimits(self._transaction, mark)
+        self._limits = TypeLimits(self._transaction)
         # If it is cut off and runs again, what the first run took is not left lying.
         again = request.again or connection.earlier_runs > 0
-        self._repeated = RepeatedClaim(self._transaction, request, mark, again)
+        self._repeated = RepeatedClaim(self._transaction, request, again)
         self._candidates = Candidates(
             connection, request.types, request.order, further=request.limit + SPREAD
         )

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from app.queue.change_id import new_change_id
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from app.db.connection import Connection, Result, Row, Statement
 
 
 class ClaimTransaction:
+    """``mark`` is what it writes into rows that only it may change meanwhile. Each transaction has
+    another: writing what is there already changes no row, and no rival node would hear of it.
+    """
+
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.is_open = False
+        self.mark = new_change_id()
 
     def begin(self, statements: list[Statement]) -> list[Result]:
         """The statements in the open transaction, or in a new one that stays open."""
@@ -33,6 +40,7 @@ class ClaimTransaction:
     def _finish(self, statements: list[Statement], afterwards: list[Statement]) -> list[Result]:
         end = self.connection.commit if self.is_open else self.connection.transact
         self.is_open = False
+        self.mark = new_change_id()
         return end(statements, afterwards)
 
 

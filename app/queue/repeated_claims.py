@@ -25,14 +25,11 @@ HELD = "status = 'claimed' AND claim_id = :claim_id AND claimed_by = :worker_id"
 class RepeatedClaim:
     """Whether a claim was sent before, and what it took then."""
 
-    def __init__(
-        self, transaction: ClaimTransaction, request: ClaimRequest, mark: int, again: bool
-    ) -> None:
+    def __init__(self, transaction: ClaimTransaction, request: ClaimRequest, again: bool) -> None:
         self._transaction = transaction
         self._connection = transaction.connection
         self._sql = transaction.connection.dialect
         self._request = request
-        self._mark = mark
         self._again = again
 
     def taken_before(self) -> list[Row]:
@@ -43,7 +40,7 @@ class RepeatedClaim:
         look = held(self._sql, request.worker_id, request.claim_id)
         if request.has_key:
             # A repeat comes after whatever its first sending does at the moment, or before it.
-            turn = take_turn(self._sql, request.worker_id, request.claim_id, self._mark)
+            turn = take_turn(self._sql, request.worker_id, request.claim_id, self._transaction.mark)
             found = self._transaction.begin([*turn, look])[-1]
         else:
             found = self._connection.send([look])[0]
@@ -66,14 +63,16 @@ class RepeatedClaim:
         request = self._request
         if self._again or not request.has_key:
             return []
-        return come_first(self._sql, request.worker_id, request.claim_id, self._mark, has_row)
+        return come_first(
+            self._sql, request.worker_id, request.claim_id, self._transaction.mark, has_row
+        )
 
     @property
     def guard(self) -> str:
         """Ends the condition of what takes tasks: not when another of the two came between."""
         if not self._request.has_key:
             return ""
-        return f" AND {is_marked('workers', ':worker_id', self._mark)}"
+        return f" AND {is_marked('workers', ':worker_id', self._transaction.mark)}"
 
 
 def come_first(

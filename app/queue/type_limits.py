@@ -13,11 +13,10 @@ if TYPE_CHECKING:
 
 
 class TypeLimits:
-    """The limits that a claim keeps to. ``mark`` is what it writes into the rows of the types."""
+    """The limits that a claim keeps to."""
 
-    def __init__(self, transaction: ClaimTransaction, mark: int) -> None:
+    def __init__(self, transaction: ClaimTransaction) -> None:
         self._transaction = transaction
-        self._mark = mark
 
     def within(self, rows: list[Row], limited: list[int]) -> list[Row]:
         """Open a transaction that keeps rivals away from types with ``max_running``, and leave
@@ -30,7 +29,7 @@ class TypeLimits:
         sql = connection.dialect
         condition = f"id IN ({id_list(limited)})"
         marked: Statement = (
-            f"UPDATE task_types SET claim_mark = {self._mark} WHERE {condition}",
+            f"UPDATE task_types SET claim_mark = {self._transaction.mark} WHERE {condition}",
             {},
         )
         # A repeat has looked at the tasks before in this transaction.
@@ -43,5 +42,5 @@ class TypeLimits:
         """Ends the condition of what takes tasks: of these types only while they are marked."""
         if not limited:
             return ""
-        marked = is_marked("task_types", "tasks.type_id", self._mark)
+        marked = is_marked("task_types", "tasks.type_id", self._transaction.mark)
         return f" AND (type_id NOT IN ({id_list(limited)}) OR {marked})"

@@ -12,6 +12,7 @@ from app.config import from_values
 from app.db import Database
 from app.db.connection import Connection
 from app.queue import claim as claiming
+from app.queue import compare_and_swap
 from app.queue import create as creating
 from app.queue.claim import ClaimRequest
 from app.queue.new_task import NewTask
@@ -66,6 +67,34 @@ def test_a_claim_counts_again_when_its_turn_has_come(
     rival.run(first)
     second.join()
     assert got == ids[: LIMIT - taken]
+
+
+@pytest.mark.parametrize("key", [None, "k"])
+def test_a_beaten_claim_marks_the_rows_anew(
+    site: Site, key: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mark that is there already changes no row: rivals on other nodes would not hear of it, and
+    run too many tasks of the type.
+    """
+    register(site, "limited", max_running=LIMIT)
+    creating.create(site, [NewTask("limited", {"n": n}) for n in range(10)])
+    written: list[str] = []
+    send_all = site.db.run(type).begin
+    take = compare_and_swap.take
+
+    def noted(connection: Any, statements: Any) -> Any:
+        written.extend(sql for sql, _ in statements if "SET claim_mark" in sql)
+        return send_all(connection, statements)
+
+    def beaten_once(*arguments: Any) -> Any:
+        update, values = take(*arguments)
+        return (update if len(written) > 1 else f"{update} AND 1 = 0"), values
+
+    monkeypatch.setattr(site.db.run(type), "begin", noted)
+    monkeypatch.setattr(compare_and_swap, "take", beaten_once)
+    monkeypatch.setattr(site, "contended_until", 0.0)  # for later tests: it meets a rival
+    assert len(claiming.claim(site, ClaimRequest("w", 1, key=key)).tasks) == 1
+    assert len(written) == len(set(written)) == 2
 
 
 def looks_of_second(patch: pytest.MonkeyPatch, kind: type[Connection]) -> list[int]:
