@@ -4,10 +4,10 @@
 -- set TABLE_PREFIX in config.py and let deploy.py or `flask init-db` make the tables.
 SET @others = (
     SELECT COUNT(*) FROM information_schema.tables AS t
-    WHERE t.table_schema = DATABASE() AND t.table_name IN ('settings', 'task_history', 'task_types', 'tasks', 'workers') AND NOT EXISTS (
+    WHERE t.table_schema = DATABASE() AND t.table_name IN ('settings', 'task_history', 'task_tags', 'task_types', 'tasks', 'workers') AND NOT EXISTS (
         SELECT 1 FROM information_schema.columns AS c
         WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name
-        AND CONCAT(c.table_name, '.', c.column_name, ' ', c.column_key) IN ('settings.name PRI', 'task_history.task_id MUL', 'task_types.param_schema_json ', 'tasks.urgency ', 'workers.first_seen_at ')
+        AND CONCAT(c.table_name, '.', c.column_name, ' ', c.column_key) IN ('settings.name PRI', 'task_history.task_id MUL', 'task_tags.tag PRI', 'task_types.param_schema_json ', 'tasks.urgency ', 'workers.first_seen_at ')
     )
 );
 SET @check = IF(@others, 'SELECT 1 FROM `another program has tables of these names`', 'DO 0');
@@ -32,6 +32,14 @@ CREATE TABLE IF NOT EXISTS task_history (
     created_at DATETIME(3) NOT NULL,
     PRIMARY KEY (id),
     KEY task_history_task (task_id, id)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS task_tags (
+    tag VARCHAR(50) NOT NULL,
+    task_id BIGINT NOT NULL,
+    type_id BIGINT NOT NULL,
+    PRIMARY KEY (tag, task_id),
+    KEY task_tags_task (task_id)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS task_types (
@@ -93,7 +101,8 @@ CREATE TABLE IF NOT EXISTS tasks (
     UNIQUE KEY tasks_dedupe (dedupe_key, type_id),
     KEY tasks_due (due_at),
     KEY tasks_status (status, type_id, id),
-    KEY tasks_type (type_id, id)
+    KEY tasks_type (type_id, id),
+    KEY tasks_worker (claimed_by, id, type_id)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS workers (

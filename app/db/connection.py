@@ -124,6 +124,10 @@ class Dialect:
     """Ends a SELECT whose rows are to be kept as they are until the transaction ends."""
     by_primary_key: str
     """Follows a table's name: find the rows by id, whatever the planner believes."""
+    then_join: str
+    """Joins tables in the order in which they are written."""
+    leaps_to_groups: bool
+    """Whether MAX with GROUP BY reads one entry of an index a group, and not all of the group's."""
 
     def first_id(self, rows: int) -> str:
         """The id that the first row of the previous INSERT was given, which had so many."""
@@ -144,9 +148,9 @@ class Dialect:
         """Follows a table's name: use exactly this index."""
         raise NotImplementedError
 
-    def unless_there(self, key: str) -> str:
-        """Ends an INSERT: a row that has this key (``table.column``) already stays as it is, and
-        is locked.
+    def unless_there(self, *key: str) -> str:
+        """Ends an INSERT: a row that has this key (each ``table.column``) already stays as it is,
+        and is locked.
         """
         raise NotImplementedError
 

@@ -49,6 +49,7 @@ def _guard(prefix: str) -> str:
     known = {
         "settings": "name PRI",
         "task_history": "task_id MUL",
+        "task_tags": "tag PRI",
         "task_types": "param_schema_json ",
         "tasks": "urgency ",
         "workers": "first_seen_at ",
@@ -105,7 +106,7 @@ def _script(engine: str, insert_once: str) -> str:
 
 def _sqlite_table(table: Table) -> list[str]:
     dialect = _dialect("sqlite")
-    return [_tidy(_create(table, "sqlite"))] + [
+    return [_tidy(_create(table, "sqlite").replace("\n)\n WITHOUT", "\n) WITHOUT"))] + [
         str(CreateIndex(index, if_not_exists=True).compile(dialect=dialect))
         for index in _indexes(table)
     ]

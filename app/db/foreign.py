@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 COLUMNS: Mapping[str, frozenset[str]] = {
     "settings": frozenset({"name", "value"}),
     "task_history": frozenset({"id", "task_id", "status", "worker_id", "attempt", "message"}),
+    "task_tags": frozenset({"tag", "task_id", "type_id"}),
     "task_types": frozenset({"id", "name", "version", "param_schema_json", "is_active"}),
     "tasks": frozenset({"id", "type_id", "status", "urgency", "due_at", "attempts", "params_json"}),
     "workers": frozenset({"id", "first_seen_at", "last_seen_at"}),

@@ -43,6 +43,8 @@ class MySQLDialect(Dialect):
     last_id = "LAST_INSERT_ID()"
     lock = "FOR UPDATE"
     by_primary_key = "FORCE INDEX (PRIMARY)"
+    then_join = "STRAIGHT_JOIN"
+    leaps_to_groups = True
 
     def first_id(self, rows: int) -> str:
         return "LAST_INSERT_ID()"
@@ -60,9 +62,9 @@ class MySQLDialect(Dialect):
     def by_index(self, name: str) -> str:
         return f"FORCE INDEX ({name})"
 
-    def unless_there(self, key: str) -> str:
+    def unless_there(self, *key: str) -> str:
         # INSERT IGNORE would share the lock: two who then change the row would deadlock.
-        return f"ON DUPLICATE KEY UPDATE {key} = {key}"
+        return f"ON DUPLICATE KEY UPDATE {key[0]} = {key[0]}"
 
     def least(self, first: str, second: str) -> str:
         return f"LEAST({first},{second})"

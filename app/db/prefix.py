@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-TABLES = ("settings", "task_history", "task_types", "tasks", "workers")
+TABLES = ("settings", "task_history", "task_tags", "task_types", "tasks", "workers")
 
 # Not inside longer names (tasks_claim), nor the name of a parameter (:task_types).
 NAME = rf"(?<![:\w])({'|'.join(TABLES)})\b"

@@ -25,6 +25,8 @@ class SQLiteDialect(Dialect):
     last_id = "last_insert_rowid()"
     lock = ""
     by_primary_key = "NOT INDEXED"
+    then_join = "CROSS JOIN"
+    leaps_to_groups = False
 
     def first_id(self, rows: int) -> str:
         # One writer at a time, and AUTOINCREMENT: the ids have no gaps, and the last is known.
@@ -42,8 +44,9 @@ class SQLiteDialect(Dialect):
     def by_index(self, name: str) -> str:
         return f"INDEXED BY {name}"
 
-    def unless_there(self, key: str) -> str:
-        return f"ON CONFLICT ({key.rpartition('.')[2]}) DO NOTHING"
+    def unless_there(self, *key: str) -> str:
+        columns = ", ".join(column.rpartition(".")[2] for column in key)
+        return f"ON CONFLICT ({columns}) DO NOTHING"
 
     def least(self, first: str, second: str) -> str:
         return f"MIN({first},{second})"

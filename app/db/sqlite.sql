@@ -18,6 +18,14 @@ CREATE TABLE IF NOT EXISTS task_history (
 );
 CREATE INDEX IF NOT EXISTS task_history_task ON task_history (task_id, id);
 
+CREATE TABLE IF NOT EXISTS task_tags (
+    tag VARCHAR(50) NOT NULL,
+    task_id INTEGER NOT NULL,
+    type_id INTEGER NOT NULL,
+    PRIMARY KEY (tag, task_id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS task_tags_task ON task_tags (task_id);
+
 CREATE TABLE IF NOT EXISTS task_types (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     name VARCHAR(255) NOT NULL,
@@ -77,6 +85,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS tasks_dedupe ON tasks (dedupe_key, type_id);
 CREATE INDEX IF NOT EXISTS tasks_due ON tasks (due_at);
 CREATE INDEX IF NOT EXISTS tasks_status ON tasks (status, type_id, id);
 CREATE INDEX IF NOT EXISTS tasks_type ON tasks (type_id, id);
+CREATE INDEX IF NOT EXISTS tasks_worker ON tasks (claimed_by, id, type_id);
 
 CREATE TABLE IF NOT EXISTS workers (
     id VARCHAR(255) NOT NULL,

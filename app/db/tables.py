@@ -131,6 +131,8 @@ class Task(Model):
         Index("tasks_status", "status", "type_id", "id"),
         Index("tasks_type", "type_id", "id"),
         Index("tasks_dedupe", "dedupe_key", "type_id", unique=True),
+        # Lists of one worker, of all types or of some.
+        Index("tasks_worker", "claimed_by", "id", "type_id"),
         TABLE,
     )
 
@@ -163,7 +165,7 @@ class Task(Model):
     dedupe_key: Mapped[Optional[str]] = mapped_column(String(191))
     # The key that a later task took over: a retry must not run beside that task.
     former_dedupe_key: Mapped[Optional[str]] = mapped_column(String(191))
-    # A tag a line, with a line break on either side of each: LIKE finds exactly one tag.
+    # A tag a line, with a line break on either side of each. Lists find tags by TaskTag.
     tags: Mapped[Optional[str]] = mapped_column(LongText)
     created_at: Mapped[str] = mapped_column(UtcTime)
     completed_at: Mapped[Optional[str]] = mapped_column(UtcTime)
@@ -171,6 +173,22 @@ class Task(Model):
     result_json: Mapped[Optional[str]] = mapped_column(LongText)
     error_message: Mapped[Optional[str]] = mapped_column(LongText)
     error_traceback: Mapped[Optional[str]] = mapped_column(LongText)
+
+
+class TaskTag(Model):
+    """The tags of ``Task.tags`` again, a row each, so that an index finds the tasks of a tag."""
+
+    __tablename__ = "task_tags"
+    # Without a rowid, an INSERT leaves last_insert_rowid() as it is.
+    __table_args__ = (
+        Index("task_tags_task", "task_id"),
+        {**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},
+    )
+
+    tag: Mapped[str] = mapped_column(String(50), primary_key=True)
+    task_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    # The task's: lists of one tag and some types read nothing else.
+    type_id: Mapped[int] = mapped_column(Id)
 
 
 class TaskHistory(Model):

@@ -7,6 +7,7 @@ import contextlib
 from app.db import Database
 from app.db.foreign import refuse_foreign_tables
 from app.db.migrations import MIGRATIONS
+from app.db.migrations.fill_tags import fill_tags
 from app.db.migrations.steps import AddTable
 from app.errors import DatabaseBusy, DatabaseError, TryAgain
 
@@ -82,6 +83,7 @@ def _upgrade(
             for step in migrations[version]:
                 _do(connection, engine, step)
             _set_version(connection, version)
+        fill_tags(connection)
     return found, known
 
 

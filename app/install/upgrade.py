@@ -105,6 +105,7 @@ def upgrade(
         raise UpgradeFailed(f"{name} was not put into service: {error}") from error
     try:
         _try_out(version, call, self_test, _take_over(web_folder))
+        migrate(settings.database)  # the build before has made tasks in the meantime
     except Exception as error:
         raise UpgradeFailed(
             _put_back(home, name, before, earlier, call, web_folder, error)

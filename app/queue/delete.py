@@ -1,8 +1,9 @@
-"""Deleting a task with its history."""
+"""Deleting a task with its history and tags."""
 
 from __future__ import annotations
 
 from app.errors import Conflict, NotFound, TryAgain
+from app.queue import task_tags
 from app.queue.fencing import look_up
 
 TYPE_CHECKING = False
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def delete(site: Site, task_id: int) -> None:
-    """Remove a task and its history. Raises NotFound; Conflict while a worker holds it."""
+    """Remove a task, its history and tags. Raises NotFound; Conflict while a worker holds it."""
     sql = site.db.dialect
     statements: list[Statement] = [
         (
@@ -30,6 +31,7 @@ def delete(site: Site, task_id: int) -> None:
             "DELETE FROM tasks WHERE id = :id AND status <> 'claimed'",
             {"id": task_id},
         ),
+        task_tags.delete(task_id),
     ]
     found, left = site.db.run(
         lambda connection: _delete(connection, task_id, statements), repeatable=False

@@ -31,8 +31,21 @@ def insert_tasks(site: Site, drafts: Sequence[TypedDraft]) -> list[Statement]:
     if len(drafts) > 1:
         made = f"id >= {sql.first_id(len(drafts))} AND change_id = :change_id"
     select = f"SELECT {MADE_COLUMNS} FROM tasks {sql.by_primary_key} WHERE {made} ORDER BY id"
+    # Before the history, whose INSERT changes the last id.
+    tagged = _insert_tags(sql, made, drafts, change_id)
     told = history.record(site.settings, sql, made, worker="NULL", change_id=change_id)
-    return [_insert(site, drafts, change_id), (select, {"change_id": change_id}), *told]
+    return [_insert(site, drafts, change_id), (select, {"change_id": change_id}), *tagged, *told]
+
+
+def _insert_tags(
+    sql: Dialect, made: str, drafts: Sequence[TypedDraft], change_id: int
+) -> list[Statement]:
+    tags = [tag for each in drafts for tag in each.task.as_given.get("tags") or ()]
+    if not tags:
+        return []
+    from app.queue import task_tags  # loaded when needed
+
+    return task_tags.insert(sql, made, tags, change_id)
 
 
 def _insert(site: Site, drafts: Sequence[TypedDraft], change_id: int) -> Statement:

@@ -45,6 +45,14 @@ def test_a_task_and_its_history_are_gone(api: Api, method: str, status: str) -> 
     assert api.claim() is None
 
 
+def test_its_tags_are_gone(api: Api, method: str) -> None:
+    api.register("job")
+    first, second = (api.create("job", tags=["t", "u"]) for _ in range(2))
+    delete(api, method, first["id"])
+    left = {row["task_id"] for row in api.sql("SELECT task_id FROM task_tags")}
+    assert left == {second["id"]}
+
+
 def test_others_are_left_alone(api: Api, method: str) -> None:
     api.register("job")
     first, second = (api.create("job") for _ in range(2))

@@ -12,7 +12,7 @@ from tests.support.mariadb import MariaDB
 from tests.support.programs import environment, run_flask
 from tests.support.server import PROJECT
 
-TABLES = ["settings", "task_history", "task_types", "tasks", "workers"]
+TABLES = ["settings", "task_history", "task_tags", "task_types", "tasks", "workers"]
 
 
 def _tables(url: str) -> list[str]:

@@ -17,6 +17,7 @@ OTHERS = {
     "settings": "CREATE TABLE settings (id INT PRIMARY KEY, name VARCHAR(50), value TEXT)",
     "task_types": "CREATE TABLE task_types (id INT PRIMARY KEY, name VARCHAR(50))",
     "task_history": "CREATE TABLE task_history (id INT PRIMARY KEY, task_id INT, note TEXT)",
+    "task_tags": "CREATE TABLE task_tags (id INT PRIMARY KEY, task_id INT, tag_id INT)",
 }
 ROWS = "INSERT INTO {0} (id) VALUES (1), (2)"
 

@@ -25,9 +25,15 @@ SECONDS = 120
 
 
 @pytest.fixture
-def old_url(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
-    """A queue as the first version left it."""
-    script = databases.dump(engine)
+def version() -> int:
+    """That of the tables before the upgrade."""
+    return 1
+
+
+@pytest.fixture
+def old_url(engine: str, version: int, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """A queue as the first version left it, in tables of this version."""
+    script = databases.dump(engine, version)
     if engine == "sqlite":
         return databases.make_sqlite(tmp_path / "old.sqlite3", script)
     return databases.make_mariadb(request.getfixturevalue("mariadb"), "tm_old", script)
@@ -80,15 +86,72 @@ def test_every_version_has_its_steps() -> None:
     assert sorted(MIGRATIONS) == list(range(1, SCHEMA_VERSION + 1))
 
 
-def test_the_oldest_tables_become_those_of_a_new_installation(old_url: str, new_url: str) -> None:
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_older_tables_become_those_of_a_new_installation(
+    version: int, old_url: str, new_url: str
+) -> None:
     before = databases.rows(old_url)
     assert {row["status"] for row in before["tasks"]} == {
         *("pending", "scheduled", "claimed", "completed", "failed", "cancelled")
     }
-    assert _migrate(old_url) == (1, SCHEMA_VERSION)
+    assert _migrate(old_url) == (version, SCHEMA_VERSION)
     assert databases.tables(old_url) == databases.tables(new_url)
     _assert_kept(before, old_url)
     assert databases.rows(old_url)["settings"] == databases.rows(new_url)["settings"]
+
+
+def _tagged(url: str) -> dict[str, list[int]]:
+    """The ids of the tasks that lists show for each of these tags."""
+    tags = ["Ada", "night", "late", "none"]
+    found = {}
+    for tag in tags:
+        tasks = run_cgi(url, "GET", "/api/tasks", QUERY_STRING=f"tag={tag}").json["data"]["tasks"]
+        found[tag] = [task["id"] for task in tasks]
+    return found
+
+
+TAG = "UPDATE tasks SET tags = '\n{}\n' WHERE id = {}"
+"""As it is done before version 3, which has no other place for tags."""
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_tags_of_older_tasks_are_found(version: int, old_url: str) -> None:
+    for task_id, lines in {2: "Ada", 3: "Ada\nnight", 5: "nightly\nada"}.items():
+        databases.execute(old_url, TAG.format(lines, task_id))
+    assert _migrate(old_url) == (version, SCHEMA_VERSION)
+    assert _tagged(old_url) == {"Ada": [3, 2], "night": [3], "late": [], "none": []}
+
+
+def test_tags_of_tasks_that_an_older_version_made_after_the_upgrade(old_url: str) -> None:
+    """It serves until the newer one takes over, and after a return to it."""
+    databases.execute(old_url, TAG.format("Ada", 2))
+    _migrate(old_url)
+    databases.execute(old_url, TAG.format("Ada\nlate", 7))
+    assert _migrate(old_url) == (SCHEMA_VERSION, SCHEMA_VERSION)
+    assert _tagged(old_url) == {"Ada": [7, 2], "night": [], "late": [7], "none": []}
+
+
+def test_a_tagged_task_that_an_older_version_deleted_is_not_listed(old_url: str) -> None:
+    databases.execute(old_url, TAG.format("Ada", 2))
+    databases.execute(old_url, TAG.format("Ada", 3))
+    _migrate(old_url)
+    databases.execute(old_url, "DELETE FROM tasks WHERE id = 3")
+    listed = run_cgi(old_url, "GET", "/api/tasks", QUERY_STRING="tag=Ada&limit=1").json["data"]
+    assert [task["id"] for task in listed["tasks"]] == [2]
+
+
+def test_very_many_tagged_tasks(old_url: str) -> None:
+    """More than are read at once."""
+    columns = "type_id, status, urgency, attempts, max_attempts, cancel_requested, created_at"
+    row = "1, 'pending', 0, 0, 1, 0, '2026-11-22 03:22:49.282', '{}'"
+    rows = ", ".join(f"({row}, '\nAda\nmany {n}\n')" for n in range(1200))
+    databases.execute(old_url, f"INSERT INTO tasks ({columns}, params_json, tags) VALUES {rows}")
+    _migrate(old_url)
+    tags = databases.rows(old_url)["task_tags"]
+    many = {row["tag"] for row in tags if row["tag"].startswith("many")}
+    assert many == {f"many {n}" for n in range(1200)}
+    assert len([row for row in tags if row["tag"] == "Ada"]) == 1200
+    assert {row["type_id"] for row in tags} == {1}
 
 
 def test_tables_are_made_where_there_are_none(mariadb: MariaDB, tmp_path: Path) -> None:

@@ -395,6 +395,8 @@ CHANGES: dict[str, Any] = {
     "create": change(lambda site: new_tasks(site, 1), creating.create),
     "create fifty": change(lambda site: new_tasks(site, 50), creating.create),
     "create a thousand": change(lambda site: new_tasks(site, 1000), create_thousand),
+    "create tagged": change(lambda site: new_tasks(site, 1, tags=["a", "b"]), creating.create),
+    "create fifty tagged": change(lambda site: new_tasks(site, 50, tags=["a"]), creating.create),
     "create undeduplicated": change(lambda site: new_tasks(site, 1, dedupe=False), creating.create),
     "create what exists": change(
         lambda site: new_tasks(site, 1) * 2,

@@ -40,6 +40,9 @@ MIGRATIONS: dict[int, list[Step]] = {
         # Claims that cost the same however many types there are.
         AddIndex("task_types", "task_types_paused"),
         AddIndex("tasks", "tasks_created"),
+        # Lists by worker and by tag.
+        AddIndex("tasks", "tasks_worker"),
+        AddTable("task_tags"),
     ],
 }
 """The steps to each version, which is one more than the one before. The last one is
