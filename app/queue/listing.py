@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import operator
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.db.tables import Task, TaskType, db
+from app.db.tables import db
+from app.queue.created_range import IdRange, narrowed
+from app.queue.list_plan import ListFilter, ListPlan
+from app.queue.list_scans import page
 from app.queue.task_fields import STORED_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from app.db.connection import Dialect
     from app.site import Site
 
+    Rows = Sequence[Mapping[Any, Any]]
+
+WAITING = ("pending", "scheduled")
 STATUSES = {
-    "pending": ("pending", "scheduled"),
+    "pending": WAITING,
     "claimed": ("claimed",),
     "processing": ("claimed",),
     "completed": ("completed",),
@@ -26,16 +32,10 @@ STATUSES = {
 }
 """What may be asked for, and the stored statuses that it means."""
 
-COMPARISONS: dict[str, tuple[Any, Callable[[Any, Any], Any]]] = {
-    "created_after": (Task.created_at, operator.gt),
-    "created_before": (Task.created_at, operator.lt),
-    "before_id": (Task.id, operator.lt),
-}
+MAX_ID = 2**63 - 1
 
 
-def find(
-    site: Site, filters: Mapping[str, Any], limit: int, offset: int = 0
-) -> Sequence[Mapping[Any, Any]]:
+def find(site: Site, filters: Mapping[str, Any], limit: int, offset: int = 0) -> Rows:
     """The tasks that pass every filter given: ``status``, ``type`` (may hold ``%``), ``tag``,
     ``worker_id``, ``created_after``, ``created_before`` (stored times), ``before_id``.
 
@@ -43,41 +43,72 @@ def find(
     """
     site.db.prepare()
     try:
-        return _find(filters, limit, offset)
+        return TaskList(site.db.dialect, filters).read(limit, min(offset, MAX_ID - limit))
     except DBAPIError as error:
         db.session.remove()
         raise site.db.classify(error.orig) from error
 
 
-def _find(filters: Mapping[str, Any], limit: int, offset: int) -> Sequence[Mapping[Any, Any]]:
-    columns = [Task.__table__.columns[name] for name in STORED_COLUMNS]
-    query = select(*columns, TaskType.name.label("type")).join(
-        TaskType, TaskType.id == Task.type_id
-    )
-    query = _filtered(query, filters).order_by(Task.id.desc()).limit(limit).offset(offset)
-    return db.session.execute(query).mappings().all()
+class TaskList:
+    """The tasks that pass some filters."""
 
+    def __init__(self, sql: Dialect, filters: Mapping[str, Any]) -> None:
+        self._sql = sql
+        self._filters = filters
 
-def _filtered(query: Select[Any], filters: Mapping[str, Any]) -> Select[Any]:
-    for name, value in filters.items():
-        query = query.where(_condition(name, value))
-    return query
+    def read(self, limit: int, offset: int) -> Rows:
+        """One page of them."""
+        wanted = self._wanted()
+        if wanted.types == [] or (wanted.has_worker and wanted.statuses == WAITING):
+            return []  # a waiting task is nobody's
+        ids = self._ids()
+        plan = ListPlan(self._sql, self._query, wanted, ids)
+        arms = plan.arms(limit + offset) if ids.first < ids.end else []
+        if not arms:
+            return []
+        columns = ", ".join(f"tasks.{name}" for name in STORED_COLUMNS)
+        return self._query(
+            f"SELECT {columns}, task_types.name AS type "
+            f"FROM ({page(self._sql, arms, plan.ids, limit, offset)}) AS page "
+            f"{self._sql.then_join} tasks {self._sql.by_primary_key} ON tasks.id = page.id "
+            f"{self._sql.then_join} task_types ON task_types.id = tasks.type_id "
+            "ORDER BY page.id DESC"
+        )
 
+    def _wanted(self) -> ListFilter:
+        has_worker = "worker_id" in self._filters
+        statuses = STATUSES[self._filters["status"]] if "status" in self._filters else None
+        residual = [
+            f"t.created_at {comparison} {self._sql.timestamp(f':{name}')}"
+            for name, comparison in (("created_after", ">"), ("created_before", "<"))
+            if name in self._filters
+        ]
+        if has_worker and statuses is None:
+            residual.append("t.status NOT IN ('pending', 'scheduled')")
+        return ListFilter(statuses, self._type_ids(), "tag" in self._filters, has_worker, residual)
 
-def _condition(name: str, value: Any) -> Any:
-    if name == "status":
-        return Task.status.in_(STATUSES[value])
-    if name == "type":
-        return Task.type_id.in_(_type_ids(value))
-    if name == "worker_id":
-        return (Task.claimed_by == value) & Task.status.not_in(STATUSES["pending"])
-    if name == "tag":
-        return Task.tags.contains(f"\n{value}\n", autoescape=True)
-    column, comparison = COMPARISONS[name]
-    return comparison(column, value)
+    def _type_ids(self) -> list[int] | None:
+        """None for all of them."""
+        name = self._filters.get("type")
+        if name is None or not name.strip("%"):
+            return None
+        condition = "name LIKE :type ESCAPE :escape" if "%" in name else "name = :type"
+        return [row["id"] for row in self._query(f"SELECT id FROM task_types WHERE {condition}")]
 
+    def _ids(self) -> IdRange:
+        """The ids among which all of the tasks are."""
+        end = min(self._filters.get("before_id", MAX_ID), MAX_ID)
+        after, before = self._filters.get("created_after"), self._filters.get("created_before")
+        if after is None and before is None:
+            return IdRange(0, end)
+        # In one SELECT together, SQLite would read the whole table.
+        lowest, highest = "(SELECT MIN(id) FROM tasks)", "(SELECT MAX(id) FROM tasks)"
+        (row,) = self._query(f"SELECT {lowest} AS lowest, {highest} AS highest")
+        if row["lowest"] is None:
+            return IdRange(0, 0)
+        there = IdRange(row["lowest"], min(end, row["highest"] + 1))
+        return narrowed(there, self._query, self._sql.by_primary_key, after, before)
 
-def _type_ids(name: str) -> list[int]:
-    exact = TaskType.name == name
-    matches = TaskType.name.like(name, escape="\\") if "%" in name else exact
-    return list(db.session.scalars(select(TaskType.id).where(matches)))
+    def _query(self, sql: str) -> Rows:
+        values = {**self._filters, "escape": "\\"}
+        return db.session.execute(text(sql), values).mappings().all()

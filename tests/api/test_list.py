@@ -138,6 +138,91 @@ def test_by_time(api: Api) -> None:
     assert listed(api, created_after="2099-01-01T00:00:00Z") == []
 
 
+def created_at(api: Api, times: dict[int, str]) -> None:
+    """Have tasks created at these times, as the clock of the database had it."""
+    for task_id, at in times.items():
+        api.sql("UPDATE tasks SET created_at = :at WHERE id = :id", at=at, id=task_id)
+
+
+def test_by_time_where_ids_are_missing(api: Api) -> None:
+    ids = many(api, 40)[::-1]
+    for hole in ids[3:30] + ids[33:35]:
+        api.post(f"/tasks/{hole}/delete")
+    left = ids[:3] + ids[30:33] + ids[35:]
+    created_at(api, {each: f"2026-01-{day + 1:02} 12:00:00.000" for day, each in enumerate(left)})
+    for day in range(len(left) + 1):
+        morning = f"2026-01-{day + 1:02}T06:00:00Z"
+        assert listed(api, created_after=morning) == left[day:][::-1]
+        assert listed(api, created_before=morning) == left[:day][::-1]
+
+
+def test_by_time_when_the_clock_was_set_back(api: Api) -> None:
+    ids = many(api, 40)[::-1]
+    minutes = [*range(0, 60, 3), *range(0, 60, 3)]
+    times = [f"2026-01-31 12:{minute:02}:00.000" for minute in minutes]
+    created_at(api, dict(zip(ids, times)))
+    found = [each for each, minute in zip(ids, minutes) if minute > 30]
+    assert listed(api, created_after="2026-01-31T12:30:00Z") == found[::-1]
+    found = [each for each, minute in zip(ids, minutes) if minute < 30]
+    assert listed(api, created_before="2026-01-31T12:30:00Z") == found[::-1]
+
+
+def test_by_time_when_ids_were_not_given_in_order(api: Api) -> None:
+    """Tables can be filled by other programs, the newest first."""
+    ids = many(api, 28)
+    times = [f"2026-01-{day + 1:02} 12:00:00.000" for day in range(28)]
+    created_at(api, dict(zip(ids, times)))
+    assert listed(api, created_after="2026-01-20T12:00:00Z") == ids[20:]
+    assert listed(api, created_before="2026-01-20T12:00:00Z") == ids[:19]
+    both = {"created_after": "2026-01-10", "created_before": "2026-01-20"}
+    assert listed(api, **both) == ids[9:19]
+
+
+def test_by_a_pattern_of_very_many_types(api: Api) -> None:
+    ids = []
+    for n in range(130):
+        api.register(f"kind.{n}")
+    for n in (*range(120), 5, 7):
+        ids.append(api.create(f"kind.{n}", {"n": len(ids)}, tags=["t"])["id"])
+    api.register("other")
+    other = api.create("other", tags=["t"])["id"]
+    ids.reverse()
+    assert listed(api)[0] == other
+    assert listed(api, type="kind.%") == ids[:50]
+    assert listed(api, type="kind.%", limit="100") == ids[:100]
+    assert listed(api, type="kind.%", limit="100", offset="100") == ids[100:]
+    assert listed(api, type="kind.%", status="pending", limit="10") == ids[:10]
+    assert listed(api, type="kind.%", status="failed") == []
+    assert listed(api, type="kind.%", tag="t", limit="10", before_id=str(ids[9])) == ids[10:20]
+    assert listed(api, type="kind.%", created_after="2020-01-01", limit="7") == ids[:7]
+    assert listed(api, type="kind.%", limit="100", before_id=str(ids[60])) == ids[61:]
+    assert listed(api, type="%%") == [other, *ids[:49]]
+
+
+def test_a_tag_given_twice(api: Api) -> None:
+    api.register("job")
+    own = api.create("job", tags=["t", "t"])["id"]
+    assert listed(api, tag="t") == [own]
+
+
+def test_tags_of_tasks_that_were_created_together(api: Api) -> None:
+    api.register("job")
+    tags = [["a"], ["b", "a"], [], ["ab"], ["b"]]
+    tasks = [{"type": "job", "params": {"n": n}, "tags": each} for n, each in enumerate(tags)]
+    ids = [each["id"] for each in api.post("/tasks", {"tasks": tasks}).data["tasks"]]
+    assert listed(api, tag="a") == [ids[1], ids[0]]
+    assert listed(api, tag="b") == [ids[4], ids[1]]
+    assert listed(api, tag="ab") == [ids[3]]
+
+
+def test_a_deleted_task_leaves_no_tags(api: Api) -> None:
+    api.register("job")
+    ids = [api.create("job", {"n": n}, tags=["t", str(n)])["id"] for n in range(2)]
+    api.post(f"/tasks/{ids[1]}/delete")
+    assert listed(api, tag="t") == ids[:1]
+    assert listed(api, tag="1") == []
+
+
 def test_all_filters_together(api: Api, statuses: dict[str, int]) -> None:
     api.register("other")
     wanted = api.create("other", tags=["x"])["id"]

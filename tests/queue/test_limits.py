@@ -70,7 +70,7 @@ def test_a_claim_counts_again_when_its_turn_has_come(
 
 
 @pytest.mark.parametrize("key", [None, "k"])
-def test_a_beaten_claim_marks_the_rows_anew(
+def test_a_beaten_claim_writes_another_mark(
     site: Site, key: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A mark that is there already changes no row: rivals on other nodes would not hear of it, and
