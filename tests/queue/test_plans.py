@@ -37,6 +37,7 @@ from app.queue.eligible_types import Filter
 from app.queue.fencing import LeaseRef
 from app.queue.find_task import find_task
 from app.queue.new_task import NewTask
+from app.queue.release import release_all
 from app.queue.settle import Completion, Failure, Outcome, settle
 from app.site import Site
 from tests.api.addresses import NATIVE, address_of, template
@@ -458,6 +459,7 @@ def test_every_endpoint(
     route = next(each for each in NATIVE if template(each) == endpoint)
     seen: list[Seen] = []
     for body in good_bodies(endpoint):
+        release_all(big_site, "w")  # what other tests took
         (lease_ref,) = take(big_site)
         method, path = address_of(
             route, id=str(lease_ref.task_id), name=f"kind-{EMPTY}", worker="w"
