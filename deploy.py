@@ -386,7 +386,7 @@ def checked(entry: zipfile.ZipInfo, label: str) -> zipfile.ZipInfo:
     name = entry.filename
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if entry.create_system == 3 and kind not in (0, stat.S_IFREG):
-        raise DeployError(unsafe(label, "it holds a link or something else that is no file"))
+        raise DeployError(unsafe(label, "it holds a link or something else that is not a file"))
     parts = name.split("/")
     plain = re.fullmatch(r"[^\x00-\x1f\\:]{1,400}", name)
     if not plain or any(part in ("", ".", "..") for part in parts) or entry.flag_bits & 1:

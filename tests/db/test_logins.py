@@ -173,31 +173,30 @@ def test_tls_that_is_not_there(packages: Path | None, mariadb_server: MariaDB) -
     assert "the database offers no TLS, and DATABASE_URL insists on it" in found.error
 
 
-def test_tls_that_the_user_needs(packages: Path | None, mysql_server: MySQL) -> None:
-    mysql_server.client(
-        f"CREATE USER IF NOT EXISTS tm_tls@'{HOST}' IDENTIFIED BY 'secret' REQUIRE SSL;"
-        f"GRANT ALL ON tm_login.* TO tm_tls@'{HOST}'"
+def create_user(server: MySQL, name: str, how: str) -> None:
+    """A user of ``tm_login``; ``how`` it logs in is SQL."""
+    server.client(
+        f"CREATE USER IF NOT EXISTS {name}@'{HOST}' {how};"
+        f"GRANT ALL ON tm_login.* TO {name}@'{HOST}'"
     )
+
+
+def test_tls_that_the_user_needs(packages: Path | None, mysql_server: MySQL) -> None:
+    create_user(mysql_server, "tm_tls", "IDENTIFIED BY 'secret' REQUIRE SSL")
     found = log_in(packages, f"mysql://tm_tls:secret@{HOST}:{mysql_server.port}/tm_login")
     assert (found.user, found.error) == (f"tm_tls@{HOST}", "")
     assert found.cipher
 
 
 def test_a_password_that_only_tls_may_carry(packages: Path | None, mysql_server: MySQL) -> None:
-    mysql_server.client(
-        f"CREATE USER IF NOT EXISTS tm_sha256@'{HOST}' IDENTIFIED WITH sha256_password BY 'secret';"
-        f"GRANT ALL ON tm_login.* TO tm_sha256@'{HOST}'"
-    )
+    create_user(mysql_server, "tm_sha256", "IDENTIFIED WITH sha256_password BY 'secret'")
     found = log_in(packages, f"mysql://tm_sha256:secret@{HOST}:{mysql_server.port}/tm_login")
     assert (found.user, found.error) == (f"tm_sha256@{HOST}", "")
     assert found.cipher
 
 
 def test_no_password(packages: Path | None, mysql_server: MySQL) -> None:
-    mysql_server.client(
-        f"CREATE USER IF NOT EXISTS tm_open@'{HOST}' IDENTIFIED BY '';"
-        f"GRANT ALL ON tm_login.* TO tm_open@'{HOST}'"
-    )
+    create_user(mysql_server, "tm_open", "IDENTIFIED BY ''")
     found = log_in(packages, f"mysql://tm_open@{HOST}:{mysql_server.port}/tm_login")
     assert found == Login(f"tm_open@{HOST}", "", "", set())
 
