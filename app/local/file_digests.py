@@ -26,7 +26,7 @@ class FileDigests:
         self._unreadable: list[OSError] = []
 
     def check(self) -> None:
-        """Raises StepFailed for a path that is not a folder with files, or is in use by this run."""
+        """Raises StepFailed for a path that is no folder with files, or is in use by this run."""
         own = os.path.realpath(os.fsencode(FOLDER))
         if not os.path.exists(self._given):
             raise StepFailed(f"--real {self._shown}: there is no such path", EXIT_USAGE)
