@@ -55,10 +55,41 @@ MAX_TASK_ATTEMPTS = 3
 RETRY_DELAY = 10
 RETRY_MAX_DELAY = 3600
 
-# --- What is kept and checked -----------------------------------------------------------------
+# --- What is kept, and for how long -----------------------------------------------------------
 
-# Record each change of a task's status. GET /api/tasks/{id}/history shows them.
+# How many days after its end a task is kept with its history, by how it ended. Then it is deleted,
+# a few hundred at a time, in the course of later claims or by `flask prune`. 0 deletes it with the
+# next claims, None keeps it for ever. A task type may set its own, as "retention".
+RETAIN_COMPLETED_DAYS = 30
+RETAIN_FAILED_DAYS = 90
+RETAIN_CANCELLED_DAYS = 30
+
+# How many days a task keeps its result; None keeps it as long as the task.
+RETAIN_RESULT_DAYS = None
+
+# A task with dedupe "forever" (the default) is not made again after it was deleted: a row of about
+# 100 bytes keeps its key. How many days it is kept; None means for ever.
+RETAIN_DEDUPE_DAYS = None
+
+# How many days workers that are not seen any more are listed, and the audit log goes back.
+RETAIN_WORKER_DAYS = 30
+RETAIN_AUDIT_DAYS = 365
+
+# Record each change of a task's status. GET /api/tasks/{id}/history shows them, and the statistics
+# are made of them.
 ENABLE_TASK_HISTORY = True
+
+# --- Alarm ------------------------------------------------------------------------------------
+
+# GET /api/health/queue answers 503 when the oldest due task has waited for longer than this, when
+# tasks wait and no worker was seen for longer than this, or when a larger share than this of the
+# tasks that ended in the last hour failed. An address may ask for its own limits, as in
+# /api/health/queue?max_age=60.
+HEALTH_MAX_AGE = 900
+HEALTH_MAX_SILENCE = 900
+HEALTH_MAX_FAILURE_SHARE = 0.5
+
+# --- What is checked --------------------------------------------------------------------------
 
 # Check the params of new tasks against their type's JSON Schema.
 ENABLE_SCHEMA_VALIDATION = True

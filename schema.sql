@@ -4,10 +4,10 @@
 -- set TABLE_PREFIX in config.py and let deploy.py or `flask init-db` make the tables.
 SET @others = (
     SELECT COUNT(*) FROM information_schema.tables AS t
-    WHERE t.table_schema = DATABASE() AND t.table_name IN ('settings', 'task_history', 'task_tags', 'task_types', 'tasks', 'workers') AND NOT EXISTS (
+    WHERE t.table_schema = DATABASE() AND t.table_name IN ('api_keys', 'audit_log', 'error_groups', 'settings', 'task_activity', 'task_counts', 'task_errors', 'task_history', 'task_tags', 'task_types', 'tasks', 'used_dedupe_keys', 'worker_activity', 'workers') AND NOT EXISTS (
         SELECT 1 FROM information_schema.columns AS c
         WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name
-        AND CONCAT(c.table_name, '.', c.column_name, ' ', c.column_key) IN ('settings.name PRI', 'task_history.task_id MUL', 'task_tags.tag PRI', 'task_types.param_schema_json ', 'tasks.urgency ', 'workers.first_seen_at ')
+        AND CONCAT(c.table_name, '.', c.column_name, ' ', c.column_key) IN ('api_keys.type_patterns_json ', 'audit_log.detail_json ', 'error_groups.sample_id ', 'settings.name PRI', 'task_activity.step_seconds PRI', 'task_counts.error_group PRI', 'task_errors.error_group PRI', 'task_history.task_id MUL', 'task_tags.tag PRI', 'task_types.param_schema_json ', 'tasks.urgency ', 'used_dedupe_keys.dedupe_key PRI', 'worker_activity.step_seconds PRI', 'workers.first_seen_at ')
     )
 );
 SET @check = IF(@others, 'SELECT 1 FROM `another program has tables of these names`', 'DO 0');
@@ -15,10 +15,75 @@ PREPARE check_names FROM @check;
 EXECUTE check_names;
 DEALLOCATE PREPARE check_names;
 
+CREATE TABLE IF NOT EXISTS api_keys (
+    id BIGINT NOT NULL AUTO_INCREMENT,
+    name VARCHAR(100) NOT NULL,
+    key_hash VARCHAR(64) NOT NULL,
+    previous_hash VARCHAR(64),
+    previous_until DATETIME(3),
+    hint VARCHAR(16) NOT NULL,
+    scopes VARCHAR(64) NOT NULL,
+    type_patterns_json LONGTEXT,
+    created_at DATETIME(3) NOT NULL,
+    expires_at DATETIME(3),
+    last_used_at DATETIME(3),
+    revoked_at DATETIME(3),
+    PRIMARY KEY (id),
+    UNIQUE KEY api_keys_hash (key_hash),
+    KEY api_keys_previous (previous_hash)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS audit_log (
+    id BIGINT NOT NULL AUTO_INCREMENT,
+    created_at DATETIME(3) NOT NULL,
+    actor VARCHAR(150) NOT NULL,
+    action VARCHAR(64) NOT NULL,
+    target VARCHAR(255),
+    detail_json LONGTEXT,
+    PRIMARY KEY (id)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS error_groups (
+    type_id BIGINT NOT NULL,
+    error_group BIGINT NOT NULL,
+    error VARCHAR(500) NOT NULL,
+    sample_id BIGINT NOT NULL,
+    first_at DATETIME(3) NOT NULL,
+    last_at DATETIME(3) NOT NULL,
+    PRIMARY KEY (type_id, error_group)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
 CREATE TABLE IF NOT EXISTS settings (
     name VARCHAR(64) NOT NULL,
     value VARCHAR(255) NOT NULL,
     PRIMARY KEY (name)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS task_activity (
+    step_seconds INTEGER NOT NULL,
+    started_at DATETIME(3) NOT NULL,
+    type_id BIGINT NOT NULL,
+    event VARCHAR(10) NOT NULL,
+    bucket INTEGER NOT NULL,
+    total BIGINT NOT NULL,
+    total_seconds DOUBLE NOT NULL,
+    PRIMARY KEY (step_seconds, started_at, type_id, event, bucket)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS task_counts (
+    type_id BIGINT NOT NULL,
+    status VARCHAR(10) NOT NULL,
+    error_group BIGINT NOT NULL,
+    total BIGINT NOT NULL,
+    PRIMARY KEY (type_id, status, error_group)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS task_errors (
+    error_group BIGINT NOT NULL,
+    task_id BIGINT NOT NULL,
+    type_id BIGINT NOT NULL,
+    PRIMARY KEY (error_group, task_id),
+    KEY task_errors_task (task_id)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS task_history (
@@ -29,6 +94,8 @@ CREATE TABLE IF NOT EXISTS task_history (
     attempt INTEGER NOT NULL,
     message LONGTEXT,
     seconds DOUBLE,
+    waited DOUBLE,
+    error_group BIGINT,
     created_at DATETIME(3) NOT NULL,
     PRIMARY KEY (id),
     KEY task_history_task (task_id, id)
@@ -57,6 +124,8 @@ CREATE TABLE IF NOT EXISTS task_types (
     claim_mark BIGINT,
     dedupe_json VARCHAR(32),
     retention_days DOUBLE,
+    retention_json VARCHAR(255),
+    archived_at DATETIME(3),
     is_active BOOL NOT NULL,
     is_paused BOOL NOT NULL,
     created_at DATETIME(3) NOT NULL,
@@ -72,6 +141,7 @@ CREATE TABLE IF NOT EXISTS tasks (
     status VARCHAR(10) NOT NULL,
     urgency INTEGER NOT NULL,
     due_at DATETIME(3),
+    ready_at DATETIME(3),
     attempts INTEGER NOT NULL,
     max_attempts INTEGER NOT NULL,
     timeout DOUBLE,
@@ -82,6 +152,7 @@ CREATE TABLE IF NOT EXISTS tasks (
     claim_id BIGINT,
     claimed_by VARCHAR(255),
     claimed_at DATETIME(3),
+    claimed_key BIGINT,
     cancel_requested BOOL NOT NULL,
     progress DOUBLE,
     progress_message LONGTEXT,
@@ -105,6 +176,28 @@ CREATE TABLE IF NOT EXISTS tasks (
     KEY tasks_worker (claimed_by, id, type_id)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
+CREATE TABLE IF NOT EXISTS used_dedupe_keys (
+    dedupe_key VARCHAR(191) NOT NULL,
+    type_id BIGINT NOT NULL,
+    task_id BIGINT NOT NULL,
+    status VARCHAR(10) NOT NULL,
+    created_at DATETIME(3) NOT NULL,
+    pruned_at DATETIME(3) NOT NULL,
+    PRIMARY KEY (dedupe_key, type_id),
+    KEY used_dedupe_keys_pruned (pruned_at)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS worker_activity (
+    step_seconds INTEGER NOT NULL,
+    started_at DATETIME(3) NOT NULL,
+    worker_id VARCHAR(255) NOT NULL,
+    event VARCHAR(10) NOT NULL,
+    bucket INTEGER NOT NULL,
+    total BIGINT NOT NULL,
+    total_seconds DOUBLE NOT NULL,
+    PRIMARY KEY (step_seconds, started_at, worker_id, event, bucket)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
 CREATE TABLE IF NOT EXISTS workers (
     id VARCHAR(255) NOT NULL,
     host VARCHAR(255),
@@ -122,5 +215,5 @@ CREATE TABLE IF NOT EXISTS workers (
     KEY workers_seen (last_seen_at)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
-INSERT IGNORE INTO settings (name, value) VALUES ('schema_version', '3');
+INSERT IGNORE INTO settings (name, value) VALUES ('schema_version', '4');
 COMMIT;

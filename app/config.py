@@ -33,6 +33,8 @@ GOOD_KEY_LENGTH = 24
 MIN_KEY_LENGTH = 8
 """Keys from before the longer ones were asked for still work."""
 
+MAX_DAYS = 36500
+
 MAKE_A_KEY = 'python3 -c "import secrets; print(secrets.token_urlsafe(32))" makes one'
 
 
@@ -98,19 +100,32 @@ def _whole(low: int, high: int) -> Callable[[Any], int]:
     return read
 
 
-def _seconds(low: float, high: float) -> Callable[[Any], float]:
-    def read(value: Any) -> float:
-        try:
-            number = float(value) if isinstance(value, (int, float, str)) else None
-        except (ValueError, OverflowError):
-            number = None
-        if number is None or isinstance(value, bool) or not low <= number <= high:
-            raise ValueError(
-                f"must be a number of seconds from {low:g} to {high:g}, and is {value!r}"
-            )
-        return number
+def _number(value: Any, low: float, high: float, expected: str) -> float:
+    """Raises ValueError with what was ``expected``."""
+    try:
+        number = float(value) if isinstance(value, (int, float, str)) else None
+    except (ValueError, OverflowError):
+        number = None
+    if number is None or isinstance(value, bool) or not low <= number <= high:
+        raise ValueError(f"must be {expected}, and is {value!r}")
+    return number
 
-    return read
+
+def _seconds(low: float, high: float) -> Callable[[Any], float]:
+    expected = f"a number of seconds from {low:g} to {high:g}"
+    return lambda value: _number(value, low, high, expected)
+
+
+def _share(value: Any) -> float:
+    return _number(value, 0, 1, "a share from 0 to 1, like 0.5")
+
+
+def _days(value: Any) -> float | None:
+    """None means for ever."""
+    if value is None or str(value).strip().lower() == "none":
+        return None
+    expected = f"a number of days from 0 to {MAX_DAYS}, or None for ever"
+    return _number(value, 0, MAX_DAYS, expected)
 
 
 class SettingDefinition:
@@ -145,6 +160,16 @@ class Settings:
     retry_delay = setting(10.0, _seconds(0, 2592000))
     retry_max_delay = setting(3600.0, _seconds(0, 2592000))
     enable_task_history = setting(True, _flag)
+    retain_completed_days = setting(30.0, _days)
+    retain_failed_days = setting(90.0, _days)
+    retain_cancelled_days = setting(30.0, _days)
+    retain_result_days = setting(None, _days)
+    retain_dedupe_days = setting(None, _days)
+    retain_worker_days = setting(30.0, _days)
+    retain_audit_days = setting(365.0, _days)
+    health_max_age = setting(900.0, _seconds(1, 31536000))
+    health_max_silence = setting(900.0, _seconds(1, 31536000))
+    health_max_failure_share = setting(0.5, _share)
     enable_schema_validation = setting(True, _flag)
     max_body_bytes = setting(1024 * 1024, _whole(1024, 64 * 1024 * 1024))
     max_params_bytes = setting(256 * 1024, _whole(64, 16 * 1024 * 1024))

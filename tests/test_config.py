@@ -34,7 +34,11 @@ def test_the_example_documents_every_setting_with_its_default() -> None:
 
 def test_each_setting_in_the_example_has_a_comment_above_it() -> None:
     lines = EXAMPLE.read_text("utf-8").splitlines()
-    groups = {"DB_NAME", "DB_USER", "DB_PASS", "RETRY_MAX_DELAY", "MAX_RESULT_BYTES"}
+    groups = {
+        *("DB_NAME", "DB_USER", "DB_PASS", "RETRY_MAX_DELAY", "MAX_RESULT_BYTES"),
+        *("RETAIN_FAILED_DAYS", "RETAIN_CANCELLED_DAYS", "RETAIN_AUDIT_DAYS"),
+        *("HEALTH_MAX_SILENCE", "HEALTH_MAX_FAILURE_SHARE"),
+    }
     for node in ast.parse(EXAMPLE.read_text("utf-8")).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             above = lines[node.lineno - 2]

@@ -47,11 +47,19 @@ def _guard(prefix: str) -> str:
     to have.
     """
     known = {
+        "api_keys": "type_patterns_json ",
+        "audit_log": "detail_json ",
+        "error_groups": "sample_id ",
         "settings": "name PRI",
+        "task_activity": "step_seconds PRI",
+        "task_counts": "error_group PRI",
+        "task_errors": "error_group PRI",
         "task_history": "task_id MUL",
         "task_tags": "tag PRI",
         "task_types": "param_schema_json ",
         "tasks": "urgency ",
+        "used_dedupe_keys": "dedupe_key PRI",
+        "worker_activity": "step_seconds PRI",
         "workers": "first_seen_at ",
     }
     names = ", ".join(f"'{prefix}{name}'" for name in known)

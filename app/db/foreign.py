@@ -11,14 +11,22 @@ if TYPE_CHECKING:
     from app.db.connection import Connection
 
 COLUMNS: Mapping[str, frozenset[str]] = {
+    "api_keys": frozenset({"id", "name", "key_hash", "scopes", "type_patterns_json"}),
+    "audit_log": frozenset({"id", "created_at", "actor", "action", "target", "detail_json"}),
+    "error_groups": frozenset({"type_id", "error_group", "error", "sample_id"}),
     "settings": frozenset({"name", "value"}),
+    "task_activity": frozenset({"step_seconds", "started_at", "type_id", "event", "bucket"}),
+    "task_counts": frozenset({"type_id", "status", "error_group", "total"}),
+    "task_errors": frozenset({"error_group", "task_id", "type_id"}),
     "task_history": frozenset({"id", "task_id", "status", "worker_id", "attempt", "message"}),
     "task_tags": frozenset({"tag", "task_id", "type_id"}),
     "task_types": frozenset({"id", "name", "version", "param_schema_json", "is_active"}),
     "tasks": frozenset({"id", "type_id", "status", "urgency", "due_at", "attempts", "params_json"}),
+    "used_dedupe_keys": frozenset({"dedupe_key", "type_id", "task_id", "status"}),
+    "worker_activity": frozenset({"step_seconds", "started_at", "worker_id", "event", "bucket"}),
     "workers": frozenset({"id", "first_seen_at", "last_seen_at"}),
 }
-"""What the tables had in the first version: enough to know them by."""
+"""What the tables had in the version that made them first: enough to know them by."""
 
 LOOK = {
     "mysql": "SELECT table_name AS place, column_name AS name FROM information_schema.columns "

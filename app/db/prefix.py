@@ -8,7 +8,22 @@ from __future__ import annotations
 
 import re
 
-TABLES = ("settings", "task_history", "task_tags", "task_types", "tasks", "workers")
+TABLES = (
+    "api_keys",
+    "audit_log",
+    "error_groups",
+    "settings",
+    "task_activity",
+    "task_counts",
+    "task_errors",
+    "task_history",
+    "task_tags",
+    "task_types",
+    "tasks",
+    "used_dedupe_keys",
+    "worker_activity",
+    "workers",
+)
 
 # Not inside longer names (tasks_claim), nor the name of a parameter (:task_types).
 NAME = rf"(?<![:\w])({'|'.join(TABLES)})\b"

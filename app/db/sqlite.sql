@@ -1,10 +1,73 @@
 -- TaskManager's tables for SQLite. Made from app/db/tables.py: change that, not this.
 
+CREATE TABLE IF NOT EXISTS api_keys (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    name VARCHAR(100) NOT NULL,
+    key_hash VARCHAR(64) NOT NULL,
+    previous_hash VARCHAR(64),
+    previous_until VARCHAR(23),
+    hint VARCHAR(16) NOT NULL,
+    scopes VARCHAR(64) NOT NULL,
+    type_patterns_json TEXT,
+    created_at VARCHAR(23) NOT NULL,
+    expires_at VARCHAR(23),
+    last_used_at VARCHAR(23),
+    revoked_at VARCHAR(23)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS api_keys_hash ON api_keys (key_hash);
+CREATE INDEX IF NOT EXISTS api_keys_previous ON api_keys (previous_hash);
+
+CREATE TABLE IF NOT EXISTS audit_log (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    created_at VARCHAR(23) NOT NULL,
+    actor VARCHAR(150) NOT NULL,
+    action VARCHAR(64) NOT NULL,
+    target VARCHAR(255),
+    detail_json TEXT
+);
+
+CREATE TABLE IF NOT EXISTS error_groups (
+    type_id INTEGER NOT NULL,
+    error_group BIGINT NOT NULL,
+    error VARCHAR(500) NOT NULL,
+    sample_id INTEGER NOT NULL,
+    first_at VARCHAR(23) NOT NULL,
+    last_at VARCHAR(23) NOT NULL,
+    PRIMARY KEY (type_id, error_group)
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS settings (
     name VARCHAR(64) NOT NULL,
     value VARCHAR(255) NOT NULL,
     PRIMARY KEY (name)
 );
+
+CREATE TABLE IF NOT EXISTS task_activity (
+    step_seconds INTEGER NOT NULL,
+    started_at VARCHAR(23) NOT NULL,
+    type_id INTEGER NOT NULL,
+    event VARCHAR(10) NOT NULL,
+    bucket INTEGER NOT NULL,
+    total BIGINT NOT NULL,
+    total_seconds DOUBLE NOT NULL,
+    PRIMARY KEY (step_seconds, started_at, type_id, event, bucket)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS task_counts (
+    type_id INTEGER NOT NULL,
+    status VARCHAR(10) NOT NULL,
+    error_group BIGINT NOT NULL,
+    total BIGINT NOT NULL,
+    PRIMARY KEY (type_id, status, error_group)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS task_errors (
+    error_group BIGINT NOT NULL,
+    task_id INTEGER NOT NULL,
+    type_id INTEGER NOT NULL,
+    PRIMARY KEY (error_group, task_id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS task_errors_task ON task_errors (task_id);
 
 CREATE TABLE IF NOT EXISTS task_history (
     id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
@@ -14,6 +77,8 @@ CREATE TABLE IF NOT EXISTS task_history (
     attempt INTEGER NOT NULL,
     message TEXT,
     seconds DOUBLE,
+    waited DOUBLE,
+    error_group BIGINT,
     created_at VARCHAR(23) NOT NULL
 );
 CREATE INDEX IF NOT EXISTS task_history_task ON task_history (task_id, id);
@@ -41,6 +106,8 @@ CREATE TABLE IF NOT EXISTS task_types (
     claim_mark BIGINT,
     dedupe_json VARCHAR(32),
     retention_days DOUBLE,
+    retention_json VARCHAR(255),
+    archived_at VARCHAR(23),
     is_active BOOLEAN NOT NULL,
     is_paused BOOLEAN NOT NULL,
     created_at VARCHAR(23) NOT NULL,
@@ -55,6 +122,7 @@ CREATE TABLE IF NOT EXISTS tasks (
     status VARCHAR(10) NOT NULL,
     urgency INTEGER NOT NULL,
     due_at VARCHAR(23),
+    ready_at VARCHAR(23),
     attempts INTEGER NOT NULL,
     max_attempts INTEGER NOT NULL,
     timeout DOUBLE,
@@ -65,6 +133,7 @@ CREATE TABLE IF NOT EXISTS tasks (
     claim_id BIGINT,
     claimed_by VARCHAR(255),
     claimed_at VARCHAR(23),
+    claimed_key BIGINT,
     cancel_requested BOOLEAN NOT NULL,
     progress DOUBLE,
     progress_message TEXT,
@@ -87,6 +156,28 @@ CREATE INDEX IF NOT EXISTS tasks_status ON tasks (status, type_id, id);
 CREATE INDEX IF NOT EXISTS tasks_type ON tasks (type_id, id);
 CREATE INDEX IF NOT EXISTS tasks_worker ON tasks (claimed_by, id, type_id);
 
+CREATE TABLE IF NOT EXISTS used_dedupe_keys (
+    dedupe_key VARCHAR(191) NOT NULL,
+    type_id INTEGER NOT NULL,
+    task_id INTEGER NOT NULL,
+    status VARCHAR(10) NOT NULL,
+    created_at VARCHAR(23) NOT NULL,
+    pruned_at VARCHAR(23) NOT NULL,
+    PRIMARY KEY (dedupe_key, type_id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS used_dedupe_keys_pruned ON used_dedupe_keys (pruned_at);
+
+CREATE TABLE IF NOT EXISTS worker_activity (
+    step_seconds INTEGER NOT NULL,
+    started_at VARCHAR(23) NOT NULL,
+    worker_id VARCHAR(255) NOT NULL,
+    event VARCHAR(10) NOT NULL,
+    bucket INTEGER NOT NULL,
+    total BIGINT NOT NULL,
+    total_seconds DOUBLE NOT NULL,
+    PRIMARY KEY (step_seconds, started_at, worker_id, event, bucket)
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS workers (
     id VARCHAR(255) NOT NULL,
     host VARCHAR(255),
@@ -104,4 +195,4 @@ CREATE TABLE IF NOT EXISTS workers (
 );
 CREATE INDEX IF NOT EXISTS workers_seen ON workers (last_seen_at);
 
-INSERT OR IGNORE INTO settings (name, value) VALUES ('schema_version', '3');
+INSERT OR IGNORE INTO settings (name, value) VALUES ('schema_version', '4');

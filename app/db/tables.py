@@ -112,6 +112,10 @@ class TaskType(Model):
     claim_mark: Mapped[Optional[int]] = mapped_column(BigInteger)
     dedupe_json: Mapped[Optional[str]] = mapped_column(String(32))
     retention_days: Mapped[Optional[float]] = mapped_column(Double)
+    # {"completed": days, "failed": days, "cancelled": days, "result": days}, each left out or null.
+    retention_json: Mapped[Optional[str]] = mapped_column(String(255))
+    # Set when it was deleted while it had ended tasks: it takes no new ones.
+    archived_at: Mapped[Optional[str]] = mapped_column(UtcTime)
     is_active: Mapped[bool] = mapped_column(Boolean)
     is_paused: Mapped[bool] = mapped_column(Boolean)
     created_at: Mapped[str] = mapped_column(UtcTime)
@@ -143,6 +147,8 @@ class Task(Model):
     urgency: Mapped[int] = mapped_column(Integer)
     # When a scheduled task becomes pending, when a claimed one's lease ends. NULL otherwise.
     due_at: Mapped[Optional[str]] = mapped_column(UtcTime)
+    # Since when, or from when on, it waits to be claimed: the wait of a claim is counted from here.
+    ready_at: Mapped[Optional[str]] = mapped_column(UtcTime)
     attempts: Mapped[int] = mapped_column(Integer)
     max_attempts: Mapped[int] = mapped_column(Integer)
     # The lease a claim of this task gets; NULL leaves it to the type, then to the setting.
@@ -159,6 +165,8 @@ class Task(Model):
     claim_id: Mapped[Optional[int]] = mapped_column(BigInteger)
     claimed_by: Mapped[Optional[str]] = mapped_column(String(255))
     claimed_at: Mapped[Optional[str]] = mapped_column(UtcTime)
+    # The key in ``api_keys`` that its claimer sent; NULL for the root key.
+    claimed_key: Mapped[Optional[int]] = mapped_column(BigInteger)
     cancel_requested: Mapped[bool] = mapped_column(Boolean)
     progress: Mapped[Optional[float]] = mapped_column(Double)
     progress_message: Mapped[Optional[str]] = mapped_column(LongText)
@@ -203,7 +211,148 @@ class TaskHistory(Model):
     message: Mapped[Optional[str]] = mapped_column(LongText)
     # How long the attempt took, where a worker said how it ended. NULL otherwise.
     seconds: Mapped[Optional[float]] = mapped_column(Double)
+    # How long the task had waited, in the row of a claim. NULL otherwise.
+    waited: Mapped[Optional[float]] = mapped_column(Double)
+    # Which kind of error ended the task, in the row of its failure. NULL otherwise.
+    error_group: Mapped[Optional[int]] = mapped_column(BigInteger)
     created_at: Mapped[str] = mapped_column(UtcTime)
+
+
+class UsedDedupeKey(Model):
+    """The dedupe key of a task that was pruned: "forever" outlives the task."""
+
+    __tablename__ = "used_dedupe_keys"
+    __table_args__ = (
+        Index("used_dedupe_keys_pruned", "pruned_at"),
+        {**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},
+    )
+
+    dedupe_key: Mapped[str] = mapped_column(String(191), primary_key=True)
+    type_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    task_id: Mapped[int] = mapped_column(Id)
+    status: Mapped[str] = mapped_column(String(10))
+    created_at: Mapped[str] = mapped_column(UtcTime)
+    pruned_at: Mapped[str] = mapped_column(UtcTime)
+
+
+class TaskCount(Model):
+    """How many tasks there are of each type and status, as far as the history was rolled up."""
+
+    __tablename__ = "task_counts"
+    __table_args__ = ({**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},)
+
+    type_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    status: Mapped[str] = mapped_column(String(10), primary_key=True)
+    # 0 except for failed tasks.
+    error_group: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    total: Mapped[int] = mapped_column(BigInteger)
+
+
+class TaskActivity(Model):
+    """What happened in each minute, quarter of an hour and hour, as far as the history was rolled
+    up: how many tasks of each type, and how long they waited or ran, as a histogram.
+    """
+
+    __tablename__ = "task_activity"
+    __table_args__ = ({**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},)
+
+    step_seconds: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    started_at: Mapped[str] = mapped_column(UtcTime, primary_key=True)
+    # 0 for all types together.
+    type_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    event: Mapped[str] = mapped_column(String(10), primary_key=True)
+    bucket: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    total: Mapped[int] = mapped_column(BigInteger)
+    total_seconds: Mapped[float] = mapped_column(Double)
+
+
+class WorkerActivity(Model):
+    """The same of each worker, of all types together."""
+
+    __tablename__ = "worker_activity"
+    __table_args__ = ({**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},)
+
+    step_seconds: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    started_at: Mapped[str] = mapped_column(UtcTime, primary_key=True)
+    worker_id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    event: Mapped[str] = mapped_column(String(10), primary_key=True)
+    bucket: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    total: Mapped[int] = mapped_column(BigInteger)
+    total_seconds: Mapped[float] = mapped_column(Double)
+
+
+class ErrorGroup(Model):
+    """Errors of one type that differ only in their numbers, ids and paths."""
+
+    __tablename__ = "error_groups"
+    __table_args__ = ({**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},)
+
+    type_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    error_group: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    error: Mapped[str] = mapped_column(String(500))
+    sample_id: Mapped[int] = mapped_column(Id)
+    first_at: Mapped[str] = mapped_column(UtcTime)
+    last_at: Mapped[str] = mapped_column(UtcTime)
+
+
+class TaskError(Model):
+    """The failed tasks of each error group. A row stays when its task is retried: the task's status
+    says whether it is failed now.
+    """
+
+    __tablename__ = "task_errors"
+    __table_args__ = (
+        Index("task_errors_task", "task_id"),
+        {**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},
+    )
+
+    error_group: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    task_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    type_id: Mapped[int] = mapped_column(Id)
+
+
+class ApiKey(Model):
+    """A key with scopes. Only its hash is kept; the root key stands in the settings instead."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (
+        Index("api_keys_hash", "key_hash", unique=True),
+        Index("api_keys_previous", "previous_hash"),
+        TABLE,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    # SHA-256 of the key, as hexadecimal digits: 256 random bits need no slow hash.
+    key_hash: Mapped[str] = mapped_column(String(64))
+    # The key before the last rotation, and until when it is still taken.
+    previous_hash: Mapped[Optional[str]] = mapped_column(String(64))
+    previous_until: Mapped[Optional[str]] = mapped_column(UtcTime)
+    # The first characters of the key, for people to tell it by.
+    hint: Mapped[str] = mapped_column(String(16))
+    # read, produce, work, admin: with commas between them.
+    scopes: Mapped[str] = mapped_column(String(64))
+    # A list of LIKE patterns of type names. NULL: every type.
+    type_patterns_json: Mapped[Optional[str]] = mapped_column(LongText)
+    created_at: Mapped[str] = mapped_column(UtcTime)
+    expires_at: Mapped[Optional[str]] = mapped_column(UtcTime)
+    # Written once a minute at most.
+    last_used_at: Mapped[Optional[str]] = mapped_column(UtcTime)
+    revoked_at: Mapped[Optional[str]] = mapped_column(UtcTime)
+
+
+class AuditEntry(Model):
+    """An operating action: who did what, and on how many."""
+
+    __tablename__ = "audit_log"
+    __table_args__ = (TABLE,)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    created_at: Mapped[str] = mapped_column(UtcTime)
+    actor: Mapped[str] = mapped_column(String(150))
+    action: Mapped[str] = mapped_column(String(64))
+    target: Mapped[Optional[str]] = mapped_column(String(255))
+    detail_json: Mapped[Optional[str]] = mapped_column(LongText)
 
 
 class Worker(Model):

@@ -44,6 +44,22 @@ MIGRATIONS: dict[int, list[Step]] = {
         AddIndex("tasks", "tasks_worker"),
         AddTable("task_tags"),
     ],
+    4: [
+        # Retention.
+        AddColumns("task_types", "retention_json", "archived_at"),
+        AddTable("used_dedupe_keys"),
+        # Statistics, and failures in groups.
+        AddColumns("tasks", "ready_at", "claimed_key"),
+        AddColumns("task_history", "waited", "error_group"),
+        AddTable("task_counts"),
+        AddTable("task_activity"),
+        AddTable("worker_activity"),
+        AddTable("error_groups"),
+        AddTable("task_errors"),
+        # Keys with scopes, and who did what.
+        AddTable("api_keys"),
+        AddTable("audit_log"),
+    ],
 }
 """The steps to each version, which is one more than the one before. The last one is
 :data:`app.version.SCHEMA_VERSION`."""
