@@ -89,6 +89,10 @@ HEALTH_MAX_AGE = 900
 HEALTH_MAX_SILENCE = 900
 HEALTH_MAX_FAILURE_SHARE = 0.5
 
+# A monitor such as Healthchecks, to which the cron line's worker tells when each run starts and how
+# it ends, like "https://hc-ping.com/your-uuid". When it hears nothing any more, it writes to you.
+PING_URL = ""
+
 # --- What is checked --------------------------------------------------------------------------
 
 # Check the params of new tasks against their type's JSON Schema.

@@ -46,7 +46,7 @@ import traceback
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -88,6 +88,8 @@ LONGEST_RETRY_AFTER = 300.0  # seconds
 LONGEST_HEARTBEAT_INTERVAL = 60.0  # seconds, however long the lease
 HEARTBEAT_TIMEOUT = 10.0  # seconds
 END_RESERVE = 2.0  # seconds before the end of --max-time that are kept for the last report
+PING_INTERVAL = 60.0  # seconds between two pings while a worker runs
+PING_TIME = 2.0  # seconds that a ping may take
 LAST_REPORT_TIME = 10.0  # seconds for the report after an error that ends the worker
 NO_HANDLER_DELAY = 60  # seconds a task is left to workers that have a handler for it
 NO_PROCESS_DELAY = 10  # seconds a task is left to workers that can start a process for it
@@ -653,8 +655,19 @@ def _size(text: str) -> int:
     return int(match[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[match[2]]
 
 
+def _web_address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = not text or (parts.scheme in ("http", "https") and parts.hostname)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(f"{text!r} is no address like https://hc-ping.com/your-uuid")
+    return text
+
+
 NAMES, PAIRS, SIZE = Parsed("names", _names), Parsed("pairs", _pairs), Parsed("size", _size)
-LOCK = Parsed("lock", _lock_of)
+LOCK, ADDRESS = Parsed("lock", _lock_of), Parsed("address", _web_address)
 FLAG, COUNT, SECONDS = click.BOOL, click.IntRange(min=0), click.FloatRange(min=0)
 AT_LEAST_ONE, POSITIVE = click.IntRange(1), click.FloatRange(min=0.1)
 LEVELS = click.Choice(["debug", "info", "warning", "error"], case_sensitive=False)
@@ -686,6 +699,7 @@ OPTIONS: list[tuple[str, str, Any, Any, str]] = [
     ("max-errors", "MAX_ERRORS", 5, AT_LEAST_ONE, "Give up after so many API errors in a row."),
     ("api-timeout", "API_TIMEOUT TIMEOUT", 30.0, POSITIVE, "Seconds to wait for an answer."),
     ("status-file", "STATUS_FILE", None, str, "Keep state and counters in this JSON file."),
+    ("ping-url", "PING_URL", "", ADDRESS, "Tell this monitor of each start, success and failure."),
     ("metadata", "METADATA", "", PAIRS, "For the list of workers: region=eu,tier=1."),
     ("log-level", "LOG_LEVEL LOGGING_LEVEL", "info", LEVELS, "What to log."),
     ("log-file", "LOG_FILE LOGGING_FILE", None, str, "Log to this file, rotated at 5 MiB."),
@@ -823,29 +837,39 @@ def main(
     log_file: str | None,
     log_json: bool,
     debug: bool,
+    ping_url: str,
     **settings: Any,
 ) -> None:
     """Claims tasks from a TaskManager server, runs your handlers on them, reports the outcomes."""
     open_standard_files()
     set_up_log("debug" if debug else log_level, log_file, log_json)
     began, max_time = started_at(), settings["max_time"]
-    lock_file = None
-    if lock:
-        which = (api_url, handlers, settings["task_types"], settings["type_pattern"])
-        lock_file = lock_for(lock, *which)
-        take_or_exit(lock_file, max_time, lock_max_age, bool(log_file) or os.isatty(2))
-    set_up_forks(lock_file)
-    if max_time:
-        end_at(began + max_time)
-    module = load_handlers(handlers)
-    version = str(getattr(module, "__version__", ""))
-    settings.update(source=handlers or "handlers.py", version=version, started_at=began)
-    try:
-        worker = Worker(Client(api_url, api_key, api_timeout), **settings)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    stop_on_signals(worker)
-    exit_at_once(_work(worker, module if register else None))
+    monitor = Monitor(ping_url, began + max_time if max_time else 0.0)
+    with monitor.told_of_trouble():
+        lock_file = None
+        if lock:
+            which = (api_url, handlers, settings["task_types"], settings["type_pattern"])
+            lock_file = lock_for(lock, *which)
+            take_or_exit(lock_file, max_time, lock_max_age, bool(log_file) or os.isatty(2))
+        set_up_forks(lock_file)
+        if max_time:
+            end_at(began + max_time)
+        module = load_handlers(handlers)
+        settings.update(
+            source=handlers or "handlers.py",
+            version=str(getattr(module, "__version__", "")),
+            started_at=began,
+            max_time=monitor.time_for_worker(max_time),
+        )
+        try:
+            worker = Worker(Client(api_url, api_key, api_timeout), **settings)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        stop_on_signals(worker)
+        monitor.begin(worker)
+        code = _work(worker, module if register else None)
+    monitor.end(worker, code)
+    exit_at_once(code)
 
 
 def _work(worker: Worker, types_of: ModuleType | None) -> int:
@@ -2616,6 +2640,78 @@ CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069
 def one_line(text: str) -> str:
     """A text without anything that begins a line or that a terminal obeys."""
     return CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+# --- Inside the command line: telling a monitor --------------------------------------------------
+
+
+class Monitor:
+    """The pings of --ping-url, in the form of Healthchecks: ADDRESS/start, ADDRESS when all is
+    well, ADDRESS/fail otherwise, each with a line of text. Without an address it does nothing, and
+    a monitor that does not answer is logged and changes nothing.
+    """
+
+    def __init__(self, address: str, ends_at: float) -> None:
+        """`ends_at` by time.monotonic(); 0 means never."""
+        self._address = address
+        self._ends_at = ends_at
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def time_for_worker(self, max_time: float) -> float:
+        """What is left of --max-time when the last ping gets its share."""
+        return max_time - min(PING_TIME, max_time / 4) if self._address else max_time
+
+    @contextmanager
+    def told_of_trouble(self) -> Iterator[None]:
+        """Tells it of what ends the program here, before the worker has begun."""
+        try:
+            yield
+        except SystemExit as error:
+            if error.code:
+                self._ping("/fail", f"ended with exit code {error.code}")
+            raise
+        except BaseException as error:
+            self._ping("/fail", error.message if isinstance(error, click.UsageError) else error)
+            raise
+
+    def begin(self, worker: Worker) -> None:
+        """Says that a run begins, and once a minute that it goes on, without waiting for that."""
+        if self._address:
+            follow = functools.partial(self._follow, worker)
+            self._thread = threading.Thread(target=follow, name="monitor", daemon=True)
+            self._thread.start()
+
+    def end(self, worker: Worker, code: int) -> None:
+        """Says how the run ended."""
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join(PING_TIME)  # the start comes before the end
+        counters = ", ".join(f"{name} {count}" for name, count in asdict(worker.counters).items())
+        text = str(worker.error or counters)
+        self._ping("/fail" if code else "", f"exit code {code}: {text}" if code else text)
+
+    def _follow(self, worker: Worker) -> None:
+        self._ping("/start", worker.worker_id)
+        while not self._ended.wait(PING_INTERVAL):
+            if worker.is_running:
+                self._ping("", "running")
+
+    def _ping(self, kind: str, text: object) -> None:
+        if not self._address:
+            return
+        parts = urlsplit(self._address)
+        address = parts._replace(path=parts.path.rstrip("/") + kind).geturl()
+        left = self._ends_at - time.monotonic() - TICK if self._ends_at else PING_TIME
+        timeout = min(PING_TIME, max(left, TICK))
+        body = str(text)[:MESSAGE_LIMIT].encode("utf-8", "replace")
+        try:
+            status = requests.post(address, data=body, timeout=timeout).status_code
+            trouble = f"it answered HTTP {status}" if status >= 400 else ""
+        except requests.RequestException as error:
+            trouble = _reason(error)
+        if trouble:
+            log.warning("the monitor of --ping-url was not told: %s", trouble)
 
 
 # --- Inside the command line: the lock of --lock -------------------------------------------------

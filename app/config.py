@@ -44,6 +44,12 @@ def _text(value: Any) -> str:
     return value
 
 
+def _address(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"(https?://[^/\s]+\S*)?", value):
+        raise ValueError(f'must be an address like "https://hc-ping.com/uuid", and is {value!r}')
+    return value
+
+
 def _key(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("must be a text in quotes")
@@ -167,6 +173,7 @@ class Settings:
     retain_dedupe_days = setting(None, _days)
     retain_worker_days = setting(30.0, _days)
     retain_audit_days = setting(365.0, _days)
+    ping_url = setting("", _address)
     health_max_age = setting(900.0, _seconds(1, 31536000))
     health_max_silence = setting(900.0, _seconds(1, 31536000))
     health_max_failure_share = setting(0.5, _share)

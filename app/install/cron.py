@@ -83,6 +83,7 @@ def environment(folder: str, arguments: list[str]) -> dict[str, str]:
     return {
         "TASKMANAGER_API_URL": f"{url}/api",
         "TASKMANAGER_API_KEY": str(config["API_KEY"]),
+        "PING_URL": str(config.get("PING_URL", "")),
         "WORKER_ID": worker_id(arguments),
         **os.environ,
         "PYTHONPATH": os.pathsep.join([folder, os.path.join(folder, "vendor")]),

@@ -13,6 +13,7 @@ import pytest
 from app.install.finish import starter_types
 from tests.deploy.archives import bundle
 from tests.deploy.hosting_account import HostingAccount, lines
+from tests.support.monitor import Monitor
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,19 @@ def test_a_large_log_is_put_aside(account: HostingAccount) -> None:
     assert run_cron(account) == ""
     assert log_of(account).stat().st_size < 10_000
     assert log_of(account).with_name("cron.log.1").stat().st_size == 1_000_001
+
+
+def test_a_monitor_is_told_of_each_run(account: HostingAccount) -> None:
+    monitor = Monitor()
+    config = account.home / "config.py"
+    before = config.read_text("utf-8")
+    config.write_text(f'{before}\nPING_URL = "{monitor.url}"\n', "utf-8")
+    try:
+        assert run_cron(account) == ""
+    finally:
+        config.write_text(before, "utf-8")
+        monitor.close()
+    assert monitor.paths == ["/check-1/start", "/check-1"]
 
 
 def test_handlers_that_cannot_be_loaded_are_told_once_a_day(account: HostingAccount) -> None:

@@ -53,6 +53,9 @@ OPTIONS = {
     "max_errors": Option("MAX_ERRORS", 5, "1", 1, "99", 99),
     "api_timeout": Option("API_TIMEOUT TIMEOUT", 30, "10", 10, "0.5", 0.5),
     "status_file": Option("STATUS_FILE", None, "s.json", "s.json", "t.json", "t.json"),
+    "ping_url": Option(
+        *("PING_URL", ""), *("http://h/a", "http://h/a", "https://h/b?c=d", "https://h/b?c=d")
+    ),
     "metadata": Option(*("METADATA", {}), *("a=b, c=d=e", {"a": "b", "c": "d=e"}, "x=", {"x": ""})),
     "log_level": Option("LOG_LEVEL LOGGING_LEVEL", "info", "debug", "debug", "ERROR", "error"),
     "log_file": Option("LOG_FILE LOGGING_FILE", None, "w.log", "w.log", "v.log", "v.log"),
