@@ -1,7 +1,36 @@
-"""``flask`` commands for those who have a shell: one file a group."""
+"""``flask`` commands, one module a noun: ``flask --app passenger_wsgi tasks list``.
+
+A web request that loads Flask reads this table and nothing else of the commands.
+"""
 
 from __future__ import annotations
 
-from app.cli.database import init_db, upgrade_db, write_schema
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-COMMANDS = (init_db, upgrade_db, write_schema)
+from flask.cli import AppGroup
+
+if TYPE_CHECKING:
+    import click
+
+COMMANDS = {
+    "init-db": "app.cli.database:init_db",
+    "upgrade-db": "app.cli.database:upgrade_db",
+    "write-schema": "app.cli.database:write_schema",
+}
+"""Where each command, or group of commands, is defined."""
+
+
+class SiteCommands(AppGroup):
+    """The commands of a site, each imported when it is run or listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = place.partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command

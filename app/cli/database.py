@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 
 import click
-from flask import current_app
-from flask.cli import with_appcontext
 
+from app.cli.commands import command, current_site
 from app.config import PROJECT_FOLDER
 
 
-@click.command("init-db")
-@with_appcontext
+@command("init-db")
 def init_db() -> None:
     """Make the tables that are missing in the configured database."""
     from app.db.tables import Base
@@ -21,8 +19,7 @@ def init_db() -> None:
     click.echo(f"The database has the tables {', '.join(sorted(Base.metadata.tables))}.")
 
 
-@click.command("upgrade-db")
-@with_appcontext
+@command("upgrade-db")
 def upgrade_db() -> None:
     """Bring the tables of the configured database to this release; every row is kept."""
     before, now = _migrate("the tables could not be upgraded")
@@ -35,12 +32,12 @@ def _migrate(trouble: str) -> tuple[int, int]:
     from app.install.migrate import migrate
 
     try:
-        return migrate(current_app.extensions["taskmanager"].settings.database)
+        return migrate(current_site().settings.database)
     except DatabaseError as error:
         raise click.ClickException(f"{trouble}: {error}") from error
 
 
-@click.command("write-schema")
+@command("write-schema")
 def write_schema() -> None:
     """Write schema.sql and app/db/sqlite.sql again, after a change of app/db/tables.py."""
     from app.db.ddl import mysql_script, sqlite_script

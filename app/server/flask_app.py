@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app.cli import COMMANDS
+from app.cli import SiteCommands
 from app.db.orm import engine_options
 from app.db.tables import db
 from app.server.blueprint import blueprint
@@ -19,6 +19,7 @@ def create_app(site: Site | None = None) -> Flask:
     """
     site = site or load()
     app = Flask("app")
+    app.cli = SiteCommands(app.name)
     app.url_map.merge_slashes = False
     app.extensions["taskmanager"] = site
     app.config["SQLALCHEMY_DATABASE_URI"] = site.settings.database.for_sqlalchemy()
@@ -28,6 +29,4 @@ def create_app(site: Site | None = None) -> Flask:
     db.init_app(app)
     app.register_blueprint(blueprint)
     register_errors(app)
-    for command in COMMANDS:
-        app.cli.add_command(command)
     return app
