@@ -35,6 +35,9 @@ CALL_SECONDS = 20.0
 LONGEST_PAUSE = 0.5
 """Seconds between two tries."""
 
+SHORT_LOCK_WAIT = 0.05
+"""Seconds that work waits for a lock which may as well be done later."""
+
 MAX_IDLE_CONNECTIONS = 4
 """Kept open between requests; a process that serves one request at a time keeps one."""
 
@@ -112,6 +115,25 @@ class Database:
             else:
                 self._give_back(connection)
                 return result
+
+    def run_once(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work(connection)`` a single time, waiting for no lock longer than a moment: for
+        what may as well be done later. Raises a DatabaseError, TryAgain among others.
+        """
+        connection = self._borrow(self._ends_at())
+        try:
+            connection.wait_for_locks(SHORT_LOCK_WAIT)
+            result = work(connection)
+            connection.wait_for_locks(None)
+        except BaseException:
+            _discard(connection)
+            raise
+        self._give_back(connection)
+        return result
+
+    def seconds_left(self) -> float:
+        """How much of its time the call has left."""
+        return max(0.0, self._ends_at() - time.monotonic())
 
     def check(self, schema_version: int) -> None:
         """Try what calls need: tables of this version or a later one, which have all that earlier

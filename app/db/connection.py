@@ -50,6 +50,17 @@ class Connection:
     what is there now.
     """
 
+    lock_what_is_free = ""
+    """Ends a SELECT like ``Dialect.lock``, but leaves out rows that others have locked, where the
+    engine can do that.
+    """
+
+    def wait_for_locks(self, seconds: float | None) -> None:
+        """How long statements wait for locks from now on, at least where they could not leave out
+        what is locked; None means as long as they usually do.
+        """
+        raise NotImplementedError
+
     def end_by(self, moment: float) -> None:
         """Wait for locks and for results no longer than until ``moment`` (``time.monotonic``)."""
         raise NotImplementedError

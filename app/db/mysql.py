@@ -13,7 +13,12 @@ import time
 from app.db.connection import ALIVE_SHARE, Connection, Dialect, Result
 from app.db.driver import pymysql
 from app.db.mysql_errors import classify
-from app.db.mysql_session import lock_seconds, open_session
+from app.db.mysql_session import (
+    LOCK_SECONDS,
+    lock_seconds,
+    open_session,
+    skips_locked_rows,
+)
 from app.db.prefix import with_prefix
 
 TYPE_CHECKING = False
@@ -76,13 +81,22 @@ DIALECT = MySQLDialect()
 class MySQLConnection(Connection):
     dialect = DIALECT
 
-    def __init__(self, raw: Any, prefix: str = "") -> None:
+    def __init__(self, raw: Any, prefix: str = "", lock_seconds: int = LOCK_SECONDS) -> None:
         self._raw = raw
         self._ends_at = 0.0
+        self._lock_seconds = lock_seconds
         self.prefix = prefix
+        skips = skips_locked_rows(raw.get_server_info())
+        self.lock_what_is_free = "FOR UPDATE SKIP LOCKED" if skips else DIALECT.lock
 
     def end_by(self, moment: float) -> None:
         self._ends_at = moment
+
+    def wait_for_locks(self, seconds: float | None) -> None:
+        if self.lock_what_is_free != DIALECT.lock:
+            return
+        whole = self._lock_seconds if seconds is None else max(1, round(seconds))
+        self.send([(f"SET innodb_lock_wait_timeout = {whole}", {})])
 
     def send(self, statements: Sequence[Statement]) -> list[Result]:
         self._wait_no_longer()
@@ -150,7 +164,7 @@ def open_connection(
     now = time.monotonic()
     moment = now + seconds if ends_at is None else ends_at
     session = open_session(url, seconds, moment - now)
-    connection = MySQLConnection(session.raw, url.table_prefix)
+    connection = MySQLConnection(session.raw, url.table_prefix, lock_seconds(seconds))
     connection.is_cluster = session.is_cluster
     connection.has_snapshots = session.has_snapshots
     connection.end_by(moment)

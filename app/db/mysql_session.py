@@ -90,6 +90,19 @@ def lock_seconds(seconds: float) -> int:
     return max(1, min(LOCK_SECONDS, int(seconds / LOCK_SHARE)))
 
 
+def skips_locked_rows(version: str) -> bool:
+    """Whether the server knows SKIP LOCKED: MariaDB from 10.6 on, MySQL from 8.0.1 on. MariaDB may
+    put ``5.5.5-`` before its version.
+    """
+    is_mariadb = "MariaDB" in version
+    numbers = version.replace("5.5.5-", "", 1).partition("-")[0].split(".")
+    try:
+        found = tuple(int(each) for each in numbers[:3])
+    except ValueError:
+        return False
+    return found >= ((10, 6) if is_mariadb else (8, 0, 1))
+
+
 def connect(url: DatabaseUrl, seconds: float = PATIENT_SECONDS) -> Any:
     """PyMySQL's connection. ``localhost`` is the unix socket first, as for every C program, and
     TCP where no socket lets this user in.

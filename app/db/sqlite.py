@@ -61,9 +61,14 @@ class SQLiteConnection(Connection):
     def __init__(self, raw: sqlite3.Connection) -> None:
         self._raw = raw
         self._ends_at = 0.0
+        self._most_wait = float("inf")
 
     def end_by(self, moment: float) -> None:
         self._ends_at = moment
+        self._wait_no_longer()
+
+    def wait_for_locks(self, seconds: float | None) -> None:
+        self._most_wait = float("inf") if seconds is None else seconds
         self._wait_no_longer()
 
     def send(self, statements: Sequence[Statement]) -> list[Result]:
@@ -82,8 +87,8 @@ class SQLiteConnection(Connection):
         return Result([dict(zip(names, row)) for row in cursor], 0, 0)
 
     def _wait_no_longer(self) -> None:
-        left = max(0, int((self._ends_at - time.monotonic()) * 1000))
-        self._raw.execute(f"PRAGMA busy_timeout={left}")
+        left = max(0.0, min(self._most_wait, self._ends_at - time.monotonic()))
+        self._raw.execute(f"PRAGMA busy_timeout={int(left * 1000)}")
 
     def is_alive(self) -> bool:
         return True

@@ -78,20 +78,30 @@ class ClaimRequest:
 
 
 class ClaimResult:
-    """``tasks`` as stored, each with its ``type`` name; ``unknown_types`` that were asked for."""
+    """``tasks`` as stored, each with its ``type`` name; ``unknown_types`` that were asked for;
+    whether ``upkeep_is_due``.
+    """
 
-    def __init__(self, tasks: list[Row], unknown_types: list[str]) -> None:
+    def __init__(
+        self, tasks: list[Row], unknown_types: list[str], upkeep_is_due: bool = False
+    ) -> None:
         self.tasks = tasks
         self.unknown_types = unknown_types
+        self.upkeep_is_due = upkeep_is_due
 
 
 def claim(site: Site, request: ClaimRequest) -> ClaimResult:
     """Take back what is due, then claim up to ``request.limit`` tasks, in order.
 
     Raises a DatabaseError when the database is away or too busy; then nothing is claimed, or
-    what was claimed comes back when its lease ends.
+    what was claimed comes back when its lease ends. Upkeep that is due never fails a claim.
     """
-    return site.db.run(lambda connection: _Claim(connection, site, request).run())
+    result = site.db.run(lambda connection: _Claim(connection, site, request).run())
+    if result.upkeep_is_due:
+        from app.queue.upkeep import turn  # loaded when needed
+
+        turn.take_turn(site)
+    return result
 
 
 class _Claim:
@@ -129,7 +139,8 @@ class _Claim:
         touch = self._seen.touch_alone()
         if touch:
             self._connection.transact(touch)
-        return ClaimResult(tasks, self._request.types.unknown(found[0].rows))
+        unknown_types = self._request.types.unknown(found[0].rows)
+        return ClaimResult(tasks, unknown_types, self._seen.upkeep_is_due)
 
     def _look(self) -> tuple[DueTasks, Sequence[Result]]:
         """What is due, and what the candidates are found by."""

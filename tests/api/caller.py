@@ -18,6 +18,7 @@ from app.api.request import Request
 from app.api.routes import speaks_spooled
 from app.db.connection import Connection
 from app.db.tables import Base
+from app.queue import upkeep
 from app.queue.wrong_keys import PREFIX as WRONG_KEYS
 from app.server import wsgi
 from app.site import Site
@@ -224,14 +225,15 @@ class Api:
 
     def dump(self) -> dict[str, list[Any]]:
         """Every row of every table, but for what each call may tell: when a worker was last seen,
-        and how many wrong keys there were.
+        how many wrong keys there were, and how far upkeep has come.
         """
         statements: list[Any] = [(f"SELECT * FROM {table} ORDER BY 1", {}) for table in TABLES]
         results = self.site.db.run(lambda connection: connection.send(statements))
         for row in results[TABLES.index("workers")].rows:
             del row["last_seen_at"]
         settings = results[TABLES.index("settings")].rows
-        settings[:] = [row for row in settings if not row["name"].startswith(WRONG_KEYS)]
+        told = (WRONG_KEYS, upkeep.ROWS)
+        settings[:] = [row for row in settings if not row["name"].startswith(told)]
         return {table: result.rows for table, result in zip(TABLES, results)}
 
     @contextmanager

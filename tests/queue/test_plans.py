@@ -49,6 +49,8 @@ from tests.support.queue import register, site_at
 if TYPE_CHECKING:
     from app.db.connection import Statement
 
+pytestmark = pytest.mark.usefixtures("no_upkeep")
+
 TYPES = 20
 PAUSED, LIMITED, EMPTY = 3, 4, 5
 """Positions of the types that are paused, have ``max_running``, and have no task."""

@@ -23,6 +23,8 @@ from app.queue.upkeep.reclaim import BATCH
 from app.site import Site
 from tests.support.queue import register
 
+pytestmark = pytest.mark.usefixtures("no_upkeep")
+
 
 class Wire:
     """Counts the commands that PyMySQL sends; each is one packet and one wait for its response."""

@@ -1,1 +1,31 @@
-"""What rides along in calls, because nothing keeps running."""
+"""What rides along in claims, because nothing runs by itself here.
+
+``reclaim`` is part of every claim. Everything else is a duty that can wait: a claim learns in its
+first packet whether the next turn is due, and whoever wins it runs the duties when its own work is
+committed (``turn``, which is imported only then).
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from app.db.connection import Dialect
+
+TURN_SECONDS = 10
+"""How long after a turn the next one is due."""
+
+ROWS = "upkeep."
+"""What the names of all rows of ``settings`` begin with that upkeep keeps there."""
+
+NEXT_TURN = f"{ROWS}next_turn_at"
+"""The row that holds when the next turn is due, by the database's clock."""
+
+
+def seconds_overdue(sql: Dialect) -> str:
+    """A SELECT of one number: for how long a turn has been due. NULL where none was ever taken."""
+    return f"SELECT {sql.seconds_since('value')} FROM settings WHERE name = '{NEXT_TURN}'"
+
+
+def is_due(seconds: float | None) -> bool:
+    """Whether a turn is due. A time far ahead is left from before the clock was set back."""
+    return seconds is None or seconds >= 0 or seconds < -2 * TURN_SECONDS

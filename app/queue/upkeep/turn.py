@@ -1,0 +1,150 @@
+"""A turn of upkeep: one caller of the site wins it, then runs the duties that are due.
+
+The claim has its result by then. A turn never fails it, does not wait for anybody's lock, and is
+bounded in time. Two turns at once do no harm: duties work in transactions of their own, and each
+change there says which rows it still finds fit.
+"""
+
+from __future__ import annotations
+
+import time
+
+from app.db.connection import text_list
+from app.error_log import log, log_trace
+from app.errors import DatabaseError, TryAgain
+from app.queue import upkeep
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from app.db.connection import Connection, Dialect, Statement
+    from app.site import Site
+
+    Work = Callable[[Site, "Budget"], bool]
+
+BUDGET_SECONDS = 0.25
+"""How long the duties of a turn may go on beginning pieces of work."""
+
+LEAST_SECONDS_LEFT = 2.0
+"""A call that has less time left leaves the turn to another."""
+
+
+class Budget:
+    """Until when work may begin. ``None`` for ``seconds`` sets no bound."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._ends_at = float("inf") if seconds is None else time.monotonic() + seconds
+
+    @property
+    def is_spent(self) -> bool:
+        return time.monotonic() >= self._ends_at
+
+    def share(self, parts: int) -> Budget:
+        """A budget of one part of what is left, where so many share it."""
+        left = self._ends_at - time.monotonic()
+        return Budget(None if left == float("inf") else max(0.0, left / parts))
+
+
+class Duty:
+    """One kind of upkeep. ``run`` does pieces of it, each bounded and in a transaction of its own,
+    until nothing is left or the budget is spent, and returns whether anything is left. It runs at
+    most once in ``seconds``.
+    """
+
+    def __init__(self, name: str, seconds: float, run: Work) -> None:
+        self.due_at = f"{upkeep.ROWS}{name}_at"
+        """The row of ``settings`` that holds when it is due next."""
+        self.name = name
+        self.seconds = seconds
+        self.run = run
+
+
+DUTIES: tuple[Duty, ...] = ()
+"""In the order in which they run."""
+
+
+def take_turn(site: Site) -> None:
+    """Run the duties that are due, unless another caller does. Never raises an Exception."""
+    if site.db.seconds_left() < LEAST_SECONDS_LEFT:
+        return
+    try:
+        due = site.db.run_once(_win)
+    except Exception as error:
+        _tell(error, "the turn")
+        return
+    run_duties(site, due, Budget(BUDGET_SECONDS))
+
+
+def run_duties(site: Site, duties: Sequence[Duty], budget: Budget) -> bool:
+    """Run these duties, due or not, and log what goes wrong. Whether anything is left."""
+    is_more_left = False
+    for position, duty in enumerate(duties):
+        try:
+            share = budget.share(len(duties) - position)
+            is_more_left = duty.run(site, share) or is_more_left
+        except Exception as error:
+            _tell(error, duty.name)
+            is_more_left = True
+    return is_more_left
+
+
+def _win(connection: Connection) -> list[Duty]:
+    """The duties to run: none where another caller has won the turn."""
+    sql = connection.dialect
+    turn = f"SELECT {sql.seconds_since('value')} AS overdue FROM settings WHERE name = :name"
+    name = {"name": upkeep.NEXT_TURN}
+    locked, duties = connection.begin(
+        [(f"{turn} {connection.lock_what_is_free}", name), _look_at_duties(sql)]
+    )
+    if not locked.rows:
+        connection.rollback()
+        if not connection.query(turn, name):  # nobody has ever taken a turn: the next claim does
+            connection.send([_insert_time(sql, upkeep.NEXT_TURN, 0)])
+        return []
+    if not upkeep.is_due(locked.rows[0]["overdue"]):
+        connection.rollback()
+        return []
+    overdue = {row["name"]: row["overdue"] for row in duties.rows}
+    due = [each for each in DUTIES if _is_due(each, overdue.get(each.due_at))]
+    times = [_update_time(sql, upkeep.NEXT_TURN, upkeep.TURN_SECONDS)]
+    for duty in due:
+        store = _update_time if duty.due_at in overdue else _insert_time
+        times.append(store(sql, duty.due_at, duty.seconds))
+    connection.commit(times)
+    return due
+
+
+def _look_at_duties(sql: Dialect) -> Statement:
+    listed, values = text_list("duty", [each.due_at for each in DUTIES])
+    overdue = sql.seconds_since("value")
+    return f"SELECT name, {overdue} AS overdue FROM settings WHERE name IN ({listed})", values
+
+
+def _is_due(duty: Duty, seconds: float | None) -> bool:
+    """As for a turn: a time further ahead than it is ever set is from another clock."""
+    return seconds is None or seconds >= 0 or seconds < -2 * duty.seconds
+
+
+def _update_time(sql: Dialect, name: str, seconds: float) -> Statement:
+    """Let this row of ``settings`` hold the time so many seconds from now."""
+    update = f"UPDATE settings SET value = {sql.after(':seconds')} WHERE name = :name"
+    return update, {"name": name, "seconds": seconds}
+
+
+def _insert_time(sql: Dialect, name: str, seconds: float) -> Statement:
+    """The same where there is no such row, or is one by now."""
+    return (
+        f"INSERT INTO settings (name, value) VALUES (:name, {sql.after(':seconds')}) "
+        + sql.unless_there("settings.name"),
+        {"name": name, "seconds": seconds},
+    )
+
+
+def _tell(error: Exception, what: str) -> None:
+    if isinstance(error, TryAgain):  # somebody held a lock: the next turn does what was left
+        return
+    if isinstance(error, DatabaseError):
+        log(f"upkeep, {what}: {error}")
+    else:
+        log_trace(error)
