@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "init-db": "app.cli.database:init_db",
+    "tasks": "app.cli.tasks:tasks",
+    "types": "app.cli.types:types",
     "upgrade-db": "app.cli.database:upgrade_db",
+    "workers": "app.cli.workers:workers",
     "write-schema": "app.cli.database:write_schema",
 }
 """Where each command, or group of commands, is defined."""

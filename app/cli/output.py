@@ -40,10 +40,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(headings, *cells)]
-    is_number = [
-        bool(rows) and all(value is None or _is_number(value) for value in column)
-        for column in (zip(*rows) if rows else ())
-    ] or [False] * len(headings)
+    is_number = [all(map(_is_number, column)) for column in zip(*rows)] or [False] * len(headings)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for line in [headings, *cells]:
         padded = [
@@ -93,7 +90,7 @@ def progress(
         return
     steps = itertools.repeat(None) if length is None else None
     bar: ProgressBar[None] = click.progressbar(
-        steps, length, label, file=sys.stderr, show_pos=show_position
+        iterable=steps, length=length, label=label, file=sys.stderr, show_pos=show_position
     )
     with bar:
         yield bar.update
@@ -111,7 +108,7 @@ def confirm(question: str, yes: bool) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
 
 
 def _cell(value: Any) -> str:

@@ -37,7 +37,7 @@ MAX_ID = 2**63 - 1
 
 def find(site: Site, filters: Mapping[str, Any], limit: int, offset: int = 0) -> Rows:
     """The tasks that pass every filter given: ``status``, ``type`` (may hold ``%``), ``tag``,
-    ``worker_id``, ``created_after``, ``created_before`` (stored times), ``before_id``.
+    ``worker_id``, ``created_after``, ``created_before`` (stored times), ``before_id``, ``from_id``.
 
     Raises a DatabaseError.
     """
@@ -97,16 +97,17 @@ class TaskList:
 
     def _ids(self) -> IdRange:
         """The ids among which all of the tasks are."""
+        first = self._filters.get("from_id", 0)
         end = min(self._filters.get("before_id", MAX_ID), MAX_ID)
         after, before = self._filters.get("created_after"), self._filters.get("created_before")
         if after is None and before is None:
-            return IdRange(0, end)
+            return IdRange(first, end)
         # In one SELECT together, SQLite would read the whole table.
         lowest, highest = "(SELECT MIN(id) FROM tasks)", "(SELECT MAX(id) FROM tasks)"
         (row,) = self._query(f"SELECT {lowest} AS lowest, {highest} AS highest")
         if row["lowest"] is None:
             return IdRange(0, 0)
-        there = IdRange(row["lowest"], min(end, row["highest"] + 1))
+        there = IdRange(max(first, row["lowest"]), min(end, row["highest"] + 1))
         return narrowed(there, self._query, self._sql.by_primary_key, after, before)
 
     def _query(self, sql: str) -> Rows:

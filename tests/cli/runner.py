@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from click.testing import Result
+from flask.ctx import AppContext
 
 from app.server.flask_app import create_app
 from app.site import Site
@@ -15,7 +16,12 @@ class Commands:
     """``flask`` commands of one site."""
 
     def __init__(self, site: Site) -> None:
-        self._runner = create_app(site).test_cli_runner()
+        self._app = create_app(site)
+        self._runner = self._app.test_cli_runner()
+
+    def context(self) -> AppContext:
+        """For code that a command would run."""
+        return self._app.app_context()
 
     def run(self, *arguments: str, stdin: str | None = None) -> Result:
         """Whatever comes of it. An unexpected exception is raised here."""

@@ -8,7 +8,11 @@ from app.queue import task_types
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from app.api.call import Call
+    from app.site import Site
 
 SETTINGS = {
     "description": fields.long_text,
@@ -33,20 +37,31 @@ LIST = fields.Fields({}, active_only=fields.one_of(("true", "false", "1", "0")))
 def register(call: Call) -> Response:
     from app.api.body import read_object
 
-    values = call.fields(REGISTER)
+    given = read_object(call.request, call.site.settings.max_body_bytes)
+    registered, warnings = register_from(given, call.site)
+    call.warnings += warnings
+    if "created" in registered:
+        return success(registered, "Task type registered successfully", 201)
+    return success(registered, "Task type updated successfully")
+
+
+def register_from(
+    given: Mapping[str, Any], site: Site, where: str = ""
+) -> tuple[dict[str, Any], list[str]]:
+    """Registers the type that an object describes: what ``task_types.register`` returns, and a
+    warning for each field that is not known. ``where`` begins the paths in errors. Raises Invalid.
+    """
+    values, warnings = REGISTER.read(given, site.settings, where)
     if values["param_schema"] not in (True, {}, {"type": "object"}):
         from app.queue.schemas import check_schema
 
         check_schema(values["param_schema"])
-    given = read_object(call.request, call.site.settings.max_body_bytes)
     # A setting given as null goes back to the server's; one not given stays as it is.
     options = {name: values.get(name) for name in SETTINGS if name in given}
     registered = task_types.register(
-        call.site, values["name"], values["version"], values["param_schema"], options
+        site, values["name"], values["version"], values["param_schema"], options
     )
-    if "created" in registered:
-        return success(registered, "Task type registered successfully", 201)
-    return success(registered, "Task type updated successfully")
+    return registered, warnings
 
 
 def get(call: Call) -> Response:

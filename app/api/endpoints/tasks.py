@@ -9,9 +9,11 @@ from app.wording import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from app.api.call import Call
+    from app.config import Settings
     from app.queue.new_task import Created, NewTask
 
 MAX_TASKS = 1000
@@ -118,16 +120,27 @@ def _brief(created: Created) -> dict[str, Any]:
 
 
 def _new_task(call: Call, given: dict[str, Any], where: str) -> NewTask:
+    task, warnings = new_task(given, call.site.settings, where)
+    call.warnings += warnings
+    return task
+
+
+def new_task(
+    given: Mapping[str, Any], settings: Settings, where: str = ""
+) -> tuple[NewTask, list[str]]:
+    """The task that an object describes, and a warning for each field that is not known. ``where``
+    begins the paths in errors. Raises Invalid.
+    """
     from app.queue.new_task import NewTask
 
-    values = call.read(TASK, given, where)
+    values, warnings = TASK.read(given, settings, where)
     if "run_at" in values and "delay" in values:
         message = "cannot be given together with run_at: leave one out"
         raise fields.invalid([{"path": f"{where}delay", "message": message}])
     if values.get("dedupe") is False and "dedupe_key" in values:
         message = "cannot be given with dedupe false: leave one out"
         raise fields.invalid([{"path": f"{where}dedupe_key", "message": message}])
-    return NewTask(where=where, **values)
+    return NewTask(where=where, **values), warnings
 
 
 def _query(call: Call) -> list[tuple[str, str]]:

@@ -1,0 +1,49 @@
+"""Options that choose tasks: the filters of GET /api/tasks, by the same names and rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from app.api.endpoints.tasks import LIST, NUMBERS
+from app.api.fields import query_number
+from app.cli.options import option_of, wrong_options
+from app.errors import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from app.site import Site
+
+HELP = {
+    "status": "pending, claimed, completed, failed or cancelled.",
+    "type": "A task type; % stands for any characters, as in mail.%.",
+    "tag": "Tasks that have this tag.",
+    "worker_id": "Tasks that this worker holds or ended.",
+    "created_after": "Created later than this time, like 2026-01-31T12:00:00Z.",
+    "created_before": "Created earlier than this time.",
+    "before_id": "Tasks with lower ids.",
+}
+"""Each filter, and what --help says of it."""
+
+
+def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorates a command with an option for each filter; each becomes an argument of its name."""
+    for name, told in reversed(HELP.items()):
+        metavar = "N" if name in NUMBERS else "TEXT"
+        function = click.option(option_of(name), name, metavar=metavar, help=told)(function)
+    return function
+
+
+def read_filters(site: Site, given: Mapping[str, str | None]) -> dict[str, Any]:
+    """The filters that were given, checked, as ``listing.find`` takes them."""
+    values = {
+        name: query_number(text) if name in NUMBERS else text
+        for name, text in given.items()
+        if text is not None
+    }
+    try:
+        return LIST.read(values, site.settings)[0]
+    except Invalid as error:
+        raise wrong_options(error) from None

@@ -1,0 +1,140 @@
+"""``flask types``: register task types, look at them, switch them on and off."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from app.cli.commands import current_site, group
+from app.cli.output import json_option, print_facts, print_json, print_table
+
+types = group("types", "List, register, pause and switch off task types.")
+
+
+@types.command("list")
+@json_option
+def list_types(as_json: bool) -> None:
+    """List the task types by name."""
+    from app.api import serializers
+    from app.queue import task_types
+
+    found = [serializers.task_type(row) for row in task_types.list_all(current_site())]
+    if as_json:
+        print_json({"task_types": found})
+        return
+    columns = ["name", "version", "is_active", "is_paused", "max_running", "description"]
+    headings = ["name", "version", "active", "paused", "max running", "description"]
+    print_table(headings, [[each[column] for column in columns] for each in found])
+
+
+@types.command("show")
+@click.argument("name")
+@json_option
+def show_type(name: str, as_json: bool) -> None:
+    """Show a task type with its schema and settings."""
+    from app.api import serializers
+    from app.queue import task_types
+
+    shown = serializers.task_type(task_types.get(current_site(), name))
+    if as_json:
+        print_json(shown)
+    else:
+        print_facts(list(shown.items()))
+
+
+@types.command("register")
+@click.argument("file", default="-", type=click.File(encoding="utf-8"))
+@json_option
+def register_types(file: Any, as_json: bool) -> None:
+    """Register the task types in a JSON FILE, or bring them up to date.
+
+    FILE holds what POST /api/task-types/register takes, a list of such objects, or what
+    "types list --json" prints; - is standard input.
+    """
+    from app.api.endpoints.task_types import register_from
+
+    site = current_site()
+    registered = []
+    for where, each in _objects(_parse(file)):
+        result, warnings = register_from(each, site, where)
+        registered.append(result)
+        for warning in warnings:
+            click.echo(f"Warning: {warning}", err=True)
+        if not as_json:
+            verb = "registered" if "created" in result else "updated"
+            click.echo(f"Task type {result['name']} {verb}")
+    if as_json:
+        print_json({"task_types": registered})
+
+
+@types.command("pause")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+def pause_types(names: tuple[str, ...]) -> None:
+    """Hand out no tasks of these types until they are resumed. New tasks are still accepted."""
+    from app.queue import task_types
+
+    for name in names:
+        task_types.set_paused(current_site(), name, True)
+        click.echo(f"Task type {name} paused")
+
+
+@types.command("resume")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+def resume_types(names: tuple[str, ...]) -> None:
+    """Hand out tasks of these types again."""
+    from app.queue import task_types
+
+    for name in names:
+        task_types.set_paused(current_site(), name, False)
+        click.echo(f"Task type {name} resumed")
+
+
+@types.command("activate")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+def activate_types(names: tuple[str, ...]) -> None:
+    """Accept new tasks of these types again."""
+    from app.queue import task_types
+
+    for name in names:
+        task_types.set_active(current_site(), name, True)
+        click.echo(f"Task type {name} activated")
+
+
+@types.command("deactivate")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+def deactivate_types(names: tuple[str, ...]) -> None:
+    """Accept no new tasks of these types. Waiting ones still run."""
+    from app.queue import task_types
+
+    for name in names:
+        task_types.set_active(current_site(), name, False)
+        click.echo(f"Task type {name} deactivated")
+
+
+def _parse(file: Any) -> Any:
+    from app import json_text
+
+    if file is sys.stdin and file.isatty():
+        raise click.UsageError("name a FILE with the types, or pipe them in")
+    try:
+        return json_text.parse(file.read())
+    except ValueError as error:  # also when it is not UTF-8
+        raise click.ClickException(f"{file.name} is not JSON: {error}") from None
+
+
+def _objects(content: Any) -> list[tuple[str, dict[str, Any]]]:
+    """Each type with how the paths in errors about it begin."""
+    listed = content.get("task_types", content) if isinstance(content, dict) else content
+    if isinstance(listed, dict):
+        return [("", _without_state(listed))]
+    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+        raise click.ClickException("the file must hold an object, {…}, or a list of objects")
+    return [(f"[{number}].", _without_state(each)) for number, each in enumerate(listed)]
+
+
+def _without_state(given: dict[str, Any]) -> dict[str, Any]:
+    """What is printed of a type beside what registering takes."""
+    state = ("id", "is_active", "is_paused", "created_at", "updated_at")
+    return {name: value for name, value in given.items() if name not in state}
