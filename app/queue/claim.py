@@ -46,6 +46,9 @@ MAX_ROUNDS = 20
 """Each lost round means that another claimer got a task. Bounded, but high enough that a busy queue
 is not reported as empty."""
 
+READY = "COALESCE(ready_at, created_at)"
+"""Since when a pending task has been waiting."""
+
 MAX_RECLAIMS = 10
 """How many full batches of due tasks a claim works through before it says that it found none."""
 
@@ -203,7 +206,12 @@ class _Claim:
         return [
             *self._repeated.opening(self._seen.has_row),
             (update + guard + self._repeated.guard, values),
-            *history.record(settings, sql, compare_and_swap.took(ids, change_id)),
+            *history.record(
+                settings,
+                sql,
+                compare_and_swap.took(ids, change_id),
+                waited=sql.seconds_since(READY),
+            ),
             *self._seen.touch_with_others(),
         ]
 

@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 MESSAGE_CHARACTERS = 2000
 """A message in the history is cut to this; the task itself holds its last error whole."""
 
-COLUMNS = "task_id, status, worker_id, attempt, message, seconds, created_at"
+COLUMNS = "task_id, status, worker_id, attempt, message, seconds, waited, error_group, created_at"
 
 RELEASED = "released"
 """The message of a release; no attempt that a worker ended otherwise has no ``seconds``."""
 
-# People know a scheduled task as a pending one with a run_at.
-SHOWN_STATUS = "CASE status WHEN 'scheduled' THEN 'pending' ELSE status END"
+PROMOTED = "promoted"
+"""The message of a scheduled task's becoming pending. Statistics need it; people are not shown it,
+since they know a scheduled task as a pending one with a run_at."""
+
+SHOWN_STATUS = "CASE status WHEN 'scheduled' THEN 'pending' ELSE status END AS status"
+IS_SHOWN = "(message IS NULL OR message <> :promoted OR worker_id IS NOT NULL)"
 
 
 def record(
@@ -31,22 +35,30 @@ def record(
     sql: Dialect,
     condition: str,
     *,
-    status: str = SHOWN_STATUS,
+    status: str = "status",
     worker: str = "claimed_by",
     attempt: str = "attempts",
-    seconds: str = "NULL",
+    waited: str = "NULL",
+    error_group: int | None = None,
     message: str | None = None,
     change_id: int | None = None,
 ) -> list[Statement]:
     """A row for each task that ``condition`` finds, or no statement where no history is kept.
 
-    ``status``, ``worker``, ``attempt`` and ``seconds`` are SQL expressions over the task's columns;
+    ``status``, ``worker``, ``attempt`` and ``waited`` are SQL expressions over the task's columns;
     ``condition`` may name ``:change_id``.
     """
     if not settings.enable_task_history:
         return []
-    select = f"SELECT id, {status}, {worker}, {attempt}, :history_message, {seconds}, {sql.now}"
-    values = {"history_message": _cut(message), "change_id": change_id}
+    select = (
+        f"SELECT id, {status}, {worker}, {attempt}, :history_message, NULL, {waited}, "
+        f":error_group, {sql.now}"
+    )
+    values = {
+        "history_message": _cut(message),
+        "change_id": change_id,
+        "error_group": error_group,
+    }
     return [(_insert(sql, select, condition), values)]
 
 
@@ -57,8 +69,10 @@ def record_each(
     change_id: int,
     messages: Sequence[str | None],
     seconds: str = "NULL",
+    error_groups: Sequence[int] = (),
 ) -> list[Statement]:
-    """A row for each of these tasks that the change marked, with its own message.
+    """A row for each of these tasks that the change marked, with its own message; and with its
+    error group if it is failed now.
 
     They are found by primary key, so the rows come in the order of the ids.
     """
@@ -67,7 +81,12 @@ def record_each(
     tasks = BoundValues(task_ids)
     tasks.values["change_id"] = change_id
     message = tasks.own("message", [_cut(each) for each in messages])
-    select = f"SELECT id, {SHOWN_STATUS}, claimed_by, attempts, {message}, {seconds}, {sql.now}"
+    group = "NULL"
+    if error_groups:
+        group = f"CASE WHEN status = 'failed' THEN {tasks.own('error_group', error_groups)} END"
+    select = (
+        f"SELECT id, status, claimed_by, attempts, {message}, {seconds}, NULL, {group}, {sql.now}"
+    )
     condition = f"{tasks.is_one_of_them} AND change_id = :change_id"
     return [(_insert(sql, select, condition), tasks.values)]
 
@@ -88,9 +107,9 @@ def read(site: Site, task_id: int) -> list[Row]:
     statements: list[Statement] = [
         ("SELECT id FROM tasks WHERE id = :id", {"id": task_id}),
         (
-            "SELECT status, worker_id, attempt, message, created_at FROM task_history "
-            "WHERE task_id = :id ORDER BY id",
-            {"id": task_id},
+            f"SELECT {SHOWN_STATUS}, worker_id, attempt, message, created_at FROM task_history "
+            f"WHERE task_id = :id AND {IS_SHOWN} ORDER BY id",
+            {"id": task_id, "promoted": PROMOTED},
         ),
     ]
     found, changes = site.db.run(lambda connection: connection.send(statements))
@@ -102,7 +121,7 @@ def read(site: Site, task_id: int) -> list[Row]:
 def endings(task_ids: Iterable[int]) -> Statement:
     """Finds the changes with which workers ended attempts of these tasks."""
     return (
-        f"SELECT task_id, attempt, worker_id, status, message, seconds FROM task_history "
+        f"SELECT task_id, attempt, worker_id, {SHOWN_STATUS}, message, seconds FROM task_history "
         f"WHERE task_id IN ({id_list(task_ids)}) AND (seconds IS NOT NULL OR message = :released) "
         "ORDER BY id",
         {"released": RELEASED},

@@ -82,6 +82,7 @@ def release_tasks(site: Site, releases: Sequence[Release], change_id: int) -> li
         f"completed_at = CASE WHEN {kept} THEN NULL ELSE {sql.now} END, "
         # The attempt's number is its fence and never comes back: the limit makes room instead.
         "releases = releases + 1, max_attempts = max_attempts + 1, lease = NULL, "
+        f"ready_at = {sql.now}, "
         "change_id = :change_id, last_outcome = 'released', cancel_requested = 0 "
         f"WHERE {tasks.condition()}"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.errors import Conflict, Duplicate, TryAgain
-from app.queue import dedupe, history
+from app.queue import dedupe, error_groups, history
 from app.queue.change_id import new_change_id
 from app.queue.fencing import GuardedUpdate, transact
 from app.queue.find_task import row_or_not_found
@@ -70,12 +70,13 @@ def _retry(connection: Connection, site: Site, task_id: int) -> dict[int, Row]:
         "COALESCE((SELECT task_types.max_attempts FROM task_types "
         "WHERE task_types.id = tasks.type_id), :max_attempts) END, "
         "due_at = NULL, completed_at = NULL, claimed_by = NULL, cancel_requested = 0, "
+        f"ready_at = {sql.now}, "
         f"status = 'pending' WHERE id = :id AND {RETRYABLE} AND {as_seen}"
     )
     changed = f"id = {int(task_id)} AND change_id = {change_id}"
     noted = history.record(site.settings, sql, changed, worker="NULL", message="retry")
     position = len(statements)
-    statements += [(update, values), *noted]
+    statements += [(update, values), *noted, error_groups.forget([task_id])]
     updates = [GuardedUpdate([task_id], change_id, position)]
     results, rows = transact(connection, statements, updates, ALL_COLUMNS)
     if not results[position].changed and rows.get(task_id, {}).get("status") in RETRYABLE_STATUSES:

@@ -213,15 +213,28 @@ def fail_tasks(site: Site, failures: Sequence[Failure], change_id: int) -> list[
         "last_outcome = 'failed', cancel_requested = 0 "
         f"WHERE {tasks.condition()}"
     )
-    return [(update, tasks.values), *_history(site, tasks, [each.error for each in failures])]
+    return [(update, tasks.values), *_tell_of_failures(site, tasks, failures)]
 
 
-def _history(site: Site, tasks: Fence, messages: Sequence[str | None]) -> list[Statement]:
+def _tell_of_failures(site: Site, tasks: Fence, failures: Sequence[Failure]) -> list[Statement]:
+    """Tells of the attempts that failed, and which kind of error ended a task."""
+    from app.queue import error_groups  # only failures need its patterns
+
+    groups = [error_groups.group_of(each.error) for each in failures]
+    return [
+        *_history(site, tasks, [each.error for each in failures], groups),
+        error_groups.record_each(site.db.dialect, tasks.task_ids, tasks.change_id, groups),
+    ]
+
+
+def _history(
+    site: Site, tasks: Fence, messages: Sequence[str | None], groups: Sequence[int] = ()
+) -> list[Statement]:
     """Tells of the attempts that the UPDATE before it ended, and how long they took."""
     sql = site.db.dialect
     seconds = sql.seconds_since("claimed_at")
     return history.record_each(
-        site.settings, sql, tasks.task_ids, tasks.change_id, messages, seconds
+        site.settings, sql, tasks.task_ids, tasks.change_id, messages, seconds, groups
     )
 
 

@@ -86,29 +86,43 @@ class _Transition:
         )
         update = (
             f"UPDATE tasks {sql.by_primary_key} "
-            f"SET status = '{self.new_status}', due_at = NULL{self._assignments(sql)} "
+            f"SET {self._assignments(sql)}status = '{self.new_status}', due_at = NULL "
             f"WHERE {condition}"
         )
-        noted: list[Statement] = []
-        if self.old_status == "claimed":
-            noted = history.record(
-                settings,
-                sql,
-                condition,
-                status=f"'{self.new_status}'",
-                message=LEASE_EXPIRED,
+        return [*self._noted(sql, settings, condition), (update, {})]
+
+    def _noted(self, sql: Dialect, settings: Settings, condition: str) -> list[Statement]:
+        """What is told of the change: before it, while it is known who held the task."""
+        status = f"'{self.new_status}'"
+        if self.old_status == "scheduled":
+            return history.record(
+                settings, sql, condition, status=status, worker="NULL", message=history.PROMOTED
             )
-        return [*noted, (update, {})]
+        if self.new_status != "failed":
+            return history.record(settings, sql, condition, status=status, message=LEASE_EXPIRED)
+        from app.queue import error_groups  # loaded when needed
+
+        group = error_groups.group_of(LEASE_EXPIRED)
+        return [
+            *history.record(
+                settings, sql, condition, status=status, message=LEASE_EXPIRED, error_group=group
+            ),
+            error_groups.record(sql, condition, str(group), {}),
+        ]
 
     def _assignments(self, sql: Dialect) -> str:
-        """What changes besides ``status`` and ``due_at``."""
+        """What changes besides ``status`` and ``due_at``, before they do: MySQL reads what it has
+        already assigned.
+        """
         if self.old_status == "scheduled":
-            return ""
-        assignments = ", claimed_by = NULL, lease = NULL"
-        if self.new_status != "pending":
-            assignments += f", completed_at = {sql.now}, cancel_requested = 0"
+            return "ready_at = due_at, "
+        assignments = "claimed_by = NULL, lease = NULL, "
+        if self.new_status == "pending":
+            assignments += f"ready_at = {sql.now}, "
+        else:
+            assignments += f"completed_at = {sql.now}, cancel_requested = 0, "
         if self.new_status == "failed":
-            assignments += f", error_message = '{LEASE_EXPIRED}'"
+            assignments += f"error_message = '{LEASE_EXPIRED}', "
         return assignments
 
 
