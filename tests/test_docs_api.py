@@ -267,6 +267,9 @@ TYPES: dict[str, Callable[..., tuple[list[Any], list[Any]]]] = {
         ["forever", "ACTIVE", 0.1, MAX_SECONDS, False],
         ["other", 0, True, MAX_SECONDS + 1],
     ),
+    r"cron expression": lambda: (["30 4 * * *", "@daily"], ["30 4 * *", "@often", 5]),
+    r"IANA time zone": lambda: (["UTC", "Europe/Berlin"], ["", "Mars", 1]),
+    r"`\"active\"` or `false`": lambda: (["ACTIVE", False], ["forever", True, 5]),
     r"JSON Schema .*": lambda: ([{}, True, "{}"], [1, "no JSON"]),
     r"list of at most 20 strings, or object .*": lambda: (
         [["a"] * 20, {"a": 1}],

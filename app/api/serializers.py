@@ -7,7 +7,7 @@ by the same names and in the same form.
 from __future__ import annotations
 
 from app.json_text import loads
-from app.queue.task_fields import FIELD_OF, FIELDS, SHOWN_WITH_CLAIM
+from app.queue.task_fields import FIELD_OF, FIELDS, SHOWN_WITH_CLAIM, shown_status
 from app.times import to_iso
 
 TYPE_CHECKING = False
@@ -54,6 +54,47 @@ def refusal(result: ChangeResult, error: QueueError) -> Shown:
 
 def history_line(row: Row) -> Shown:
     return {**row, "created_at": to_iso(row["created_at"])}
+
+
+def schedule(row: Row) -> Shown:
+    from app.queue.schedules.store import next_times
+
+    last = None
+    if row["last_due_at"] is not None:
+        last = {
+            "at": to_iso(row["last_due_at"]),
+            "task_id": row["last_task_id"],
+            "status": row["last_status"] and shown_status(row["last_status"]),
+            "message": row["last_message"],
+        }
+    return {
+        "name": row["name"],
+        "type": row["type_name"],
+        "params": loads(row["params_json"]),
+        "cron": row["cron"],
+        "every": row["every_seconds"],
+        "timezone": row["timezone"],
+        "missed": row["missed"],
+        "dedupe": "active" if row["skips_unfinished"] else False,
+        "priority": row["priority"],
+        "max_attempts": row["max_attempts"],
+        "tags": FIELD_OF["tags"].show(row),
+        "paused": bool(row["is_paused"]),
+        "next_runs": [to_iso(each) for each in next_times(row)],
+        "last_run": last,
+        "created_at": to_iso(row["created_at"]),
+        "updated_at": to_iso(row["updated_at"]),
+    }
+
+
+def schedule_run(row: Row) -> Shown:
+    return {
+        "at": to_iso(row["due_at"]),
+        "made_at": to_iso(row["made_at"]),
+        "task_id": row["task_id"],
+        "status": row["status"] and shown_status(row["status"]),
+        "message": row["message"],
+    }
 
 
 def task_type(row: Row) -> Shown:

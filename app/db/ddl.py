@@ -50,6 +50,8 @@ def _guard(prefix: str) -> str:
         "api_keys": "type_patterns_json ",
         "audit_log": "detail_json ",
         "error_groups": "sample_id ",
+        "schedule_runs": "due_at PRI",
+        "schedules": "every_seconds ",
         "settings": "name PRI",
         "task_activity": "step_seconds PRI",
         "task_counts": "error_group PRI",

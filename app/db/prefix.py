@@ -12,6 +12,8 @@ TABLES = (
     "api_keys",
     "audit_log",
     "error_groups",
+    "schedule_runs",
+    "schedules",
     "settings",
     "task_activity",
     "task_counts",

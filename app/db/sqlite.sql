@@ -36,6 +36,36 @@ CREATE TABLE IF NOT EXISTS error_groups (
     PRIMARY KEY (type_id, error_group)
 ) WITHOUT ROWID;
 
+CREATE TABLE IF NOT EXISTS schedule_runs (
+    schedule_id INTEGER NOT NULL,
+    due_at VARCHAR(23) NOT NULL,
+    made_at VARCHAR(23) NOT NULL,
+    task_id INTEGER,
+    message VARCHAR(500),
+    PRIMARY KEY (schedule_id, due_at)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS schedules (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    name VARCHAR(255) NOT NULL,
+    type_name VARCHAR(255) NOT NULL,
+    params_json TEXT NOT NULL,
+    cron VARCHAR(255),
+    every_seconds DOUBLE,
+    timezone VARCHAR(64) NOT NULL,
+    missed VARCHAR(10) NOT NULL,
+    skips_unfinished BOOLEAN NOT NULL,
+    priority INTEGER,
+    max_attempts INTEGER,
+    tags TEXT,
+    is_paused BOOLEAN NOT NULL,
+    next_at VARCHAR(23),
+    created_at VARCHAR(23) NOT NULL,
+    updated_at VARCHAR(23) NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS schedules_name ON schedules (name);
+CREATE INDEX IF NOT EXISTS schedules_next ON schedules (next_at);
+
 CREATE TABLE IF NOT EXISTS settings (
     name VARCHAR(64) NOT NULL,
     value VARCHAR(255) NOT NULL,

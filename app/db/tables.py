@@ -341,6 +341,53 @@ class ApiKey(Model):
     revoked_at: Mapped[Optional[str]] = mapped_column(UtcTime)
 
 
+class Schedule(Model):
+    """What makes a task at each of its times. The times are those of ``cron`` in ``timezone``, or
+    ``every_seconds`` from each other.
+    """
+
+    __tablename__ = "schedules"
+    __table_args__ = (
+        Index("schedules_name", "name", unique=True),
+        Index("schedules_next", "next_at"),
+        TABLE,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(255))
+    type_name: Mapped[str] = mapped_column(String(255))
+    params_json: Mapped[str] = mapped_column(LongText)
+    cron: Mapped[Optional[str]] = mapped_column(String(255))
+    every_seconds: Mapped[Optional[float]] = mapped_column(Double)
+    timezone: Mapped[str] = mapped_column(String(64))
+    # What becomes of times that went by unnoticed: skip, once or all.
+    missed: Mapped[str] = mapped_column(String(10))
+    # Whether a time is left out while the task of the time before is unfinished.
+    skips_unfinished: Mapped[bool] = mapped_column(Boolean)
+    priority: Mapped[Optional[int]] = mapped_column(Integer)
+    max_attempts: Mapped[Optional[int]] = mapped_column(Integer)
+    tags: Mapped[Optional[str]] = mapped_column(LongText)
+    is_paused: Mapped[bool] = mapped_column(Boolean)
+    # The first time that has not been seen to. NULL while it is paused, and where none follows.
+    next_at: Mapped[Optional[str]] = mapped_column(UtcTime)
+    created_at: Mapped[str] = mapped_column(UtcTime)
+    updated_at: Mapped[str] = mapped_column(UtcTime)
+
+
+class ScheduleRun(Model):
+    """What became of one time of a schedule."""
+
+    __tablename__ = "schedule_runs"
+    __table_args__ = ({**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},)
+
+    schedule_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    due_at: Mapped[str] = mapped_column(UtcTime, primary_key=True)
+    made_at: Mapped[str] = mapped_column(UtcTime)
+    # NULL where none was made; then the message says why.
+    task_id: Mapped[Optional[int]] = mapped_column(Id)
+    message: Mapped[Optional[str]] = mapped_column(String(500))
+
+
 class AuditEntry(Model):
     """An operating action: who did what, and on how many."""
 

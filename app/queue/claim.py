@@ -99,12 +99,17 @@ def claim(site: Site, request: ClaimRequest) -> ClaimResult:
     Raises a DatabaseError when the database is away or too busy; then nothing is claimed, or
     what was claimed comes back when its lease ends. Upkeep that is due never fails a claim.
     """
-    result = site.db.run(lambda connection: _Claim(connection, site, request).run())
+    result = _claim(site, request)
     if result.upkeep_is_due:
         from app.queue.upkeep import turn  # loaded when needed
 
-        turn.take_turn(site)
+        if turn.take_turn(site) and not result.tasks:
+            return _claim(site, request)  # a schedule may have made one
     return result
+
+
+def _claim(site: Site, request: ClaimRequest) -> ClaimResult:
+    return site.db.run(lambda connection: _Claim(connection, site, request).run())
 
 
 class _Claim:

@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from app.api.endpoints import claim, leases, settle, task_actions, task_types, tasks, workers
+from app.api.endpoints import (
+    claim,
+    leases,
+    schedules,
+    settle,
+    task_actions,
+    task_types,
+    tasks,
+    workers,
+)
 from app.api.fields import Fields
 from tests.api import bad_values as bad
 
@@ -198,6 +207,30 @@ BODIES = [
             "concurrency": bad.integer(1, 10_000),
         },
     ),
+    Place(
+        "POST /schedules",
+        schedules.SCHEDULE,
+        {
+            "name": bad.name(40),
+            "type": bad.name(255),
+            "params": bad.OBJECT,
+            "cron": [*bad.NO_TEXT, "", "@reboot", "* * * *", "0 0 30 2 *", "60 * * * *", "* " * 99],
+            "every": bad.number(1, SECONDS),
+            "timezone": [*bad.NO_TEXT, "", "Mars/Olympus", "../passwd", "a\x00b", "x" * 65],
+            "missed": bad.choice("skip", "once", "all"),
+            "dedupe": ["forever", "", "activ", 0, 5, 1.5, True, [], {}, ["active"]],
+            "priority": bad.integer(-PRIORITY, PRIORITY),
+            "max_attempts": bad.integer(1, 1000),
+            "tags": bad.TAGS,
+            "paused": bad.BOOLEAN,
+        },
+        {"name": "new", "type": "job", "every": 60},
+    ),
+    Place("POST /schedules/{name}/pause", schedules.NOTHING, {}),
+    Place("POST /schedules/{name}/resume", schedules.NOTHING, {}),
+    Place("POST /schedules/{name}/run", schedules.NOTHING, {}),
+    Place("POST /schedules/{name}/delete", schedules.NOTHING, {}),
+    Place("DELETE /schedules/{name}", schedules.NOTHING, {}),
     Place("POST /workers/{worker}/heartbeat", workers.NOTHING, {}),
     Place("POST /workers/{worker}/deregister", workers.DEREGISTER, {"release": bad.BOOLEAN}, {}),
 ]
@@ -235,6 +268,8 @@ WITHOUT_FIELDS = {
     "GET /tasks/{id}",
     "GET /tasks/{id}/history",
     "GET /task-types/{name}",
+    "GET /schedules",
+    "GET /schedules/{name}",
     "GET /workers/{worker}",
     "GET /workers/{worker}/stats",
 }

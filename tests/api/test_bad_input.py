@@ -30,6 +30,7 @@ def task_id(api: Api) -> int:
     api.post(f"/tasks/{failed}/fail", {"error": "x", "retry": False})
     api.create("job", {"pending": True})
     api.create("job", {"delayed": True}, delay=500)
+    api.post("/schedules", {"name": "job", "type": "job", "every": 86400})
     return int(claimed)
 
 

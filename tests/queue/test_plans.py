@@ -38,7 +38,10 @@ from app.queue.fencing import LeaseRef
 from app.queue.find_task import find_task
 from app.queue.new_task import NewTask
 from app.queue.release import release_all
+from app.queue.schedules import store as schedules
 from app.queue.settle import Completion, Failure, Outcome, settle
+from app.queue.upkeep.schedules import make_due_tasks
+from app.queue.upkeep.turn import Budget
 from app.site import Site
 from tests.api.addresses import NATIVE, address_of, template
 from tests.api.places import BODIES
@@ -429,8 +432,20 @@ def test_change(big_site: Site, recorder: Recorder, name: str) -> None:
     check_mariadb(seen)
 
 
+def test_schedules_that_are_not_due_are_not_read(big_site: Site, recorder: Recorder) -> None:
+    for number in range(200):
+        values = {"type": "kind-1", "params": {}, "every": 86400.0}
+        schedules.put(big_site, f"s{number}", values)
+    with few_rows(big_site), recorder.recording() as seen:
+        make_due_tasks(big_site, Budget(None))
+    assert [step["key"] for _, plan in seen for step in plan] == ["schedules_next"] * 2
+    assert [step["type"] for _, plan in seen for step in plan] == ["range"] * 2
+
+
 COUNTS = "counts among all claimed tasks"
+SCHEDULES = "about the schedules, which are few, and the tasks that they made, by primary key"
 ELSEWHERE = {
+    **{template(route): SCHEDULES for route in NATIVE if "/schedules" in route.template},
     "GET /health": "changes nothing",
     "GET /tasks": "a list, the operator path",
     "GET /task-types": "sorts the types",

@@ -59,6 +59,9 @@ MIGRATIONS: dict[int, list[Step]] = {
         # Keys with scopes, and who did what.
         AddTable("api_keys"),
         AddTable("audit_log"),
+        # Tasks that are made at their times.
+        AddTable("schedules"),
+        AddTable("schedule_runs"),
     ],
 }
 """The steps to each version, which is one more than the one before. The last one is

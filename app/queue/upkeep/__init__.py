@@ -21,6 +21,11 @@ NEXT_TURN = f"{ROWS}next_turn_at"
 """The row that holds when the next turn is due, by the database's clock."""
 
 
+def due_at(duty: str) -> str:
+    """The name of the row that holds when a duty is due next."""
+    return f"{ROWS}{duty}_at"
+
+
 def seconds_overdue(sql: Dialect) -> str:
     """A SELECT of one number: for how long a turn has been due. NULL where none was ever taken."""
     return f"SELECT {sql.seconds_since('value')} FROM settings WHERE name = '{NEXT_TURN}'"

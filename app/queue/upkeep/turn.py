@@ -53,27 +53,39 @@ class Duty:
     """
 
     def __init__(self, name: str, seconds: float, run: Work) -> None:
-        self.due_at = f"{upkeep.ROWS}{name}_at"
+        self.due_at = upkeep.due_at(name)
         """The row of ``settings`` that holds when it is due next."""
         self.name = name
         self.seconds = seconds
         self.run = run
 
 
-DUTIES: tuple[Duty, ...] = ()
+def _make_scheduled_tasks(site: Site, budget: Budget) -> bool:
+    from app.queue.upkeep.schedules import make_due_tasks
+
+    return make_due_tasks(site, budget)
+
+
+DUTIES: tuple[Duty, ...] = (
+    # First: a worker may be waiting for the tasks.
+    Duty("schedules", upkeep.TURN_SECONDS, _make_scheduled_tasks),
+)
 """In the order in which they run."""
 
 
-def take_turn(site: Site) -> None:
-    """Run the duties that are due, unless another caller does. Never raises an Exception."""
+def take_turn(site: Site) -> bool:
+    """Run the duties that are due, unless another caller does; whether it ran any. Never raises an
+    Exception.
+    """
     if site.db.seconds_left() < LEAST_SECONDS_LEFT:
-        return
+        return False
     try:
         due = site.db.run_once(_win)
     except Exception as error:
         _tell(error, "the turn")
-        return
+        return False
     run_duties(site, due, Budget(BUDGET_SECONDS))
+    return bool(due)
 
 
 def run_duties(site: Site, duties: Sequence[Duty], budget: Budget) -> bool:

@@ -1,0 +1,232 @@
+"""The table of schedules: what each makes, and when next."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from app import json_text
+from app.errors import Duplicate, Invalid, NotFound
+from app.queue.new_task import Draft, NewTask
+from app.queue.schedules.times import Times
+from app.queue.task_fields import FIELD_OF
+from app.queue.type_check import TypeCheck
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from app.db.connection import Connection, Row, Statement
+    from app.site import Site
+
+SHOWN_RUNS = 20
+NEXT_RUNS = 5
+COLUMN_OF = {"type": "type_name", "every": "every_seconds", "paused": "is_paused"}
+
+WITH_LAST_RUN = (
+    "SELECT schedules.*, last.due_at AS last_due_at, last.task_id AS last_task_id, "
+    "last.message AS last_message, tasks.status AS last_status FROM schedules "
+    "LEFT JOIN schedule_runs AS last ON last.schedule_id = schedules.id AND last.due_at = ("
+    "SELECT MAX(newest.due_at) FROM schedule_runs AS newest "
+    "WHERE newest.schedule_id = schedules.id) "
+    "LEFT JOIN tasks ON tasks.id = last.task_id"
+)
+"""A schedule, and what became of its newest time."""
+
+
+def put(site: Site, name: str, values: dict[str, Any]) -> tuple[Row, bool]:
+    """Make the schedule, or give the one of this name these values; whether it was made.
+
+    ``values`` are ``type``, ``params``, ``cron`` or ``every`` (seconds), ``timezone``, ``missed``,
+    ``dedupe`` (``"active"`` leaves a time out while the task of the time before is unfinished),
+    ``priority``, ``max_attempts``, ``tags``, ``paused``. A paused one has no next time.
+
+    Raises UnknownType, Invalid, TooLarge: for what would also refuse its tasks.
+    """
+    _check_task(site, values)
+    try:
+        made = site.db.run(lambda connection: _put(connection, name, values))
+    except Duplicate:  # another made it between our look and our insert
+        made = site.db.run(lambda connection: _put(connection, name, values))
+    return get(site, name), made
+
+
+def get(site: Site, name: str) -> Row:
+    """The schedule with its last run. Raises NotFound."""
+    _refuse_padding(name)
+    rows = site.db.run(
+        lambda connection: connection.query(
+            f"{WITH_LAST_RUN} WHERE schedules.name = :name", {"name": name}
+        )
+    )
+    if not rows:
+        raise not_found(name)
+    return rows[0]
+
+
+def list_all(site: Site) -> list[Row]:
+    """Every schedule with its last run, by name."""
+    return site.db.run(
+        lambda connection: connection.query(f"{WITH_LAST_RUN} ORDER BY schedules.name", {})
+    )
+
+
+def runs(site: Site, schedule_id: int) -> list[Row]:
+    """What became of its newest times, the newest first."""
+    sql = (
+        "SELECT schedule_runs.due_at, schedule_runs.made_at, schedule_runs.task_id, "
+        "schedule_runs.message, tasks.status FROM schedule_runs "
+        "LEFT JOIN tasks ON tasks.id = schedule_runs.task_id "
+        "WHERE schedule_runs.schedule_id = :id "
+        f"ORDER BY schedule_runs.due_at DESC LIMIT {SHOWN_RUNS}"
+    )
+    return site.db.run(lambda connection: connection.query(sql, {"id": schedule_id}))
+
+
+def set_paused(site: Site, name: str, paused: bool) -> Row:
+    """A paused schedule makes nothing, and what it leaves out meanwhile is not made up for. Raises
+    NotFound.
+    """
+    _refuse_padding(name)
+    site.db.run(lambda connection: _set_paused(connection, name, paused))
+    return get(site, name)
+
+
+def delete(site: Site, name: str) -> None:
+    """Its tasks stay. Raises NotFound."""
+    _refuse_padding(name)
+    statements: list[Statement] = [
+        (
+            "DELETE FROM schedule_runs WHERE schedule_id IN "
+            "(SELECT id FROM schedules WHERE name = :name)",
+            {"name": name},
+        ),
+        ("DELETE FROM schedules WHERE name = :name", {"name": name}),
+    ]
+    results = site.db.run(lambda connection: connection.transact(statements))
+    if not results[1].changed:
+        raise not_found(name)
+
+
+def times_of(row: Mapping[Any, Any]) -> Times:
+    """When its tasks are due."""
+    return Times(row["cron"], row["every_seconds"], row["timezone"])
+
+
+def next_times(row: Mapping[Any, Any]) -> list[str]:
+    """The next stored times; none while it is paused."""
+    if row["next_at"] is None:
+        return []
+    first = from_stored(row["next_at"])
+    return [stored(each) for each in (first, *islice(times_of(row).after(first), NEXT_RUNS - 1))]
+
+
+def task_of(row: Row) -> NewTask:
+    """The task that it makes, without what tells one time from another. Its last tag names it."""
+    return NewTask(
+        row["type_name"],
+        json_text.loads(row["params_json"]),
+        priority=row["priority"],
+        max_attempts=row["max_attempts"],
+        tags=[*FIELD_OF["tags"].show(row), f"schedule:{row['name']}"],
+        dedupe=False,
+    )
+
+
+def from_stored(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
+
+
+def stored(moment: datetime) -> str:
+    return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(" ", "milliseconds")
+
+
+def not_found(name: str) -> NotFound:
+    return NotFound(f"Schedule {name!r} not found: GET /api/schedules lists them")
+
+
+def _refuse_padding(name: str) -> None:
+    """No schedule's name has white space around it, and MySQL takes ``'a '`` for ``'a'``."""
+    if name != name.strip():
+        raise not_found(name)
+
+
+def _check_task(site: Site, values: dict[str, Any]) -> None:
+    draft = Draft(site, NewTask(values["type"], values["params"], dedupe=False))
+    look = ("SELECT * FROM task_types WHERE name = :name", {"name": values["type"]})
+    types = site.db.run(lambda connection: connection.query(*look))
+    TypeCheck(site, [draft]).typed(types)
+
+
+def _put(connection: Connection, name: str, values: dict[str, Any]) -> bool:
+    sql = connection.dialect
+    known, clock = connection.send(
+        [
+            ("SELECT id FROM schedules WHERE name = :name", {"name": name}),
+            (f"SELECT {sql.now} AS now", {}),
+        ]
+    )
+    columns = _columns(values)
+    paused = values.get("paused")
+    columns["next_at"] = None if paused else _first(columns, clock.rows[0]["now"])
+    if not known.rows:
+        cells = ", ".join(f":{column}" for column in columns)
+        insert = (
+            f"INSERT INTO schedules (name, {', '.join(columns)}, created_at, updated_at) "
+            f"VALUES (:name, {cells}, {sql.now}, {sql.now})"
+        )
+        connection.transact([(insert, {**columns, "name": name})])
+        return True
+    changes = ", ".join(f"{column} = :{column}" for column in columns)
+    update = f"UPDATE schedules SET {changes}, updated_at = {sql.now} WHERE id = :id"
+    connection.transact([(update, {**columns, "id": known.rows[0]["id"]})])
+    return False
+
+
+def _columns(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type_name": values["type"],
+        "params_json": json_text.dumps(values["params"]),
+        "cron": values.get("cron"),
+        "every_seconds": values.get("every"),
+        "timezone": values.get("timezone") or "UTC",
+        "missed": values.get("missed") or "once",
+        "skips_unfinished": int(values.get("dedupe") == "active"),
+        "priority": values.get("priority"),
+        "max_attempts": values.get("max_attempts"),
+        "tags": _tag_lines(values.get("tags")),
+        "is_paused": int(bool(values.get("paused"))),
+    }
+
+
+def _tag_lines(tags: list[str] | None) -> str | None:
+    store = FIELD_OF["tags"].store
+    lines: str | None = store(tags) if store else None
+    return lines
+
+
+def _first(columns: dict[str, Any], now: str) -> str:
+    first = next(times_of(columns).after(from_stored(now)), None)
+    if first is None:
+        message = "has no time that is still to come"
+        raise Invalid(f"cron {message}", [{"path": "cron", "message": message}])
+    return stored(first)
+
+
+def _set_paused(connection: Connection, name: str, paused: bool) -> None:
+    sql = connection.dialect
+    rows = connection.query(
+        f"SELECT schedules.*, {sql.now} AS now FROM schedules WHERE name = :name", {"name": name}
+    )
+    if not rows:
+        raise not_found(name)
+    if bool(rows[0]["is_paused"]) == paused:
+        return
+    update = (
+        f"UPDATE schedules SET is_paused = :paused, next_at = :next, updated_at = {sql.now} "
+        "WHERE id = :id"
+    )
+    first = None if paused else _first(rows[0], rows[0]["now"])
+    values = {"paused": int(paused), "next": first, "id": rows[0]["id"]}
+    connection.transact([(update, values)])
