@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from app.config import Settings
 
 ALLOWED = {
-    "Access-Control-Allow-Methods": "GET, HEAD, POST, DELETE",
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, DELETE",
     "Access-Control-Allow-Headers": (
         "Authorization, X-API-Key, Content-Type, Content-Encoding, Idempotency-Key, traceparent"
     ),
     "Access-Control-Max-Age": "600",
 }
-READABLE = {"Access-Control-Expose-Headers": "Retry-After"}
+READABLE = {"Access-Control-Expose-Headers": "Retry-After, X-Has-More, X-Warnings"}
 
 
 def preflight(request: Request, settings: Settings) -> Response | None:

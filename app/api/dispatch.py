@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from app.api.auth import authenticate
 from app.api.call import Call
 from app.api.error_responses import error_response
@@ -45,8 +47,16 @@ def _handle(request: Request, site: Site) -> Response:
     finally:
         site.db.end_call()
     if warnings and response.payload is not None:
-        response.payload["warnings"] = at_most(MAX_WARNINGS, warnings, "warning")
+        _warn(response, at_most(MAX_WARNINGS, warnings, "warning"))
     return response
+
+
+def _warn(response: Response, warnings: list[str]) -> None:
+    """In the payload, or as JSON in a header where that is a bare list."""
+    if isinstance(response.payload, dict):
+        response.payload["warnings"] = warnings
+        return
+    response.headers["X-Warnings"] = json.dumps(warnings)
 
 
 def _refuse(error: Exception, request: Request) -> Response:

@@ -52,6 +52,14 @@ class Response:
             raise ValueError(f"no JSON object: {self!r}")
         return document
 
+    @cached_property
+    def items(self) -> list[Any]:
+        """The bare JSON list in the body. Raises ValueError where the body is anything else."""
+        document = json.loads(self.raw)
+        if not isinstance(document, list):
+            raise ValueError(f"no JSON list: {self!r}")
+        return document
+
     @property
     def data(self) -> Any:
         return self.json["data"]
@@ -67,6 +75,9 @@ class Response:
 
     @property
     def warnings(self) -> list[str]:
+        """In a header where the body is a bare list."""
+        if self.raw.startswith(b"["):
+            return list(json.loads(self.headers.get("X-Warnings", "[]")))
         return list(self.json.get("warnings", []))
 
     @property
