@@ -59,7 +59,7 @@ class Route:
         if not (path.startswith(self._before) and path.endswith(self._after)):
             return None
         argument = path[len(self._before) : len(path) - len(self._after)]
-        fits = _is_id(argument) if self._parameter == "id" else _is_name(argument)
+        fits = is_id(argument) if self._parameter == "id" else _is_name(argument)
         return {self._parameter: argument} if fits else None
 
     def handler(self) -> Handler:
@@ -145,12 +145,28 @@ ROUTES = [
     Route("POST", "/v1/jobs/{id}/retry", "spooled.jobs:retry_job"),
     Route("POST", "/v1/jobs/{id}/cancel", "spooled.jobs:cancel_job"),
     Route("DELETE", "/v1/jobs/{id}", "spooled.jobs:cancel_job"),
+    Route("PUT", "/v1/jobs/{id}/priority", "spooled.jobs:set_priority"),
+    Route("POST", "/v1/jobs/{id}/priority", "spooled.jobs:set_priority"),
     Route("POST", "/v1/jobs/bulk", "spooled.create:create_jobs"),
     Route("POST", "/v1/jobs", "spooled.create:create_job"),
+    Route("GET", "/v1/jobs", "spooled.lists:list_jobs", OPERATOR_PATH),
     Route("GET", "/v1/jobs/{id}", "spooled.jobs:get_job"),
+    Route("GET", "/v1/jobs/{id}/history", "spooled.jobs:job_history"),
+    Route("GET", "/v1/jobs/status", "spooled.jobs:status_of_jobs"),
+    Route("GET", "/v1/jobs/stats", "spooled.stats:job_stats"),
+    Route("GET", "/v1/jobs/dlq", "spooled.lists:list_dead_letters", OPERATOR_PATH),
+    Route("POST", "/v1/jobs/dlq/retry", "spooled.dead_letters:retry_dead_letters"),
+    Route("POST", "/v1/jobs/dlq/purge", "spooled.dead_letters:purge_dead_letters"),
+    Route("GET", "/v1/queues", "spooled.queues:list_queues"),
+    Route("POST", "/v1/queues/{name}/pause", "spooled.queues:pause_queue"),
+    Route("POST", "/v1/queues/{name}/resume", "spooled.queues:resume_queue"),
+    Route("GET", "/v1/queues/{name}/stats", "spooled.stats:queue_stats"),
+    Route("GET", "/v1/queues/{name}", "spooled.queues:get_queue"),
     Route("POST", "/v1/workers/register", "spooled.workers:register_worker"),
     Route("POST", "/v1/workers/{worker}/heartbeat", "spooled.workers:heartbeat_worker"),
     Route("POST", "/v1/workers/{worker}/deregister", "spooled.workers:deregister_worker"),
+    Route("GET", "/v1/workers", "spooled.workers:list_workers"),
+    Route("GET", "/v1/workers/{worker}", "spooled.workers:get_worker"),
 ]
 
 
@@ -178,8 +194,9 @@ def speaks_spooled(path: str) -> bool:
     return path.startswith(SPOOLED) and not path[len("/v1") :].startswith(WITH_VERSION)
 
 
-def _is_id(text: str) -> bool:
-    return len(text) <= MAX_ID_DIGITS and text.isascii() and text.isdigit() and text[0] != "0"
+def is_id(text: str) -> bool:
+    """Whether a text can be the id of a task."""
+    return text.isascii() and text.isdigit() and len(text) <= MAX_ID_DIGITS and text[0] != "0"
 
 
 def _is_name(text: str) -> bool:

@@ -1,13 +1,14 @@
-"""Reading one task."""
+"""Reading one task, or several by their ids."""
 
 from __future__ import annotations
 
+from app.db.connection import id_list
 from app.errors import NotFound
 from app.queue.task_fields import ALL_COLUMNS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from app.db.connection import Row
     from app.site import Site
@@ -18,6 +19,14 @@ def find_task(site: Site, task_id: int) -> Row:
     sql = f"SELECT {ALL_COLUMNS} FROM tasks WHERE tasks.id = :id"
     rows = site.db.run(lambda connection: connection.query(sql, {"id": task_id}))
     return row_or_not_found({row["id"]: row for row in rows}, task_id)
+
+
+def find_tasks(site: Site, task_ids: Sequence[int]) -> list[Row]:
+    """The same about each of these tasks that there is, in the order of the ids given."""
+    sql = f"SELECT {ALL_COLUMNS} FROM tasks WHERE tasks.id IN ({id_list(task_ids)})"
+    rows = site.db.run(lambda connection: connection.query(sql, {}))
+    found = {row["id"]: row for row in rows}
+    return [found[task_id] for task_id in dict.fromkeys(task_ids) if task_id in found]
 
 
 def row_or_not_found(rows: Mapping[int, Row], task_id: int) -> Row:

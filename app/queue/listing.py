@@ -37,7 +37,8 @@ MAX_ID = 2**63 - 1
 
 def find(site: Site, filters: Mapping[str, Any], limit: int, offset: int = 0) -> Rows:
     """The tasks that pass every filter given: ``status``, ``type`` (may hold ``%``), ``tag``,
-    ``worker_id``, ``created_after``, ``created_before`` (stored times), ``before_id``, ``from_id``.
+    ``worker_id``, ``created_after``, ``created_before`` (stored times), ``before_id``, ``from_id``;
+    or ``stored_statuses`` for ``status``, and of the scheduled tasks only those that ``has_failed``.
 
     Raises a DatabaseError.
     """
@@ -47,6 +48,13 @@ def find(site: Site, filters: Mapping[str, Any], limit: int, offset: int = 0) ->
     except DBAPIError as error:
         db.session.remove()
         raise site.db.classify(error.orig) from error
+
+
+def exactly(name: str) -> str:
+    """A ``type`` filter for this type alone, whatever is in its name."""
+    if "%" not in name:
+        return name
+    return name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 class TaskList:
@@ -77,15 +85,25 @@ class TaskList:
 
     def _wanted(self) -> ListFilter:
         has_worker = "worker_id" in self._filters
-        statuses = STATUSES[self._filters["status"]] if "status" in self._filters else None
+        statuses = self._statuses()
         residual = [
             f"t.created_at {comparison} {self._sql.timestamp(f':{name}')}"
             for name, comparison in (("created_after", ">"), ("created_before", "<"))
             if name in self._filters
         ]
+        if "has_failed" in self._filters:
+            comparison = ">" if self._filters["has_failed"] else "="
+            residual.append(f"(t.status <> 'scheduled' OR t.attempts {comparison} t.releases)")
         if has_worker and statuses is None:
             residual.append("t.status NOT IN ('pending', 'scheduled')")
         return ListFilter(statuses, self._type_ids(), "tag" in self._filters, has_worker, residual)
+
+    def _statuses(self) -> Sequence[str] | None:
+        """Stored ones; None for all of them."""
+        if "status" in self._filters:
+            return STATUSES[self._filters["status"]]
+        stored: Sequence[str] | None = self._filters.get("stored_statuses")
+        return stored
 
     def _type_ids(self) -> list[int] | None:
         """None for all of them."""

@@ -79,6 +79,16 @@ def set_paused(site: Site, name: str, paused: bool) -> Row:
     return _set_flag(site, name, "is_paused", paused)
 
 
+def seconds_paused(site: Site, name: str) -> float:
+    """How long a type has been paused, as far as is known: since it was changed last. 0 if it is
+    not.
+    """
+    since = site.db.dialect.seconds_since("updated_at")
+    sql = f"SELECT {since} AS seconds FROM task_types WHERE name = :name AND is_paused = 1"
+    rows = site.db.run(lambda connection: connection.query(sql, {"name": name}))
+    return float(rows[0]["seconds"]) if rows else 0.0
+
+
 def unknown_type(name: str, details: list[dict[str, str]] | None = None) -> UnknownType:
     return UnknownType(
         f"Task type {name!r} not found: register it with POST /api/task-types/register", details

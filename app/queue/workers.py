@@ -77,7 +77,7 @@ def list_all(site: Site, limit: int, offset: int = 0) -> list[Row]:
     """Workers as ``get`` gives them, with what they have done lately, the last seen one first."""
     page = f"ORDER BY last_seen_at DESC, id LIMIT {int(limit)} OFFSET {int(offset)}"
     statements = [
-        (f"SELECT {COLUMNS} FROM workers {page}", {}),
+        (f"SELECT {_columns(site.db.dialect)} FROM workers {page}", {}),
         _held(site.db.dialect),
         *worker_stats.done_lately(site.db.dialect),
     ]
@@ -144,7 +144,7 @@ def _is_long_gone(sql: Dialect) -> str:
 def _find(connection: Connection, worker_id: str) -> Row:
     values = {"id": worker_id}
     statements = [
-        (f"SELECT {COLUMNS} FROM workers WHERE id = :id", values),
+        (f"SELECT {_columns(connection.dialect)} FROM workers WHERE id = :id", values),
         (_held(connection.dialect, " AND claimed_by = :id")[0], values),
     ]
     found, held = connection.send(statements)
@@ -154,6 +154,11 @@ def _find(connection: Connection, worker_id: str) -> Row:
             f"Worker {worker_id!r} not found: one is known once it has registered or claimed"
         )
     return {**found.rows[0], "active_tasks": held.rows[0]["held"] if held.rows else 0}
+
+
+def _columns(sql: Dialect) -> str:
+    """``silent_seconds`` is how long ago the worker was last seen, by the database's clock."""
+    return f"{COLUMNS}, {sql.seconds_since('last_seen_at')} AS silent_seconds"
 
 
 def _held(sql: Dialect, condition: str = "") -> Statement:

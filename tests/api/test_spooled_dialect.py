@@ -12,42 +12,10 @@ from app.api.spooled.refusal import refusal
 from app.errors import DatabaseUnavailable
 from tests.api.addresses import address_of, template
 from tests.api.caller import API_KEY, TIME, Api, seconds_between
+from tests.api.spooled_calls import claim, create, end, held, job
 
 DIALECT = [route for route in ROUTES if route.template.startswith(SPOOLED)]
 each_route = pytest.mark.parametrize("route", DIALECT, ids=template)
-
-
-def create(api: Api, queue: str = "mail", payload: Any = None, **options: Any) -> str:
-    body = {"queue_name": queue, "payload": payload or {"to": "a"}, **options}
-    response = api.post("/v1/jobs", body)
-    assert response.status == 201, response
-    assert response.json["created"] is True
-    return str(response.json["id"])
-
-
-def claim(api: Api, queue: str = "mail", worker_id: str = "w1", **options: Any) -> Any:
-    body = {"queue_name": queue, "worker_id": worker_id, **options}
-    response = api.post("/v1/jobs/claim", body)
-    assert response.status == 200, response
-    return response.json["jobs"]
-
-
-def held(api: Api, **options: Any) -> dict[str, Any]:
-    """A claimed job: its ``id``, and what a worker sends back."""
-    create(api, **options)
-    (job,) = claim(api)
-    return {"id": job["id"], "worker_id": "w1", "lease_id": job["lease_id"]}
-
-
-def end(api: Api, hold: dict[str, Any], how: str, **more: Any) -> Any:
-    body = {name: value for name, value in hold.items() if name != "id"}
-    return api.post(f"/v1/jobs/{hold['id']}/{how}", {**body, **more})
-
-
-def job(api: Api, job_id: str) -> Any:
-    response = api.get(f"/v1/jobs/{job_id}")
-    assert response.status == 200, response
-    return response.json
 
 
 class TestCreate:
@@ -487,7 +455,7 @@ class TestErrors:
     def test_jobs_that_are_not_there(self, api: Api, route: Any) -> None:
         for job_id in ("999999999", "x", "0"):
             method, path = address_of(route, id=job_id)
-            response = api.call(method, path, {"progress": 1})
+            response = api.call(method, path, {"progress": 1, "priority": 1})
             assert (response.status, response.code) == (404, "NOT_FOUND")
 
     def test_addresses_that_are_not_there(self, api: Api) -> None:

@@ -138,6 +138,65 @@ def by_hand(client: SpooledClient) -> None:
     client.workers.deregister(registered.id)
 
 
+def look(client: SpooledClient) -> None:
+    """What people ask about jobs, queues and workers. Version 1.1.0 knows fewer filters."""
+    is_new = hasattr(client.jobs, "history")
+    queue = {"queue_name": "scene.look"}
+    failing, done, waiting = (client.jobs.create({**queue, "payload": {}}).id for _ in range(3))
+    worker = client.workers.register({**queue, "hostname": "h", "worker_id": "look.1"})
+    claimed = client.jobs.claim({**queue, "worker_id": worker.id, "limit": 2}).jobs
+    client.jobs.fail(
+        failing, {"worker_id": worker.id, "error": "x", "lease_id": claimed[0].lease_id}
+    )
+    client.jobs.complete(done, {"worker_id": worker.id, "lease_id": claimed[1].lease_id})
+    tell("ids", {"failing": failing, "done": done, "waiting": waiting})
+    page = client.jobs.list({**queue, "limit": 2})
+    tell("list", [[each.id, each.status] for each in page])
+    tell("has more", page.has_more if is_new else True)
+    tell("pending", [each.id for each in client.jobs.list({**queue, "status": "pending"})])
+    found = client.jobs.batch_status([done, "999999999", waiting])
+    tell("statuses", [[each.id, each.status, each.queue_name] for each in found])
+    boosted = client.jobs.boost_priority(waiting, 50)
+    tell("priority", [boosted.job_id, boosted.old_priority, boosted.new_priority])
+    tell("ended", caught(lambda: client.jobs.boost_priority(done, 1)))
+    events = [each.event_type for each in client.jobs.history(done)] if is_new else None
+    tell("history", events)
+    tell("health", client.health.get().model_dump())
+    tell("stats", client.jobs.get_stats().model_dump())
+    tell("queue stats", client.queues.get_stats("scene.look").model_dump())
+    tell("queues", [each.model_dump() for each in client.queues.list()])
+    tell("queue", client.queues.get("scene.look").model_dump())
+    paused = client.queues.pause("scene.look", "repairs")
+    tell("paused", [paused.queue_name, paused.paused, paused.reason])
+    tell("while paused", client.queues.get("scene.look").enabled)
+    resumed = client.queues.resume("scene.look")
+    tell("resumed", [resumed.resumed, resumed.paused_duration_secs])
+    tell("no such queue", caught(lambda: client.queues.pause("no.such")))
+    tell("workers", [each.model_dump() for each in client.workers.list()])
+    tell("worker", client.workers.get("look.1").model_dump())
+    tell("no such worker", caught(lambda: client.workers.get("no.such")))
+
+
+def dead_letters(client: SpooledClient) -> None:
+    """Version 1.1.0 has no way to confirm a purge, neither here nor in Spooled."""
+    for queue in ("scene.dead", "scene.dead", "scene.other"):
+        job = {"queue_name": queue, "payload": {"job_type": "t"}, "max_retries": 0}
+        made = client.jobs.create(job).id
+        (job,) = client.jobs.claim({"queue_name": queue, "worker_id": "dead.1"}).jobs
+        client.jobs.fail(made, {"worker_id": "dead.1", "error": "x", "lease_id": job.lease_id})
+    letters = client.jobs.dlq.list({"queue_name": "scene.dead"})
+    tell("letters", [[each.queue_name, each.status, each.retry_count] for each in letters])
+    tell("retried", client.jobs.dlq.retry({"queue_name": "scene.dead", "limit": 1}).retried_count)
+    chosen = client.jobs.dlq.retry({"job_ids": [each.id for each in letters]})
+    tell("chosen", chosen.retried_jobs == [letters[0].id])
+    if hasattr(client.jobs, "history"):
+        purged = client.jobs.dlq.purge({"queue_name": "scene.other", "confirm": True})
+        tell("purged", purged.purged_count)
+    else:
+        tell("purged", caught(lambda: client.jobs.dlq.purge({"queue_name": "scene.other"})))
+    tell("left", [each.queue_name for each in client.jobs.dlq.list()])
+
+
 def new_worker(client: SpooledClient, queue: str, **options: Any) -> SpooledWorker:
     options = {"lease_duration": 3600, "poll_interval": 0.1, "concurrency": 2, **options}
     worker = SpooledWorker(client, queue, worker_id=f"{queue}.1", **options)
@@ -157,5 +216,7 @@ def run(worker: SpooledWorker) -> None:
 
 if __name__ == "__main__":
     _, scene, base_url, api_key = sys.argv
-    scenes = {each.__name__: each for each in (produce, work, lose, keep, by_hand)}
+    scenes = {
+        each.__name__: each for each in (produce, work, lose, keep, by_hand, look, dead_letters)
+    }
     scenes[scene](SpooledClient(api_key=api_key, base_url=base_url))

@@ -175,3 +175,61 @@ def test_call_by_call(site: SpooledSite, version: str) -> None:
     assert events == {"heartbeat": lost, "complete": lost, "fail": lost}
     assert site.call("GET", "/workers/hand.1")["deregistered_at"] is not None
     assert site.task(task_id)["claimed_by"] == "thief"
+
+
+def test_looking_at_jobs_queues_and_workers(site: SpooledSite, version: str) -> None:
+    with site.run(version, "look") as program:
+        events = dict(program.rest())
+    failing, done, waiting = (events["ids"][name] for name in ("failing", "done", "waiting"))
+    assert events["list"] == [[waiting, "pending"], [done, "completed"]]
+    assert events["has more"] is True
+    assert events["pending"] == [waiting, failing]
+    assert events["statuses"] == [
+        [done, "completed", "scene.look"],
+        [waiting, "pending", "scene.look"],
+    ]
+    assert events["priority"] == [waiting, 0, 50]
+    assert site.task(waiting)["priority"] == 50
+    assert events["ended"] == ["ConflictError", 409, "CONFLICT"]
+    assert events["history"] in (None, ["created", "claimed", "completed"])
+    assert (events["health"]["status"], events["health"]["database"]) == ("healthy", True)
+    stats = events["stats"]
+    assert sum(stats.values()) == 2 * stats["total"] > 0
+    assert stats["pending"] == stats["completed"] == stats["scheduled"] == 1
+    stats = events["queue stats"]
+    assert (stats["queue_name"], stats["active_workers"]) == ("scene.look", 1)
+    assert (stats["pending_jobs"], stats["processing_jobs"]) == (1, 0)
+    assert (stats["completed_jobs_24h"], stats["failed_jobs_24h"]) == (1, 0)
+    queue = {
+        "queue_name": "scene.look",
+        "max_retries": 3,
+        "default_timeout": 300,
+        "rate_limit": None,
+        "enabled": True,
+    }
+    assert queue in events["queues"]
+    assert {name: events["queue"][name] for name in queue} == queue
+    assert events["paused"] == ["scene.look", True, "repairs"]
+    assert events["while paused"] is False
+    assert events["resumed"] == [True, 0]
+    assert events["no such queue"] == ["NotFoundError", 404, "NOT_FOUND"]
+    (worker,) = (each for each in events["workers"] if each["id"] == "look.1")
+    for found in (worker, events["worker"]):
+        assert (found["queue_name"], found["hostname"]) == ("scene.look", "h")
+        assert (found["status"], found["current_jobs"]) == ("healthy", 0)
+        assert found["max_concurrency"] == 5
+        if version != "1.1.0":
+            assert (found["jobs_processed"], found["jobs_failed"]) == (1, 1)
+    assert events["no such worker"] == ["NotFoundError", 404, "NOT_FOUND"]
+
+
+def test_dead_letters(site: SpooledSite, version: str) -> None:
+    with site.run(version, "dead_letters") as program:
+        events = dict(program.rest())
+    assert events["letters"] == [["scene.dead", "deadletter", 0]] * 2
+    assert (events["retried"], events["chosen"]) == (1, True)
+    if version == "1.1.0":
+        assert events["purged"] == ["ValidationError", 400, "VALIDATION_FAILED"]
+        assert events["left"] == ["scene.other"]
+    else:
+        assert (events["purged"], events["left"]) == (1, [])

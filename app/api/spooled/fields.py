@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.api import fields
+from app.api.routes import is_id
 from app.hashes import sha256
 from app.json_text import dumps
 
@@ -56,6 +57,12 @@ def any_metadata(value: Any) -> dict[str, Any]:
     from app.api.endpoints.workers import metadata
 
     return metadata(value if value == [] or isinstance(value, dict) else {"value": value})
+
+
+def job_ids(value: Any) -> list[int]:
+    """A list of ids as they were given out. What cannot be one is no job's, and is left out."""
+    texts = fields.list_of(fields.long_text, 100)(value)
+    return [int(each) for each in texts if is_id(each)]
 
 
 HELD = {"worker_id": fields.worker_id, "lease_id": fields.long_text}

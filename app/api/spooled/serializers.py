@@ -1,10 +1,11 @@
-"""What Spooled's clients are shown of a task."""
+"""What Spooled's clients are shown of a task, a type, a worker."""
 
 from __future__ import annotations
 
 import math
 
 from app.api import serializers
+from app.times import to_iso
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     Shown = dict[str, Any]
 
 STATUS = {"claimed": "processing", "failed": "deadletter"}
+OFFLINE_SECONDS = 120
+"""A worker that was not seen for so long is not healthy: idle ones are seen each minute."""
 
 
 def claimed_job(row: Row, settings: Settings) -> Shown:
@@ -57,6 +60,114 @@ def job(row: Row, settings: Settings) -> Shown:
         "lease_expires_at": task["lease_expires_at"],
         "idempotency_key": task["dedupe_key"],
     }
+
+
+def job_summary(row: Row) -> Shown:
+    """A job in a list."""
+    task = serializers.task(row)
+    job_type = task["params"].get("job_type")
+    return {
+        **_brief(task),
+        "priority": task["priority"],
+        "max_retries": _max_retries(task),
+        "job_type": job_type if isinstance(job_type, str) else "",
+        "last_error": task["error_message"],
+        "scheduled_at": task["run_at"],
+        "started_at": task["claimed_at"],
+    }
+
+
+def job_status(row: Row) -> Shown:
+    return _brief(serializers.task(row))
+
+
+def _brief(task: dict[str, Any]) -> Shown:
+    return {
+        "id": str(task["id"]),
+        "queue_name": task["type"],
+        "status": _status(task),
+        "retry_count": _retries(task),
+        "created_at": task["created_at"],
+        "completed_at": task["completed_at"],
+    }
+
+
+def job_event(task_id: int, position: int, row: Row) -> Shown:
+    """A line of the history, which is the first one for what made the job."""
+    kind = row["status"]
+    if kind == "pending":
+        kind = "requeued" if position else "created"
+    return {
+        "id": f"{task_id}-{position}",
+        "job_id": str(task_id),
+        "event_type": kind,
+        "worker_id": row["worker_id"],
+        "details": {"attempt": row["attempt"], "message": row["message"]},
+        "created_at": to_iso(row["created_at"]),
+    }
+
+
+def queue_summary(row: Row, settings: Settings) -> Shown:
+    """A queue in a list."""
+    most = settings.max_task_attempts if row["max_attempts"] is None else row["max_attempts"]
+    return {
+        "queue_name": row["name"],
+        "max_retries": most - 1,
+        "default_timeout": _timeout(settings, row["timeout"]),
+        "rate_limit": None,
+        "enabled": bool(row["is_active"]) and not row["is_paused"],
+    }
+
+
+def queue(row: Row, settings: Settings) -> Shown:
+    shown = serializers.task_type(row)
+    return {
+        "id": str(row["id"]),
+        "organization_id": "default",
+        **queue_summary(row, settings),
+        "settings": {"paused": shown["is_paused"], "active": shown["is_active"]},
+        "created_at": shown["created_at"],
+        "updated_at": shown["updated_at"],
+    }
+
+
+def worker_summary(row: Row) -> Shown:
+    """A worker in a list. Nothing in it is null: SDKs count on that."""
+    shown = serializers.worker(row)
+    return {
+        "id": shown["id"],
+        "queue_name": next(iter(shown["task_types"] or ()), ""),
+        "hostname": shown["host"] or "",
+        "status": _worker_status(row),
+        "current_jobs": shown["active_tasks"],
+        "max_concurrency": shown["concurrency"] or 1,
+        "last_heartbeat": shown["last_seen_at"],
+        "jobs_processed": int(row["done"]),
+        "jobs_failed": int(row["failed"]),
+    }
+
+
+def worker(row: Row) -> Shown:
+    shown = serializers.worker(row)
+    return {
+        **worker_summary(row),
+        "organization_id": "default",
+        "queue_names": shown["task_types"] or [],
+        "worker_type": None,
+        "metadata": shown["metadata"] or {},
+        "version": shown["version"],
+        "registered_at": shown["registered_at"] or shown["first_seen_at"],
+        "updated_at": shown["last_seen_at"],
+    }
+
+
+def _worker_status(row: Row) -> str:
+    """One that is silent and still holds jobs may be busy with them."""
+    if row["deregistered_at"]:
+        return "offline"
+    if row["silent_seconds"] <= OFFLINE_SECONDS:
+        return "healthy"
+    return "degraded" if row["active_tasks"] else "offline"
 
 
 def _lease_id(task: Row) -> str:

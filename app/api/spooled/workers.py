@@ -1,4 +1,4 @@
-"""Workers of Spooled: registering, heartbeats, leaving."""
+"""Workers of Spooled: registering, heartbeats, leaving; the list of them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 HEARTBEAT_SECONDS = 30
 """How often its workers are asked to say that they live. No lease depends on it."""
+
+MAX_WORKERS = 100
 
 
 def register_worker(call: Call) -> Response:
@@ -58,3 +60,19 @@ def deregister_worker(call: Call) -> Response:
     call.fields(NOTHING)
     workers.deregister(call.site, worker_of(call))
     return Response(204, None)
+
+
+def list_workers(call: Call) -> Response:
+    from app.api.spooled.serializers import worker_summary
+    from app.queue import workers
+
+    rows = workers.list_all(call.site, MAX_WORKERS)
+    return Response(200, [worker_summary(row) for row in rows])
+
+
+def get_worker(call: Call) -> Response:
+    from app.api.endpoints.workers import worker_of
+    from app.api.spooled.serializers import worker
+    from app.queue import workers
+
+    return Response(200, worker(workers.stats(call.site, worker_of(call))))

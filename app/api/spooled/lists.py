@@ -1,0 +1,101 @@
+"""Lists of jobs: all of them with filters, and the dead letters."""
+
+from __future__ import annotations
+
+from app.api import fields
+from app.api.response import Response
+from app.api.spooled.fields import QUEUE, unsupported
+from app.api.spooled.serializers import job_summary
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from app.api.call import Call
+
+MAX_LIMIT = 100
+
+STORED = {
+    "pending": ("pending", "scheduled"),
+    "scheduled": ("scheduled",),
+    "processing": ("claimed",),
+    "completed": ("completed",),
+    "failed": (),
+    "deadletter": ("failed",),
+    "cancelled": ("cancelled",),
+}
+"""What may be asked for, and how it is stored. Here a job that has failed for good is a dead letter
+at once, so none is ``failed``.
+"""
+
+
+def statuses(value: Any) -> list[str]:
+    """One status, or several with commas between them."""
+    one = fields.one_of(tuple(STORED))
+    return [one(part.strip()) for part in fields.long_text(value).split(",")]
+
+
+DEAD_LETTERS = fields.Fields(
+    {},
+    queue_name=QUEUE,
+    tag=fields.text(50),
+    created_after=fields.time,
+    created_before=fields.time,
+    limit=fields.integer(1, fields.MAX_ID, told=MAX_LIMIT),
+    offset=fields.integer(0, fields.MAX_ID),
+    order_by=fields.one_of(("created_at",)),
+    order_dir=fields.one_of(("desc",)),
+    q=unsupported,
+    job_type=unsupported,
+)
+LIST = fields.Fields({}, **DEAD_LETTERS.readers, status=statuses)
+NUMBERS = ("limit", "offset")
+
+
+def list_jobs(call: Call) -> Response:
+    values = call.read(LIST, _query(call))
+    asked = values.pop("status", None)
+    return _page(call, values, {} if asked is None else _of_statuses(set(asked)))
+
+
+def list_dead_letters(call: Call) -> Response:
+    values = call.read(DEAD_LETTERS, _query(call))
+    return _page(call, values, _of_statuses({"deadletter"}))
+
+
+def _query(call: Call) -> dict[str, Any]:
+    return {
+        name: fields.query_number(text) if name in NUMBERS else text
+        for name, text in call.request.query.items()
+        if text != ""
+    }
+
+
+def _of_statuses(asked: set[str]) -> dict[str, Any]:
+    """Filters of the queue. A scheduled task that failed before is a pending job here."""
+    stored = dict.fromkeys(status for each in asked for status in STORED[each])
+    filters: dict[str, Any] = {"stored_statuses": tuple(stored)}
+    if ("pending" in asked) != ("scheduled" in asked):
+        filters["has_failed"] = "pending" in asked
+    return filters
+
+
+def _page(call: Call, values: dict[str, Any], filters: dict[str, Any]) -> Response:
+    """One job more is read than is shown, to tell whether there is another page."""
+    from app.queue import listing
+
+    limit, offset = values.get("limit", 50), values.get("offset", 0)
+    if limit > MAX_LIMIT:
+        call.warnings.append(f"limit was lowered from {limit} to {MAX_LIMIT}, the most at once")
+        limit = MAX_LIMIT
+    if "queue_name" in values:
+        filters["type"] = listing.exactly(values["queue_name"])
+    given = ("tag", "created_after", "created_before")
+    filters.update((name, values[name]) for name in given if name in values)
+    found = (
+        []
+        if filters.get("stored_statuses") == ()
+        else listing.find(call.site, filters, limit + 1, offset)
+    )
+    has_more = "true" if len(found) > limit else "false"
+    return Response(200, [job_summary(row) for row in found[:limit]], {"X-Has-More": has_more})

@@ -1,0 +1,145 @@
+"""Dead letters, the failed tasks: many at once are retried or deleted, a bounded number a call.
+
+The oldest come first. Whoever has more of them calls again.
+"""
+
+from __future__ import annotations
+
+import time
+
+from app.db.connection import id_list
+from app.errors import Conflict, NotFound, UnknownType
+from app.queue import task_types
+from app.queue.created_range import IdRange, narrowed
+from app.queue.delete import delete
+from app.queue.retry import retry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from app.db.connection import Connection
+    from app.site import Site
+
+TIME_SHARE = 0.5
+"""How much of the time that a call has may be used: no task is begun after that."""
+
+
+class DeadLetters:
+    """Which failed tasks are meant: those of one ``type``, those ``created_before`` a stored time,
+    or all; at most ``limit``.
+    """
+
+    def __init__(
+        self, limit: int, type: str | None = None, created_before: str | None = None
+    ) -> None:
+        self.limit = limit
+        self.type = type
+        self.created_before = created_before
+
+
+class BulkResult:
+    """The ids of the tasks that were ``changed``; ``has_more`` where the limit or the time ended
+    the call before the dead letters did.
+    """
+
+    def __init__(self, changed: list[int], has_more: bool) -> None:
+        self.changed = changed
+        self.has_more = has_more
+
+
+def retry_dead_letters(site: Site, meant: DeadLetters) -> BulkResult:
+    """Make them pending, as ``retry`` does. One whose work a newer task with its dedupe key does
+    stays as it is.
+    """
+    return _change_all(site, meant, lambda task_id: retry(site, task_id))
+
+
+def retry_these(site: Site, task_ids: Sequence[int]) -> BulkResult:
+    """The same for those of these tasks that are dead letters."""
+    found = _failed_among(site, task_ids)
+    return _change_each(site, found, lambda task_id: retry(site, task_id))
+
+
+def purge_dead_letters(site: Site, meant: DeadLetters) -> BulkResult:
+    """Delete them with their history."""
+    return _change_all(site, meant, lambda task_id: delete(site, task_id))
+
+
+def _change_all(site: Site, meant: DeadLetters, change: Callable[[int], Any]) -> BulkResult:
+    found = _oldest(site, meant)
+    result = _change_each(site, found[: meant.limit], change)
+    result.has_more = result.has_more or len(found) > meant.limit
+    return result
+
+
+def _change_each(site: Site, task_ids: Sequence[int], change: Callable[[int], Any]) -> BulkResult:
+    """Those that another call has changed meanwhile are left out."""
+    ends_at = time.monotonic() + site.db.seconds * TIME_SHARE
+    changed: list[int] = []
+    for task_id in task_ids:
+        if time.monotonic() > ends_at:
+            return BulkResult(changed, True)
+        try:
+            change(task_id)
+        except (Conflict, NotFound):
+            continue
+        changed.append(task_id)
+    return BulkResult(changed, False)
+
+
+def _failed_among(site: Site, task_ids: Sequence[int]) -> list[int]:
+    sql = site.db.dialect
+    look = (
+        f"SELECT id FROM tasks {sql.by_primary_key} WHERE id IN ({id_list(task_ids)}) "
+        "AND status = 'failed' ORDER BY id"
+    )
+    rows = site.db.run(lambda connection: connection.query(look, {}))
+    return [row["id"] for row in rows]
+
+
+def _oldest(site: Site, meant: DeadLetters) -> list[int]:
+    """The ids of the oldest dead letters, one more than the limit if there are so many."""
+    type_id = None
+    if meant.type is not None:
+        try:
+            type_id = task_types.get(site, meant.type)["id"]
+        except UnknownType:
+            return []
+    return site.db.run(lambda connection: _look(connection, meant, type_id))
+
+
+def _look(connection: Connection, meant: DeadLetters, type_id: int | None) -> list[int]:
+    sql = connection.dialect
+    index = "tasks_created" if type_id is None else "tasks_status"
+    ids = _ids(connection, meant)
+    conditions = ["status = 'failed'", f"id >= {ids.first}", f"id < {ids.end}"]
+    if type_id is not None:
+        conditions.append("type_id = :type_id")
+    if meant.created_before is not None:
+        conditions.append(f"created_at < {sql.timestamp(':created_before')}")
+    look = (
+        f"SELECT id FROM tasks {sql.by_index(index)} WHERE {' AND '.join(conditions)} "
+        f"ORDER BY id LIMIT {meant.limit + 1}"
+    )
+    values = {"type_id": type_id, "created_before": meant.created_before}
+    return [row["id"] for row in connection.query(look, values)]
+
+
+def _ids(connection: Connection, meant: DeadLetters) -> IdRange:
+    """The ids among which all of them are."""
+    lowest, highest = "(SELECT MIN(id) FROM tasks)", "(SELECT MAX(id) FROM tasks)"
+    (row,) = connection.query(f"SELECT {lowest} AS lowest, {highest} AS highest", {})
+    if row["lowest"] is None:
+        return IdRange(0, 0)
+    there = IdRange(row["lowest"], row["highest"] + 1)
+    if meant.created_before is None:
+        return there
+    return narrowed(
+        there,
+        lambda text: connection.query(text, {}),
+        connection.dialect.by_primary_key,
+        None,
+        meant.created_before,
+    )
