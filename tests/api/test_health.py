@@ -59,6 +59,17 @@ def test_a_database_that_does_not_answer(broken: Api) -> None:
     assert set(response.json) == {"success", "error", "message", "code", "timestamp", *FIELDS}
 
 
+@pytest.mark.parametrize("agent", ["spooled-python/1.6.0", "Spooled-Go/1.0"])
+def test_an_sdk_of_spooled_is_told_in_its_form(api: Api, broken: Api, agent: str) -> None:
+    response = api.send("GET", "/health", {"User-Agent": agent})
+    expected = {"status": "healthy", "version": VERSION, "database": True}
+    assert (response.status, response.json) == (200, expected)
+    response = broken.send("GET", "/health", {"User-Agent": agent})
+    assert (response.status, response.code) == (503, "DATABASE_UNAVAILABLE")
+    assert (response.json["status"], response.json["database"]) == ("unhealthy", False)
+    assert int(response.headers["Retry-After"]) > 0
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [

@@ -27,4 +27,9 @@ def health(call: Call) -> Response:
     else:
         response = success(state, "healthy")
     response.payload.update(state)
+    if "spooled" in call.request.headers.get("user-agent", "").lower():
+        # Loaded when needed: an SDK of Spooled asks at this address too.
+        from app.api.spooled.health import in_its_form
+
+        return in_its_form(response)
     return response
