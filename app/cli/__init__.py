@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     import click
 
 COMMANDS = {
+    "backup": "app.cli.backup:backup",
     "init-db": "app.cli.database:init_db",
+    "restore": "app.cli.backup:restore",
     "tasks": "app.cli.tasks:tasks",
     "types": "app.cli.types:types",
     "upgrade-db": "app.cli.database:upgrade_db",

@@ -32,9 +32,13 @@ def new_file(path: str, overwrite: bool) -> Iterator[str]:
     """Yields the name under which to write a new file; it gets its own name when all went well.
     Raises click.UsageError when there is such a file, OSError when it cannot be made.
     """
+    if os.path.exists(path) and not os.path.isfile(path):
+        # Renaming over a device or a pipe would replace it for everybody.
+        raise click.UsageError(f"{path} is not a file: name one, or - for standard output")
     if os.path.exists(path) and not overwrite:
         raise click.UsageError(f"{path} exists already: choose another name, or add --overwrite")
-    folder = os.path.dirname(os.path.abspath(path))
+    path = os.path.realpath(path)  # a link stays one
+    folder = os.path.dirname(path)
     descriptor, draft = tempfile.mkstemp(prefix=".ht-draft-", dir=folder)
     try:
         os.close(descriptor)

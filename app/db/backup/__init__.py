@@ -1,0 +1,1 @@
+"""Backups: dumps as JSON lines, copies of SQLite files, and how each is restored."""
