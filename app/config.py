@@ -196,7 +196,7 @@ SETTINGS = {
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Read and check every setting. Raises ConfigError."""
     environ = os.environ if environ is None else environ
-    path = _config_path(environ)
+    path = config_path(environ)
     values = _file_values(path) if path else {}
     return from_values({**values, **_environment_values(environ)}, _base_folder(path))
 
@@ -238,7 +238,8 @@ def _database(settings: Settings, base_folder: str) -> DatabaseUrl:
         raise ConfigError(f"DATABASE_URL {error}") from None
 
 
-def _config_path(environ: Mapping[str, str]) -> str:
+def config_path(environ: Mapping[str, str]) -> str:
+    """The config file; empty where there is none. Raises ConfigError."""
     named = environ.get(ENVIRONMENT_PREFIX + "CONFIG", "")
     if named and not os.path.isfile(named):
         raise ConfigError(f"TASKMANAGER_CONFIG names {named}, but there is no such file")
@@ -246,8 +247,8 @@ def _config_path(environ: Mapping[str, str]) -> str:
     return named or (beside if os.path.isfile(beside) else "")
 
 
-def _base_folder(config_path: str) -> str:
-    return os.path.dirname(os.path.abspath(config_path)) if config_path else PROJECT_FOLDER
+def _base_folder(path: str) -> str:
+    return os.path.dirname(os.path.abspath(path)) if path else PROJECT_FOLDER
 
 
 def _file_values(path: str) -> dict[str, Any]:

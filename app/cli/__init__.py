@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "backup": "app.cli.backup:backup",
+    "doctor": "app.cli.doctor:doctor",
     "init-db": "app.cli.database:init_db",
     "restore": "app.cli.backup:restore",
     "tasks": "app.cli.tasks:tasks",

@@ -190,11 +190,11 @@ def _what_was_tried(error: Exception) -> str:
 
 def _try(connection: Any, url: DatabaseUrl) -> str:
     version, seconds, engines = _ask(connection)
-    server = _check_version(version)
+    server = check_version(version)
     if "InnoDB" not in engines:
         raise InstallError("This database has no InnoDB tables, and the queue needs them.", "host")
     _refuse_foreign_tables(connection, url)
-    _probe_rights(connection, url)
+    probe_rights(connection, url)
     drift = abs(seconds - time.time())
     off = drift > CLOCK_TOLERANCE
     note = f"; its clock is {drift:.0f} s off, which does not matter" if off else ""
@@ -227,7 +227,7 @@ def _ask(connection: Any) -> tuple[str, float, list[str]]:
     return str(version), float(seconds), engines
 
 
-def _check_version(text: str) -> str:
+def check_version(text: str) -> str:
     """The server's name and version. Raises InstallError for one that is too old."""
     name = "MariaDB" if "mariadb" in text.lower() else "MySQL"
     # Old replication needed a "5.5.5-" before MariaDB's own version.
@@ -243,7 +243,7 @@ def _check_version(text: str) -> str:
     return f"{name} {version[0]}.{version[1]}"
 
 
-def _probe_rights(connection: Any, url: DatabaseUrl) -> None:
+def probe_rights(connection: Any, url: DatabaseUrl) -> None:
     """Do with a table of its own all that the queue will do. Raises InstallError that names what
     fails.
     """

@@ -1,0 +1,76 @@
+"""Whether anybody works: workers, and the cron line."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+from app import config
+from app.doctor.finding import note, ok, problem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from app.doctor.finding import Finding
+    from app.site import Site
+
+CRON_SECONDS = 600
+"""How long a cron line that runs every minute may leave no trace."""
+
+START_ONE = "start worker.py, or add the cron line (docs/workers.md)"
+
+
+def check(site: Site) -> list[Finding]:
+    """Raises a DatabaseError."""
+    age = site.db.dialect.seconds_since("MAX(last_seen_at)")
+    sql = f"SELECT COUNT(*) AS total, {age} AS age FROM workers"
+    (row,) = site.db.run(lambda connection: connection.query(sql, {}))
+    is_lately = row["total"] > 0 and row["age"] <= site.settings.health_max_silence
+    if not row["total"]:
+        found = [problem(f"no worker was ever seen: {START_ONE}")]
+    elif not is_lately:
+        found = [problem(f"no worker was seen for {_span(row['age'])}: {START_ONE}")]
+    else:
+        found = [ok(f"a worker was seen {_span(row['age'])} ago")]
+    home = os.path.dirname(config.config_path(os.environ))
+    return found + _cron(home, is_lately)
+
+
+def _cron(home: str, works: bool) -> list[Finding]:
+    """What cron.py leaves in an installed site's folder."""
+    if not home or not os.path.exists(os.path.join(home, "cron.py")):
+        return []
+    log = os.path.join(home, "logs", "cron.log")
+    trouble = _trouble(os.path.join(home, "logs", "cron-trouble.json"))
+    if trouble:
+        return [
+            problem(
+                f"the cron line's worker ends with exit code {trouble['code']:.0f} since "
+                f"{_span(time.time() - trouble['since'])}: the end of {log} says why"
+            )
+        ]
+    if not os.path.exists(log):
+        told = "cron has never run here: add the cron line that the installer showed"
+    elif time.time() - os.path.getmtime(log) > CRON_SECONDS:
+        silent = _span(time.time() - os.path.getmtime(log))
+        told = f"cron has left nothing in {log} for {silent}: look whether the cron line is there"
+    else:
+        return [ok("cron has run lately")]
+    return [note(told) if works else problem(told)]
+
+
+def _trouble(path: str) -> dict[str, float]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+        return {name: float(found[name]) for name in ("code", "since")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _span(seconds: float) -> str:
+    if seconds < 120:
+        return f"{max(0, seconds):.0f} seconds"
+    if seconds < 2 * 3600:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.0f} hours" if seconds < 48 * 3600 else f"{seconds / 86400:.0f} days"
