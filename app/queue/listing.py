@@ -38,7 +38,7 @@ MAX_ID = 2**63 - 1
 def find(site: Site, filters: Mapping[str, Any], limit: int, offset: int = 0) -> Rows:
     """The tasks that pass every filter given: ``status``, ``type`` (may hold ``%``), ``tag``,
     ``worker_id``, ``created_after``, ``created_before`` (stored times), ``before_id``, ``from_id``;
-    or ``stored_statuses`` for ``status``, and of the scheduled tasks only those that ``has_failed``.
+    or ``stored_statuses`` for ``status``, and of scheduled tasks only those that ``has_failed``.
 
     Raises a DatabaseError.
     """
