@@ -96,9 +96,21 @@ class Connection:
         report that it has undone the earlier ones.
         """
         self.send([(self.dialect.begin, {})])
+        return self.commit_apart(statements)
+
+    def commit_apart(self, statements: Sequence[Statement]) -> list[Result]:
+        """Do these statements, each in its own round trip, and commit the open transaction."""
         results = [self.send([each])[0] for each in statements]
         self.send([("COMMIT", {})])
         return results
+
+    def read_at_once(self, statements: Sequence[Statement]) -> list[Result]:
+        """What the statements, none of which writes, find at one and the same moment, in one round
+        trip.
+        """
+        begin = [*self.dialect.before_snapshot, self.dialect.begin_reading]
+        results = self.send([*((each, {}) for each in begin), *statements, ("COMMIT", {})])
+        return results[len(begin) : -1]
 
     def begin(self, statements: Sequence[Statement]) -> list[Result]:
         """Open a transaction with these statements; ``commit`` or ``rollback`` ends it."""
@@ -128,6 +140,14 @@ class Dialect:
     """
 
     begin: str
+    begin_reading: str
+    """The same where nothing is written."""
+    before_snapshot: Sequence[str] = ()
+    """Precede ``begin`` where all that a transaction reads is to be as it was at its first SELECT
+    that locks nothing.
+    """
+    before_dirty_read: Sequence[str] = ()
+    """Precede a SELECT that is to see what others have not committed yet."""
     now: str
     last_id: str
     """The id that the previous INSERT, of one row, was given."""
@@ -165,7 +185,21 @@ class Dialect:
         """
         raise NotImplementedError
 
+    def or_change(self, *key: str) -> str:
+        """Ends an INSERT, and assignments follow it: they change a row that has this key (each
+        ``table.column``) already, instead of inserting one.
+        """
+        raise NotImplementedError
+
+    def given(self, column: str) -> str:
+        """What the INSERT gives, in such an assignment."""
+        raise NotImplementedError
+
     def least(self, first: str, second: str) -> str:
+        raise NotImplementedError
+
+    def whole_log(self, value: str, base: float) -> str:
+        """The whole part of the logarithm of a ``value`` that is not below 1."""
         raise NotImplementedError
 
 

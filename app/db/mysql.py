@@ -44,6 +44,9 @@ LONGEST_REMEMBERED = 4000
 
 class MySQLDialect(Dialect):
     begin = "START TRANSACTION"
+    begin_reading = "START TRANSACTION"
+    before_snapshot = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",)
+    before_dirty_read = ("SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED",)
     now = "UTC_TIMESTAMP(3)"
     last_id = "LAST_INSERT_ID()"
     lock = "FOR UPDATE"
@@ -71,8 +74,17 @@ class MySQLDialect(Dialect):
         # INSERT IGNORE would share the lock: two who then change the row would deadlock.
         return f"ON DUPLICATE KEY UPDATE {key[0]} = {key[0]}"
 
+    def or_change(self, *key: str) -> str:
+        return "ON DUPLICATE KEY UPDATE"
+
+    def given(self, column: str) -> str:
+        return f"VALUES({column})"
+
     def least(self, first: str, second: str) -> str:
         return f"LEAST({first},{second})"
+
+    def whole_log(self, value: str, base: float) -> str:
+        return f"FLOOR(LN({value})/LN({base}))"
 
 
 DIALECT = MySQLDialect()

@@ -21,6 +21,7 @@ TABLES_FILE = os.path.join(os.path.dirname(__file__), "sqlite.sql")
 
 class SQLiteDialect(Dialect):
     begin = "BEGIN IMMEDIATE"
+    begin_reading = "BEGIN"
     now = "strftime('%Y-%m-%d %H:%M:%f','now')"
     last_id = "last_insert_rowid()"
     lock = ""
@@ -48,8 +49,18 @@ class SQLiteDialect(Dialect):
         columns = ", ".join(column.rpartition(".")[2] for column in key)
         return f"ON CONFLICT ({columns}) DO NOTHING"
 
+    def or_change(self, *key: str) -> str:
+        columns = ", ".join(column.rpartition(".")[2] for column in key)
+        return f"ON CONFLICT ({columns}) DO UPDATE SET"
+
+    def given(self, column: str) -> str:
+        return f"excluded.{column}"
+
     def least(self, first: str, second: str) -> str:
         return f"MIN({first},{second})"
+
+    def whole_log(self, value: str, base: float) -> str:
+        return f"whole_log({value},{base})"
 
 
 DIALECT = SQLiteDialect()
@@ -164,6 +175,14 @@ def _prepare(raw: sqlite3.Connection) -> None:
     raw.execute("PRAGMA journal_mode=WAL")
     raw.execute("PRAGMA synchronous=FULL")
     raw.execute("PRAGMA case_sensitive_like=ON")
+    raw.create_function("whole_log", 2, _whole_log)
+
+
+def _whole_log(value: float, base: float) -> int:
+    """SQLite has logarithms from version 3.35 on, and not in every build."""
+    from math import log  # loaded when needed
+
+    return int(log(value, base))
 
 
 def _make_tables(connection: SQLiteConnection) -> None:

@@ -71,12 +71,13 @@ def record_each(
     return record(sql, condition, group, tasks.values)
 
 
-def forget(task_ids: Sequence[int]) -> Statement:
+def forget(sql: Dialect, task_ids: Sequence[int]) -> Statement:
     """Takes those of these tasks that are not failed any more out of their groups: to be sent after
     the statements that delete or retry tasks.
     """
     return (
         f"DELETE FROM task_errors WHERE task_id IN ({id_list(task_ids)}) AND NOT EXISTS "
-        "(SELECT 1 FROM tasks WHERE tasks.id = task_errors.task_id AND tasks.status = 'failed')",
+        f"(SELECT 1 FROM tasks {sql.by_primary_key} "
+        "WHERE tasks.id = task_errors.task_id AND tasks.status = 'failed')",
         {},
     )

@@ -76,7 +76,7 @@ def _retry(connection: Connection, site: Site, task_id: int) -> dict[int, Row]:
     changed = f"id = {int(task_id)} AND change_id = {change_id}"
     noted = history.record(site.settings, sql, changed, worker="NULL", message="retry")
     position = len(statements)
-    statements += [(update, values), *noted, error_groups.forget([task_id])]
+    statements += [(update, values), *noted, error_groups.forget(sql, [task_id])]
     updates = [GuardedUpdate([task_id], change_id, position)]
     results, rows = transact(connection, statements, updates, ALL_COLUMNS)
     if not results[position].changed and rows.get(task_id, {}).get("status") in RETRYABLE_STATUSES:

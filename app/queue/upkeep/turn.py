@@ -66,9 +66,16 @@ def _make_scheduled_tasks(site: Site, budget: Budget) -> bool:
     return make_due_tasks(site, budget)
 
 
+def _roll_up_history(site: Site, budget: Budget) -> bool:
+    from app.queue.statistics.roll_up import roll_up
+
+    return roll_up(site, budget)
+
+
 DUTIES: tuple[Duty, ...] = (
     # First: a worker may be waiting for the tasks.
     Duty("schedules", upkeep.TURN_SECONDS, _make_scheduled_tasks),
+    Duty("statistics", upkeep.TURN_SECONDS, _roll_up_history),
 )
 """In the order in which they run."""
 

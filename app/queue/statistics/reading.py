@@ -1,0 +1,103 @@
+"""Reading the statistics: what is rolled up, and the rows of the history that are not yet in it, as
+they are at one and the same moment.
+"""
+
+from __future__ import annotations
+
+from app.errors import TryAgain
+from app.queue.statistics import marks
+from app.queue.statistics.changes import CountChange, changes_between
+from app.queue.statistics.recount import MAX_ID, count_statements, counted
+from app.queue.statistics.roll_up import roll_up
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.db.connection import Connection, Result, Row, Statement
+    from app.site import Site
+
+    CountKey = tuple[int, str, int]
+
+SHORT_TAIL = 5_000
+"""A reader rolls up what is more than that, for those who come after it."""
+
+LONG_TAIL = 200_000
+"""With more rows than that to add, counting all tasks is quicker."""
+
+CATCH_UP_SECONDS = 1.0
+
+MAX_TRIES = 5
+"""How often what is rolled up may change between the look for it and reading it."""
+
+
+class Reading:
+    """``counts`` of tasks by type id, status and error group; ``tail`` are rows as ``changes``
+    finds them; ``results`` are those of the statements that were read with them.
+    """
+
+    def __init__(
+        self, counts: dict[CountKey, int], tail: Sequence[Row], results: Sequence[Result]
+    ) -> None:
+        self.counts = counts
+        self.tail = tail
+        self.results = results
+
+
+def read(site: Site, statements: Sequence[Statement] = ()) -> Reading:
+    """The statistics as they are now, and what these statements find with them."""
+    if not site.settings.enable_task_history:
+        return site.db.run(lambda connection: _count(connection, statements))
+    _catch_up(site)
+    return site.db.run(lambda connection: _read(connection, statements))
+
+
+def _catch_up(site: Site) -> None:
+    from app.queue.upkeep.turn import Budget
+
+    _, length = site.db.run(_tail_length)
+    if length > SHORT_TAIL:
+        try:
+            roll_up(site, Budget(CATCH_UP_SECONDS))
+        except TryAgain:  # somebody else does it
+            return
+
+
+def _tail_length(connection: Connection) -> tuple[int, float]:
+    """Up to which id the history is rolled up, and how many come after it at most."""
+    newest: Statement = ("SELECT COALESCE(MAX(id), 0) AS id FROM task_history", {})
+    found, last = connection.send([marks.LOOK, newest])
+    rolled_up_to = marks.Marks(found.rows).rolled_up_to
+    if rolled_up_to is None:
+        return 0, float("inf")
+    return rolled_up_to, last.rows[0]["id"] - rolled_up_to
+
+
+def _read(connection: Connection, statements: Sequence[Statement]) -> Reading:
+    counts: Statement = ("SELECT type_id, status, error_group, total FROM task_counts", {})
+    for _ in range(MAX_TRIES):
+        rolled_up_to, length = _tail_length(connection)
+        if length > LONG_TAIL:
+            return _count(connection, statements)
+        tail = changes_between(connection.dialect, rolled_up_to, MAX_ID)
+        found, stored, later, *others = connection.read_at_once(
+            [marks.LOOK, counts, tail, *statements]
+        )
+        if marks.Marks(found.rows).rolled_up_to == rolled_up_to:
+            change = CountChange()
+            for row in stored.rows:
+                change.add((row["type_id"], row["status"], row["error_group"]), row["total"])
+            change.add_changes(later.rows)
+            return Reading(_without_zeros(change), later.rows, others)
+    return _count(connection, statements)
+
+
+def _count(connection: Connection, statements: Sequence[Statement]) -> Reading:
+    """Without the history: all tasks are counted, and what they did lately is not known."""
+    every = count_statements(connection.dialect)
+    counts, groups, *others = connection.read_at_once([*every, *statements])
+    return Reading(_without_zeros(counted(counts.rows, groups.rows)), [], others)
+
+
+def _without_zeros(change: CountChange) -> dict[CountKey, int]:
+    return {key: total for key, total in change.totals.items() if total}

@@ -1,0 +1,151 @@
+"""Rolling up: the rows of the history are added to the counts and the activity, once each.
+
+A row can be read when its transaction is committed, and the next id may have been committed long
+before. So rows are left for later while a transaction may be under way that has a lower id: those
+that are younger than calls take, and on a single server, which shows what is not committed yet,
+those that somebody is still about to commit.
+"""
+
+from __future__ import annotations
+
+from app.errors import TryAgain
+from app.queue.statistics import marks
+from app.queue.statistics.changes import changes_between, is_of_earlier_version
+from app.queue.statistics.recount import recount, recount_is_due
+from app.queue.statistics.stored import add_changes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from app.db.connection import Connection, Dialect, Statement
+    from app.queue.upkeep.turn import Budget
+    from app.site import Site
+
+PIECE = 10_000
+"""Rows of the history that one transaction rolls up."""
+
+SETTLED_SECONDS = 2.0
+"""After that long, an INSERT has written the row for which it has taken an id."""
+
+SUMS = "COUNT(*) AS total, COALESCE(SUM(id), 0) AS ids"
+
+
+def roll_up(site: Site, budget: Budget) -> bool:
+    """Roll up as much as there is, in pieces that begin while the budget lasts. Whether rows are
+    left that could be rolled up. Raises TryAgain where somebody else does it.
+    """
+    if not site.settings.enable_task_history:
+        return _forget_counts(site)
+    while True:
+        is_more_left = site.db.run_once(lambda connection: _roll_up_piece(connection, site))
+        if not is_more_left or budget.is_spent:
+            return is_more_left
+
+
+def _forget_counts(site: Site) -> bool:
+    """What happens without a history is not counted: when one is kept again, all are counted."""
+    condition = f"name = '{marks.ROLLED_UP_TO}'"
+    look: Statement = (f"SELECT value FROM settings WHERE {condition}", {})
+    if site.db.run_once(lambda connection: connection.query(*look)):
+        delete: Statement = (f"DELETE FROM settings WHERE {condition}", {})
+        site.db.run_once(lambda connection: connection.send([delete]))
+    return False
+
+
+def _roll_up_piece(connection: Connection, site: Site) -> bool:
+    found = marks.Marks(connection.query(*marks.LOOK))
+    if recount_is_due(connection, found):
+        recount(connection, safe_age(connection, site))
+        return True
+    after = found.rolled_up_to or 0
+    upto, is_more_left = _reach(connection, after, safe_age(connection, site))
+    if upto > after:
+        _add(connection, after, upto)
+    return is_more_left
+
+
+def safe_age(connection: Connection, site: Site) -> float:
+    """How old, in seconds, a row has to be so that no row with a lower id is still to come, as far
+    as time can tell.
+    """
+    if connection.is_cluster:  # nothing shows what other nodes have not committed yet
+        return max(10.0, site.settings.call_deadline)
+    return SETTLED_SECONDS if connection.dialect.before_dirty_read else 0.0
+
+
+def _reach(connection: Connection, after: int, age: float) -> tuple[int, bool]:
+    """Up to which id to roll up now, and whether that leaves rows for another piece."""
+    sql = connection.dialect
+    piece = (
+        f"SELECT id, created_at FROM task_history {sql.by_primary_key} "
+        f"WHERE id > {after} ORDER BY id LIMIT {PIECE}"
+    )
+    young = f"CASE WHEN created_at > {sql.after(str(-age))} THEN id END"
+    if not age:
+        young = "NULL"
+    look = (
+        f"SELECT COUNT(*) AS total, MAX(id) AS last, MIN({young}) AS young FROM ({piece}) AS piece"
+    )
+    (row,) = connection.query(look, {})
+    if not row["total"]:
+        return after, False
+    upto = row["last"] if row["young"] is None else row["young"] - 1
+    if not _all_is_committed(connection, after, upto):
+        return after, False
+    return upto, row["young"] is None and row["total"] == PIECE
+
+
+def _all_is_committed(connection: Connection, after: int, upto: int) -> bool:
+    """Whether no transaction that is still open has a row in this range, on this server."""
+    sql = connection.dialect
+    if not sql.before_dirty_read or upto <= after:
+        return True
+    look = (
+        f"SELECT {SUMS} FROM task_history {sql.by_primary_key} WHERE id > {after} AND id <= {upto}"
+    )
+    before: list[Statement] = [(each, {}) for each in sql.before_dirty_read]
+    dirty, committed = connection.send([*before, (look, {}), (look, {})])[len(before) :]
+    return dirty.rows == committed.rows
+
+
+def _add(connection: Connection, after: int, upto: int) -> None:
+    """Raises TryAgain where somebody else was faster, or is at it."""
+    sql = connection.dialect
+    lock = f"SELECT value FROM settings WHERE name = :name {connection.lock_what_is_free}"
+    locked, found = connection.begin([(lock, {"name": marks.MARK}), marks.LOOK])
+    if not locked.rows or marks.Marks(found.rows).rolled_up_to != after:
+        connection.rollback()
+        raise TryAgain("another call rolls the history up")
+    rows = connection.send([changes_between(sql, after, upto)])[0].rows
+    statements = [
+        marks.lock(sql),
+        *add_changes(sql, rows),
+        note_error_groups(sql, after, upto),
+        marks.store(sql, marks.ROLLED_UP_TO, str(upto)),
+    ]
+    if any(is_of_earlier_version(row) for row in rows):
+        statements.append(marks.store(sql, marks.RECOUNTED, marks.DOUBTED))
+    if connection.is_cluster:
+        connection.commit_apart(statements)
+    else:
+        connection.commit(statements)
+
+
+def note_error_groups(sql: Dialect, after: int, upto: int) -> Statement:
+    """Keeps of each group in this range an example, and when it came first and last."""
+    groups = (
+        "SELECT t.type_id AS type_id, h.error_group AS error_group, MAX(h.id) AS last_id, "
+        "MIN(h.created_at) AS first_at, MAX(h.created_at) AS last_at "
+        f"FROM task_history AS h {sql.by_primary_key} {sql.then_join} tasks AS t "
+        f"{sql.by_primary_key} ON t.id = h.task_id WHERE h.id > {int(after)} "
+        f"AND h.id <= {int(upto)} AND h.error_group IS NOT NULL GROUP BY t.type_id, h.error_group"
+    )
+    key = ("error_groups.type_id", "error_groups.error_group")
+    return (
+        "INSERT INTO error_groups (type_id, error_group, error, sample_id, first_at, last_at) "
+        "SELECT g.type_id, g.error_group, SUBSTR(h.message, 1, 500), h.task_id, g.first_at, "
+        f"g.last_at FROM ({groups}) AS g {sql.then_join} task_history AS h "
+        f"{sql.by_primary_key} ON h.id = g.last_id WHERE h.message IS NOT NULL "
+        f"{sql.or_change(*key)} error = {sql.given('error')}, "
+        f"sample_id = {sql.given('sample_id')}, last_at = {sql.given('last_at')}",
+        {},
+    )
