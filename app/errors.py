@@ -48,6 +48,10 @@ class DatabaseUnavailable(DatabaseError):
     """No connection, no room for one, or no tables: the message says which and what to do."""
 
 
+class OldTables(DatabaseUnavailable):
+    """The tables are of an earlier version: the message says how to upgrade them."""
+
+
 class CallError(TaskManagerError):
     """A call is refused. ``code`` is for programs and never changes, ``message`` tells a person
     what to do, ``details`` are ``{"path", "message"}`` dicts.
@@ -105,6 +109,12 @@ class NotOwner(QueueError):
     """Another worker holds the task."""
 
     code = "not_owner"
+
+
+class Forbidden(QueueError):
+    """The caller's key is not for this."""
+
+    code = "forbidden"
 
 
 class Conflict(QueueError):

@@ -19,7 +19,17 @@ APP = PROJECT / "app"
 # What each layer may import of app/, besides itself.
 MAY_IMPORT = {
     "db": {"errors", "hashes", "version"},
-    "queue": {"db", "config", "error_log", "errors", "hashes", "json_text", "site", "times"},
+    "queue": {
+        "db",
+        "config",
+        "error_log",
+        "errors",
+        "hashes",
+        "json_text",
+        "site",
+        "times",
+        "version",
+    },
     "api": {
         "queue",
         "db",

@@ -1,5 +1,8 @@
 """Who may call: the key in ``Authorization: Bearer KEY``, in ``X-API-Key: KEY``, or as the password
 of HTTP Basic, for clients that can only be given an address.
+
+The root key stands in the settings and may do everything. All others are in the database; what
+concerns those alone is in ``scoped_keys``, which calls with the root key do not load.
 """
 
 from __future__ import annotations
@@ -12,36 +15,55 @@ from app.wording import counted
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from app.api.request import Request
+    from app.queue.access import Access
     from app.site import Site
 
 REALM = 'realm="TaskManager"'
 
 
-def authenticate(request: Request, site: Site) -> None:
-    """Raises ApiError ``unauthorized`` unless the request carries the key, and ``rate_limited``
-    after many wrong ones from the same address. The right key always passes.
+def authenticate(request: Request, site: Site) -> Access | None:
+    """What the caller may do; None for the root key, which may do everything.
+
+    Raises ApiError ``unauthorized`` unless the request carries a key, ``rate_limited`` after many
+    wrong ones from the same address, ``forbidden`` for a key that is not for this call. A valid key
+    always passes. Raises a DatabaseError while keys cannot be looked up.
     """
     settings = site.settings
     if not settings.require_auth:
-        return
-    if not settings.api_key:
-        raise _unauthorized(
+        return None
+    keys = _keys(request)
+    if settings.api_key:
+        expected = settings.api_key.encode("utf-8")
+        if any(compare_digest(key.encode("utf-8", "replace"), expected) for key in keys):
+            return None
+    reason = ""
+    if keys:
+        # Loaded when needed: calls with the root key do not get here.
+        from app.api import scoped_keys
+
+        access, reason = scoped_keys.find(site, keys)
+        if access is not None:
+            scoped_keys.authorize(access, request.target)
+            return access
+    raise _refusal(request, site, keys, reason)
+
+
+def _refusal(request: Request, site: Site, keys: list[str], reason: str) -> ApiError:
+    """What to tell a caller without a valid key. Raises ``rate_limited``."""
+    if not site.settings.api_key and not reason:
+        return _unauthorized(
             request,
             "This server has no API key yet: set API_KEY in its config.py, or "
             "TASKMANAGER_API_KEY in its environment, then send the same key",
         )
-    keys = _keys(request)
     if not keys:
-        raise _unauthorized(
+        return _unauthorized(
             request,
             'Send the API key as "Authorization: Bearer KEY" or as "X-API-Key: KEY" '
             "(some hosts drop the first)",
         )
-    expected = settings.api_key.encode("utf-8")
-    if any(compare_digest(key.encode("utf-8", "replace"), expected) for key in keys):
-        return
     _slow_down(request, site)
-    raise _unauthorized(request, "The API key is not the right one")
+    return _unauthorized(request, reason or "The API key is not the right one")
 
 
 def _keys(request: Request) -> list[str]:

@@ -11,17 +11,22 @@ if TYPE_CHECKING:
 
     from app.api.fields import Fields
     from app.api.request import Request
+    from app.queue.access import Access
     from app.site import Site
 
 
 class Call:
     """What a handler gets. ``arguments`` are the parts of the path; what a handler adds to
-    ``warnings`` is told to the caller without failing the call.
+    ``warnings`` is told to the caller without failing the call. ``access`` is what the caller's key
+    lets it see and change: handlers pass it on to the queue. None is the root key.
     """
 
-    def __init__(self, request: Request, site: Site, warnings: list[str]) -> None:
+    def __init__(
+        self, request: Request, site: Site, warnings: list[str], access: Access | None = None
+    ) -> None:
         self.request = request
         self.site = site
+        self.access = access
         self.arguments = request.target.arguments
         self.warnings = warnings
 

@@ -39,15 +39,26 @@ def _handle(request: Request, site: Site) -> Response:
     warnings: list[str] = []
     site.db.start_call()
     try:
-        if not request.target.is_open:
-            authenticate(request, site)
-        response = request.target.handler()(Call(request, site, warnings))
-    except Exception as error:
-        response = _refuse(error, request)
+        response = _respond(request, site, warnings)
     finally:
         site.db.end_call()
     if warnings and response.payload is not None:
         _warn(response, at_most(MAX_WARNINGS, warnings, "warning"))
+    return response
+
+
+def _respond(request: Request, site: Site, warnings: list[str]) -> Response:
+    access = None
+    try:
+        if not request.target.is_open:
+            access = authenticate(request, site)
+        response = request.target.handler()(Call(request, site, warnings, access))
+    except Exception as error:
+        response = _refuse(error, request)
+    if access is not None:
+        from app.api import scoped_keys
+
+        scoped_keys.note_use(site, access)
     return response
 
 

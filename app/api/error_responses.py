@@ -9,6 +9,7 @@ from app.errors import (
     ConnectionLost,
     DatabaseBusy,
     DatabaseUnavailable,
+    OldTables,
     StatementTooLong,
     TryAgain,
 )
@@ -46,6 +47,10 @@ def error_response(error: Exception) -> Response:
         )
     if isinstance(error, (DatabaseBusy, TryAgain)):
         return failure(503, "busy", "The queue is busy: try again shortly", None, RETRY_AFTER)
+    if isinstance(error, OldTables):
+        error_log.log(error)
+        message = f"This server has to be upgraded: {error}"
+        return failure(503, "database_unavailable", message, None, RETRY_AFTER)
     if isinstance(error, (DatabaseUnavailable, ConnectionLost)):
         error_log.log(error)
         return failure(

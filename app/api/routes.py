@@ -25,6 +25,16 @@ WORKER_PATH = "worker"
 OPERATOR_PATH = "operator"
 """Through Flask-SQLAlchemy: needs an application context."""
 
+OPEN = "open"
+"""Anybody may call, without a key."""
+READ = "read"
+"""A key with any scope may call."""
+PRODUCE = "produce"
+WORK = "work"
+ADMIN = "admin"
+
+SCOPES_OF_ROUTES = (OPEN, READ, PRODUCE, WORK, ADMIN)
+
 SPOOLED = "/v1/"
 """Below this Spooled's dialect is spoken, except for the routes in WITH_VERSION."""
 
@@ -38,17 +48,30 @@ NOT_FOUND = "Route not found: there is nothing at this address"
 
 class Route:
     """``template`` is the path, with at most one parameter: ``{id}``, ``{name}`` or ``{worker}``.
-    ``target`` is ``module:function`` below ``app.api``.
+    ``target`` is ``module:function`` below ``app.api``. ``scope`` is what a key needs to call it.
+
+    ``by_type`` says that the function shows and changes only what is of the types that the caller's
+    key is for (``Call.access``). Keys for some types are refused everywhere else.
     """
 
     def __init__(
-        self, method: str, template: str, target: str, path: str = WORKER_PATH, open: bool = False
+        self,
+        method: str,
+        template: str,
+        target: str,
+        scope: str,
+        path: str = WORKER_PATH,
+        by_type: bool = False,
     ) -> None:
+        if scope not in SCOPES_OF_ROUTES:
+            raise ValueError(f"{method} {template} needs a scope, and {scope!r} is none")
         self.method = method
         self.template = template
         self.target = target
+        self.scope = scope
         self.is_operator = path == OPERATOR_PATH
-        self.is_open = open
+        self.is_open = scope == OPEN
+        self.by_type = by_type
         self._before, _, rest = template.partition("{")
         self._parameter, _, self._after = rest.partition("}")
 
@@ -99,74 +122,98 @@ class Target:
 
 
 ROUTES = [
-    Route("GET", "/health", "endpoints.health:health", open=True),
-    Route("POST", "/tasks/claim", "endpoints.claim:claim_tasks"),
-    Route("POST", "/tasks/settle", "endpoints.settle:settle_many"),
-    Route("POST", "/tasks/heartbeat", "endpoints.leases:heartbeat_many"),
-    Route("POST", "/tasks/{id}/complete", "endpoints.settle:complete"),
-    Route("POST", "/tasks/{id}/fail", "endpoints.settle:fail"),
-    Route("POST", "/tasks/{id}/heartbeat", "endpoints.leases:heartbeat"),
-    Route("POST", "/tasks/{id}/progress", "endpoints.leases:progress"),
-    Route("POST", "/tasks/{id}/release", "endpoints.leases:release"),
-    Route("POST", "/tasks", "endpoints.tasks:create"),
-    Route("GET", "/tasks", "endpoints.tasks:list_all", OPERATOR_PATH),
-    Route("GET", "/tasks/{id}", "endpoints.tasks:get"),
-    Route("GET", "/tasks/{id}/history", "endpoints.tasks:history"),
-    Route("POST", "/tasks/{id}/cancel", "endpoints.task_actions:cancel"),
-    Route("POST", "/tasks/{id}/retry", "endpoints.task_actions:retry"),
-    Route("POST", "/tasks/{id}/delete", "endpoints.task_actions:delete"),
-    Route("DELETE", "/tasks/{id}", "endpoints.task_actions:delete"),
-    Route("POST", "/task-types/register", "endpoints.task_types:register"),
-    Route("GET", "/task-types", "endpoints.task_types:list_all"),
-    Route("GET", "/task-types/{name}", "endpoints.task_types:get"),
-    Route("POST", "/task-types/{name}/activate", "endpoints.task_types:activate"),
-    Route("POST", "/task-types/{name}/deactivate", "endpoints.task_types:deactivate"),
-    Route("POST", "/task-types/{name}/pause", "endpoints.task_types:pause"),
-    Route("POST", "/task-types/{name}/resume", "endpoints.task_types:resume"),
-    Route("POST", "/workers/register", "endpoints.workers:register"),
-    Route("POST", "/workers/{worker}/heartbeat", "endpoints.workers:heartbeat"),
-    Route("POST", "/workers/{worker}/deregister", "endpoints.workers:deregister"),
-    Route("GET", "/workers", "endpoints.workers:list_all"),
-    Route("GET", "/workers/{worker}/stats", "endpoints.workers:stats"),
-    Route("GET", "/workers/{worker}", "endpoints.workers:get"),
-    Route("GET", "/schedules", "endpoints.schedules:list_all"),
-    Route("POST", "/schedules", "endpoints.schedules:put"),
-    Route("GET", "/schedules/{name}", "endpoints.schedules:get"),
-    Route("POST", "/schedules/{name}/pause", "endpoints.schedules:pause"),
-    Route("POST", "/schedules/{name}/resume", "endpoints.schedules:resume"),
-    Route("POST", "/schedules/{name}/run", "endpoints.schedules:run"),
-    Route("POST", "/schedules/{name}/delete", "endpoints.schedules:delete"),
-    Route("DELETE", "/schedules/{name}", "endpoints.schedules:delete"),
-    Route("POST", "/v1/jobs/claim", "spooled.claim:claim_jobs"),
-    Route("POST", "/v1/jobs/{id}/complete", "spooled.held_jobs:complete_job"),
-    Route("POST", "/v1/jobs/{id}/fail", "spooled.held_jobs:fail_job"),
-    Route("POST", "/v1/jobs/{id}/heartbeat", "spooled.held_jobs:heartbeat_job"),
-    Route("POST", "/v1/jobs/{id}/progress", "spooled.held_jobs:progress_job"),
-    Route("POST", "/v1/jobs/{id}/retry", "spooled.jobs:retry_job"),
-    Route("POST", "/v1/jobs/{id}/cancel", "spooled.jobs:cancel_job"),
-    Route("DELETE", "/v1/jobs/{id}", "spooled.jobs:cancel_job"),
-    Route("PUT", "/v1/jobs/{id}/priority", "spooled.jobs:set_priority"),
-    Route("POST", "/v1/jobs/{id}/priority", "spooled.jobs:set_priority"),
-    Route("POST", "/v1/jobs/bulk", "spooled.create:create_jobs"),
-    Route("POST", "/v1/jobs", "spooled.create:create_job"),
-    Route("GET", "/v1/jobs", "spooled.lists:list_jobs", OPERATOR_PATH),
-    Route("GET", "/v1/jobs/{id}", "spooled.jobs:get_job"),
-    Route("GET", "/v1/jobs/{id}/history", "spooled.jobs:job_history"),
-    Route("GET", "/v1/jobs/status", "spooled.jobs:status_of_jobs"),
-    Route("GET", "/v1/jobs/stats", "spooled.stats:job_stats"),
-    Route("GET", "/v1/jobs/dlq", "spooled.lists:list_dead_letters", OPERATOR_PATH),
-    Route("POST", "/v1/jobs/dlq/retry", "spooled.dead_letters:retry_dead_letters"),
-    Route("POST", "/v1/jobs/dlq/purge", "spooled.dead_letters:purge_dead_letters"),
-    Route("GET", "/v1/queues", "spooled.queues:list_queues"),
-    Route("POST", "/v1/queues/{name}/pause", "spooled.queues:pause_queue"),
-    Route("POST", "/v1/queues/{name}/resume", "spooled.queues:resume_queue"),
-    Route("GET", "/v1/queues/{name}/stats", "spooled.stats:queue_stats"),
-    Route("GET", "/v1/queues/{name}", "spooled.queues:get_queue"),
-    Route("POST", "/v1/workers/register", "spooled.workers:register_worker"),
-    Route("POST", "/v1/workers/{worker}/heartbeat", "spooled.workers:heartbeat_worker"),
-    Route("POST", "/v1/workers/{worker}/deregister", "spooled.workers:deregister_worker"),
-    Route("GET", "/v1/workers", "spooled.workers:list_workers"),
-    Route("GET", "/v1/workers/{worker}", "spooled.workers:get_worker"),
+    Route("GET", "/health", "endpoints.health:health", OPEN),
+    Route("POST", "/tasks/claim", "endpoints.claim:claim_tasks", WORK, by_type=True),
+    Route("POST", "/tasks/settle", "endpoints.settle:settle_many", WORK, by_type=True),
+    Route("POST", "/tasks/heartbeat", "endpoints.leases:heartbeat_many", WORK, by_type=True),
+    Route("POST", "/tasks/{id}/complete", "endpoints.settle:complete", WORK, by_type=True),
+    Route("POST", "/tasks/{id}/fail", "endpoints.settle:fail", WORK, by_type=True),
+    Route("POST", "/tasks/{id}/heartbeat", "endpoints.leases:heartbeat", WORK, by_type=True),
+    Route("POST", "/tasks/{id}/progress", "endpoints.leases:progress", WORK, by_type=True),
+    Route("POST", "/tasks/{id}/release", "endpoints.leases:release", WORK, by_type=True),
+    Route("POST", "/tasks", "endpoints.tasks:create", PRODUCE, by_type=True),
+    Route("GET", "/tasks", "endpoints.tasks:list_all", READ, OPERATOR_PATH, by_type=True),
+    Route("GET", "/tasks/{id}", "endpoints.tasks:get", READ, by_type=True),
+    Route("GET", "/tasks/{id}/history", "endpoints.tasks:history", READ, by_type=True),
+    Route("POST", "/tasks/{id}/cancel", "endpoints.task_actions:cancel", ADMIN, by_type=True),
+    Route("POST", "/tasks/{id}/retry", "endpoints.task_actions:retry", ADMIN, by_type=True),
+    Route("POST", "/tasks/{id}/delete", "endpoints.task_actions:delete", ADMIN, by_type=True),
+    Route("DELETE", "/tasks/{id}", "endpoints.task_actions:delete", ADMIN, by_type=True),
+    Route("POST", "/task-types/register", "endpoints.task_types:register", ADMIN, by_type=True),
+    Route("GET", "/task-types", "endpoints.task_types:list_all", READ, by_type=True),
+    Route("GET", "/task-types/{name}", "endpoints.task_types:get", READ, by_type=True),
+    Route(
+        "POST", "/task-types/{name}/activate", "endpoints.task_types:activate", ADMIN, by_type=True
+    ),
+    Route(
+        "POST",
+        "/task-types/{name}/deactivate",
+        "endpoints.task_types:deactivate",
+        ADMIN,
+        by_type=True,
+    ),
+    Route("POST", "/task-types/{name}/pause", "endpoints.task_types:pause", ADMIN, by_type=True),
+    Route("POST", "/task-types/{name}/resume", "endpoints.task_types:resume", ADMIN, by_type=True),
+    Route("POST", "/workers/register", "endpoints.workers:register", WORK, by_type=True),
+    Route("POST", "/workers/{worker}/heartbeat", "endpoints.workers:heartbeat", WORK, by_type=True),
+    Route(
+        "POST", "/workers/{worker}/deregister", "endpoints.workers:deregister", WORK, by_type=True
+    ),
+    Route("GET", "/workers", "endpoints.workers:list_all", READ),
+    Route("GET", "/workers/{worker}/stats", "endpoints.workers:stats", READ),
+    Route("GET", "/workers/{worker}", "endpoints.workers:get", READ),
+    Route("GET", "/schedules", "endpoints.schedules:list_all", READ),
+    Route("POST", "/schedules", "endpoints.schedules:put", ADMIN),
+    Route("GET", "/schedules/{name}", "endpoints.schedules:get", READ),
+    Route("POST", "/schedules/{name}/pause", "endpoints.schedules:pause", ADMIN),
+    Route("POST", "/schedules/{name}/resume", "endpoints.schedules:resume", ADMIN),
+    Route("POST", "/schedules/{name}/run", "endpoints.schedules:run", ADMIN),
+    Route("POST", "/schedules/{name}/delete", "endpoints.schedules:delete", ADMIN),
+    Route("DELETE", "/schedules/{name}", "endpoints.schedules:delete", ADMIN),
+    Route("POST", "/v1/jobs/claim", "spooled.claim:claim_jobs", WORK, by_type=True),
+    Route("POST", "/v1/jobs/{id}/complete", "spooled.held_jobs:complete_job", WORK, by_type=True),
+    Route("POST", "/v1/jobs/{id}/fail", "spooled.held_jobs:fail_job", WORK, by_type=True),
+    Route("POST", "/v1/jobs/{id}/heartbeat", "spooled.held_jobs:heartbeat_job", WORK, by_type=True),
+    Route("POST", "/v1/jobs/{id}/progress", "spooled.held_jobs:progress_job", WORK, by_type=True),
+    Route("POST", "/v1/jobs/{id}/retry", "spooled.jobs:retry_job", ADMIN, by_type=True),
+    Route("POST", "/v1/jobs/{id}/cancel", "spooled.jobs:cancel_job", ADMIN, by_type=True),
+    Route("DELETE", "/v1/jobs/{id}", "spooled.jobs:cancel_job", ADMIN, by_type=True),
+    Route("PUT", "/v1/jobs/{id}/priority", "spooled.jobs:set_priority", ADMIN, by_type=True),
+    Route("POST", "/v1/jobs/{id}/priority", "spooled.jobs:set_priority", ADMIN, by_type=True),
+    Route("POST", "/v1/jobs/bulk", "spooled.create:create_jobs", PRODUCE, by_type=True),
+    Route("POST", "/v1/jobs", "spooled.create:create_job", PRODUCE, by_type=True),
+    Route("GET", "/v1/jobs", "spooled.lists:list_jobs", READ, OPERATOR_PATH, by_type=True),
+    Route("GET", "/v1/jobs/{id}", "spooled.jobs:get_job", READ, by_type=True),
+    Route("GET", "/v1/jobs/{id}/history", "spooled.jobs:job_history", READ, by_type=True),
+    Route("GET", "/v1/jobs/status", "spooled.jobs:status_of_jobs", READ, by_type=True),
+    Route("GET", "/v1/jobs/stats", "spooled.stats:job_stats", READ),
+    Route(
+        "GET", "/v1/jobs/dlq", "spooled.lists:list_dead_letters", READ, OPERATOR_PATH, by_type=True
+    ),
+    Route("POST", "/v1/jobs/dlq/retry", "spooled.dead_letters:retry_dead_letters", ADMIN),
+    Route("POST", "/v1/jobs/dlq/purge", "spooled.dead_letters:purge_dead_letters", ADMIN),
+    Route("GET", "/v1/queues", "spooled.queues:list_queues", READ, by_type=True),
+    Route("POST", "/v1/queues/{name}/pause", "spooled.queues:pause_queue", ADMIN, by_type=True),
+    Route("POST", "/v1/queues/{name}/resume", "spooled.queues:resume_queue", ADMIN, by_type=True),
+    Route("GET", "/v1/queues/{name}/stats", "spooled.stats:queue_stats", READ, by_type=True),
+    Route("GET", "/v1/queues/{name}", "spooled.queues:get_queue", READ, by_type=True),
+    Route("POST", "/v1/workers/register", "spooled.workers:register_worker", WORK, by_type=True),
+    Route(
+        "POST",
+        "/v1/workers/{worker}/heartbeat",
+        "spooled.workers:heartbeat_worker",
+        WORK,
+        by_type=True,
+    ),
+    Route(
+        "POST",
+        "/v1/workers/{worker}/deregister",
+        "spooled.workers:deregister_worker",
+        WORK,
+        by_type=True,
+    ),
+    Route("GET", "/v1/workers", "spooled.workers:list_workers", READ),
+    Route("GET", "/v1/workers/{worker}", "spooled.workers:get_worker", READ),
 ]
 
 

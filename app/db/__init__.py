@@ -16,7 +16,7 @@ from app.errors import (
     ConnectionLost,
     DatabaseBusy,
     DatabaseError,
-    DatabaseUnavailable,
+    OldTables,
     TryAgain,
 )
 
@@ -194,14 +194,19 @@ class Database:
             _discard(connection)
 
 
-def _check(connection: Connection, schema_version: int) -> None:
+def check_version(connection: Connection, schema_version: int) -> None:
+    """Raises OldTables unless the tables are of this version or a later one."""
     rows = connection.query("SELECT value FROM settings WHERE name = 'schema_version'", {})
     found = int(rows[0]["value"]) if rows else 0
     if found < schema_version:
-        raise DatabaseUnavailable(
+        raise OldTables(
             f"the tables are of version {found} and this release needs {schema_version}: "
             "run the upgrade, with deploy.py or flask --app passenger_wsgi upgrade-db"
         )
+
+
+def _check(connection: Connection, schema_version: int) -> None:
+    check_version(connection, schema_version)
     insert = "INSERT INTO settings (name, value) VALUES (:name, '')"
     connection.begin(
         [

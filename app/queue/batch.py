@@ -113,7 +113,9 @@ class Batch:
         for group in self._groups:
             updates.append(GuardedUpdate(group.task_ids, group.change_id(run), len(statements)))
             statements += group.statements(site, run)
-        results, rows = transact(connection, [*statements, *and_then], updates)
+        # They all come from one call.
+        access = self.changes[0].lease_ref.access
+        results, rows = transact(connection, [*statements, *and_then], updates, access=access)
         changed: dict[int, Changed] = {}
         for group, update in zip(self._groups, updates):
             count = results[update.position].changed

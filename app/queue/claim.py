@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.db.connection import Connection, Result, Row, Statement
+    from app.queue.access import Access
     from app.site import Site
 
 SPREAD = 16
@@ -58,6 +59,9 @@ class ClaimRequest:
 
     ``key`` names this claim among the worker's. ``again`` says that it was asked for before and
     no answer came: what it took then is handed out again, with new leases, if it took anything.
+
+    ``access`` is what the caller's API key allows. It claims tasks of its types alone, and what
+    another one claimed is not handed out again to it, whatever worker's name comes with it.
     """
 
     def __init__(
@@ -69,14 +73,17 @@ class ClaimRequest:
         order: Order | None = None,
         key: str | None = None,
         again: bool = False,
+        access: Access | None = None,
     ) -> None:
         self.worker_id = worker_id
         self.has_key = bool(key)
-        self.claim_id = claim_id_of(worker_id, key) if key else new_change_id()
+        self.key_id = None if access is None else access.key_id
+        names = [] if access is None else [f"API key {access.key_id}"]
+        self.claim_id = claim_id_of(worker_id, key, *names) if key else new_change_id()
         self.again = again and self.has_key
         self.limit = limit
         self.lease = lease
-        self.types = types or Filter()
+        self.types = (types or Filter()).within(access)
         self.order = order or Order()
 
 

@@ -37,13 +37,15 @@ def take(
     return (
         f"UPDATE tasks {sql.by_primary_key} SET status = 'claimed', attempts = attempts + 1, "
         f"lease = {LEASE}, due_at = {sql.after(LEASE)}, change_id = :change_id, "
-        f"claim_id = :claim_id, claimed_by = :worker_id, claimed_at = {sql.now}, "
+        "claim_id = :claim_id, claimed_by = :worker_id, claimed_key = :key_id, "
+        f"claimed_at = {sql.now}, "
         "last_outcome = NULL, completed_at = NULL, progress = NULL, progress_message = NULL "
         f"WHERE id IN ({id_list(ids)}) AND status = 'pending'",
         {
             "lease": request.lease,
             "default_lease": settings.task_claim_timeout,
             "worker_id": request.worker_id,
+            "key_id": request.key_id,
             "change_id": change_id,
             "claim_id": request.claim_id,
         },

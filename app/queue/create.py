@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.db.connection import Connection, Row, Statement
+    from app.queue.access import Access
     from app.queue.new_task import Created, NewTask
     from app.site import Site
 
@@ -32,11 +33,14 @@ MAX_RACES = 5
 KEYS_PER_LOOK = 500
 
 
-def create(site: Site, tasks: Sequence[NewTask]) -> list[Created]:
+def create(site: Site, tasks: Sequence[NewTask], access: Access | None = None) -> list[Created]:
     """Make all of these tasks or none, in order; a duplicate gives the existing task.
 
-    Raises Invalid with every violation of every task, UnknownType, TooLarge.
+    Raises Invalid with every violation of every task, UnknownType, TooLarge; Forbidden for a type
+    that the caller's key is not for.
     """
+    if access is not None:
+        access.check_types(task.type for task in tasks)
     drafts = [Draft(site, task) for task in tasks]
     check = TypeCheck(site, drafts)
     for _ in range(MAX_RACES):

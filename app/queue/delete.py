@@ -10,13 +10,14 @@ from app.queue.statistics.deleted import leave_statistics
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from app.db.connection import Connection, Row, Statement
+    from app.queue.access import Access
     from app.site import Site
 
 
-def delete(site: Site, task_id: int) -> None:
+def delete(site: Site, task_id: int, access: Access | None = None) -> None:
     """Remove a task, its history and tags. Raises NotFound; Conflict while a worker holds it."""
     found, left = site.db.run(
-        lambda connection: _delete(connection, int(task_id)), repeatable=False
+        lambda connection: _delete(connection, int(task_id), access), repeatable=False
     )
     if not found:
         raise NotFound(f"Task {task_id} not found")
@@ -26,11 +27,17 @@ def delete(site: Site, task_id: int) -> None:
         )
 
 
-def _delete(connection: Connection, task_id: int) -> tuple[list[Row], list[Row]]:
+def _delete(
+    connection: Connection, task_id: int, access: Access | None
+) -> tuple[list[Row], list[Row]]:
     """The task before and after."""
     sql = connection.dialect
-    lock = f"SELECT id, status FROM tasks {sql.by_primary_key} WHERE id = :id {sql.lock}"
-    found = connection.begin([(lock, {"id": task_id})])[0].rows
+    visible, own = ("", {}) if access is None else access.tasks()
+    lock = f"SELECT id, status FROM tasks {sql.by_primary_key} WHERE id = :id{visible} {sql.lock}"
+    found = connection.begin([(lock, {"id": task_id, **own})])[0].rows
+    if not found:
+        connection.rollback()
+        return [], []
     ids = [row["id"] for row in found if row["status"] != "claimed"]
     left_out = leave_statistics(connection, ids)
     statements = [*_delete_statements(task_id), *left_out]

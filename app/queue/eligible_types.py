@@ -14,23 +14,32 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.db.connection import Dialect, Row, Statement
+    from app.queue.access import Access
 
 FEW_TYPES = 32
 """So many types are looked at one by one; of more, a claim knows only those at the queue's head."""
 
 
 class Filter:
-    """Which types a claim asks for; a task must pass everything that is given."""
+    """Which types a claim asks for; a task must pass everything that is given. ``access`` is what
+    the caller's API key allows.
+    """
 
     def __init__(
         self,
         type_pattern: str | None = None,
         task_types: Sequence[str] | None = None,
         task_type_id: int | None = None,
+        access: Access | None = None,
     ) -> None:
         self.type_pattern = type_pattern
         self.task_types = task_types
         self.task_type_id = task_type_id
+        self.access = access
+
+    def within(self, access: Access | None) -> Filter:
+        """The same, of the types that a key is for."""
+        return Filter(self.type_pattern, self.task_types, self.task_type_id, access)
 
     def unknown(self, types: Iterable[Row]) -> list[str]:
         """Names that were asked for and are not among ``types``, which ``statement`` found.
@@ -54,6 +63,10 @@ class Filter:
         if self.task_type_id is not None:
             conditions.append("task_types.id = :type_id")
             values["type_id"] = self.task_type_id
+        if self.access is not None and self.access.type_patterns is not None:
+            visible, own = self.access.types()
+            conditions.append(visible)
+            values.update(own)
         return " AND ".join(conditions), values
 
     def statement(self, sql: Dialect) -> Statement:

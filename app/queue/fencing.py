@@ -15,23 +15,35 @@ if TYPE_CHECKING:
 
     from app.db.connection import Connection, Dialect, Result, Row, Statement
     from app.errors import QueueError
+    from app.queue.access import Access
 
 SHORT_COLUMNS = (
-    "id, status, attempts, max_attempts, claimed_by, due_at, lease, cancel_requested, progress, "
-    "change_id, last_outcome"
+    "id, status, attempts, max_attempts, claimed_by, claimed_key, due_at, lease, "
+    "cancel_requested, progress, change_id, last_outcome"
 )
 """What is read of a task that a worker has changed: nothing long, for there may be a hundred."""
 
 
 class LeaseRef:
     """A worker's claim of a task, as it states it. Simple clients may leave out who they are
-    (``worker_id``) or which ``attempt`` theirs is.
+    (``worker_id``) or which ``attempt`` theirs is. ``access`` is what their key allows.
     """
 
-    def __init__(self, task_id: int, worker_id: str | None, attempt: int | None) -> None:
+    def __init__(
+        self,
+        task_id: int,
+        worker_id: str | None,
+        attempt: int | None,
+        access: Access | None = None,
+    ) -> None:
         self.task_id = task_id
         self.worker_id = worker_id
         self.attempt = attempt
+        self.access = access
+
+    def owns(self, row: Row) -> bool:
+        """Whether the task was claimed with the same key, where that matters."""
+        return self.access is None or self.access.owns(row)
 
     def matches(self, worker_id: str | None, attempt: int) -> bool:
         """Whether that attempt was this very claim. Needs to know who is asking: a claim that
@@ -59,6 +71,11 @@ class LeaseRef:
                 f"The lease of attempt {self.attempt} of task {self.task_id} has expired and the "
                 f"task was claimed again (attempt {row['attempts']}): drop this result"
             )
+        if not self.owns(row):
+            return NotOwner(
+                f"Task {self.task_id} was claimed with another API key: "
+                "send the key that claimed it"
+            )
         return NotOwner(
             f"Task {self.task_id} is claimed by another worker than {self.worker_id!r}: "
             "send the worker_id that claimed it"
@@ -79,8 +96,20 @@ class Fence(BoundValues):
         attempt = self.own("attempt", [each.attempt for each in self._lease_refs], "attempts")
         return (
             f"{self.is_one_of_them} AND status = 'claimed' "
-            f"AND claimed_by = {worker_id} AND attempts = {attempt}"
+            f"AND claimed_by = {worker_id} AND attempts = {attempt}{self._allowed()}"
         )
+
+    def _allowed(self) -> str:
+        """True of the tasks that the caller's key may settle. All come from one call."""
+        access = self._lease_refs[0].access
+        if access is None:
+            return ""
+        if access.settles_only_own:
+            self.values["key_id"] = access.key_id
+            return " AND claimed_key = :key_id"
+        condition, values = access.tasks()
+        self.values.update(values)
+        return condition
 
 
 class GuardedUpdate:
@@ -97,15 +126,16 @@ def transact(
     statements: Sequence[Statement],
     updates: Sequence[GuardedUpdate],
     columns: str = SHORT_COLUMNS,
+    access: Access | None = None,
 ) -> tuple[list[Result], dict[int, Row]]:
-    """All of the statements or none: their results, and the tasks by id as these left them.
-    ``columns`` are what is read of each.
+    """All of the statements or none: their results, and the tasks by id as these left them, but
+    for those that ``access`` does not show. ``columns`` are what is read of each.
 
     Raises TryAgain when the COMMIT of one answered and the change is not there: a rival on another
     node of a cluster undid it.
     """
     task_ids = [task_id for update in updates for task_id in update.task_ids]
-    look = look_up(connection.dialect, task_ids, columns)
+    look = look_up(connection.dialect, task_ids, columns, access)
     results = connection.transact([*statements, look], [look] if connection.is_cluster else ())
     rows = {row["id"]: row for row in results[len(statements)].rows}
     if connection.is_cluster:
@@ -122,9 +152,13 @@ def _check_committed(results: list[Result], updates: Sequence[GuardedUpdate]) ->
             raise TryAgain(f"changes of tasks {update.task_ids} were undone by a rival node")
 
 
-def look_up(sql: Dialect, task_ids: Iterable[int], columns: str = SHORT_COLUMNS) -> Statement:
+def look_up(
+    sql: Dialect,
+    task_ids: Iterable[int],
+    columns: str = SHORT_COLUMNS,
+    access: Access | None = None,
+) -> Statement:
     """Finds tasks as they are after a change, for the response or for the refusal."""
-    return (
-        f"SELECT {columns} FROM tasks {sql.by_primary_key} WHERE id IN ({id_list(task_ids)})",
-        {},
-    )
+    visible, values = ("", {}) if access is None else access.tasks()
+    ids = id_list(task_ids)
+    return f"SELECT {columns} FROM tasks {sql.by_primary_key} WHERE id IN ({ids}){visible}", values

@@ -11,20 +11,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from app.db.connection import Row
+    from app.queue.access import Access
     from app.site import Site
 
 
-def find_task(site: Site, task_id: int) -> Row:
+def find_task(site: Site, task_id: int, access: Access | None = None) -> Row:
     """Everything about one task, with the name of its ``type``. Raises NotFound."""
-    sql = f"SELECT {ALL_COLUMNS} FROM tasks WHERE tasks.id = :id"
-    rows = site.db.run(lambda connection: connection.query(sql, {"id": task_id}))
+    visible, own = ("", {}) if access is None else access.tasks()
+    sql = f"SELECT {ALL_COLUMNS} FROM tasks WHERE tasks.id = :id{visible}"
+    rows = site.db.run(lambda connection: connection.query(sql, {"id": task_id, **own}))
     return row_or_not_found({row["id"]: row for row in rows}, task_id)
 
 
-def find_tasks(site: Site, task_ids: Sequence[int]) -> list[Row]:
+def find_tasks(site: Site, task_ids: Sequence[int], access: Access | None = None) -> list[Row]:
     """The same about each of these tasks that there is, in the order of the ids given."""
-    sql = f"SELECT {ALL_COLUMNS} FROM tasks WHERE tasks.id IN ({id_list(task_ids)})"
-    rows = site.db.run(lambda connection: connection.query(sql, {}))
+    visible, own = ("", {}) if access is None else access.tasks()
+    sql = f"SELECT {ALL_COLUMNS} FROM tasks WHERE tasks.id IN ({id_list(task_ids)}){visible}"
+    rows = site.db.run(lambda connection: connection.query(sql, own))
     found = {row["id"]: row for row in rows}
     return [found[task_id] for task_id in dict.fromkeys(task_ids) if task_id in found]
 

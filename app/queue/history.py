@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from app.config import Settings
     from app.db.connection import Dialect, Row, Statement
+    from app.queue.access import Access
     from app.site import Site
 
 MESSAGE_CHARACTERS = 2000
@@ -102,10 +103,11 @@ def _cut(message: str | None) -> str | None:
     return message and message[:MESSAGE_CHARACTERS]
 
 
-def read(site: Site, task_id: int) -> list[Row]:
+def read(site: Site, task_id: int, access: Access | None = None) -> list[Row]:
     """Each change of the task's status, the oldest first. Raises NotFound."""
+    visible, own = ("", {}) if access is None else access.tasks()
     statements: list[Statement] = [
-        ("SELECT id FROM tasks WHERE id = :id", {"id": task_id}),
+        (f"SELECT id FROM tasks WHERE id = :id{visible}", {"id": task_id, **own}),
         (
             f"SELECT {SHOWN_STATUS}, worker_id, attempt, message, created_at FROM task_history "
             f"WHERE task_id = :id AND {IS_SHOWN} ORDER BY id",

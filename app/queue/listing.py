@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from app.db.connection import Dialect
+    from app.queue.access import Access
     from app.site import Site
 
     Rows = Sequence[Mapping[Any, Any]]
@@ -35,7 +36,13 @@ STATUSES = {
 MAX_ID = 2**63 - 1
 
 
-def find(site: Site, filters: Mapping[str, Any], limit: int, offset: int = 0) -> Rows:
+def find(
+    site: Site,
+    filters: Mapping[str, Any],
+    limit: int,
+    offset: int = 0,
+    access: Access | None = None,
+) -> Rows:
     """The tasks that pass every filter given: ``status``, ``type`` (may hold ``%``), ``tag``,
     ``worker_id``, ``created_after``, ``created_before`` (stored times), ``before_id``, ``from_id``;
     or ``stored_statuses`` for ``status``, and of scheduled tasks only those that ``has_failed``.
@@ -44,7 +51,7 @@ def find(site: Site, filters: Mapping[str, Any], limit: int, offset: int = 0) ->
     """
     site.db.prepare()
     try:
-        return TaskList(site.db.dialect, filters).read(limit, min(offset, MAX_ID - limit))
+        return TaskList(site.db.dialect, filters, access).read(limit, min(offset, MAX_ID - limit))
     except DBAPIError as error:
         db.session.remove()
         raise site.db.classify(error.orig) from error
@@ -58,11 +65,14 @@ def exactly(name: str) -> str:
 
 
 class TaskList:
-    """The tasks that pass some filters."""
+    """The tasks that pass some filters, of the types that ``access`` is for."""
 
-    def __init__(self, sql: Dialect, filters: Mapping[str, Any]) -> None:
+    def __init__(
+        self, sql: Dialect, filters: Mapping[str, Any], access: Access | None = None
+    ) -> None:
         self._sql = sql
         self._filters = filters
+        self._visible, self._own = ("", {}) if access is None else access.types()
 
     def read(self, limit: int, offset: int) -> Rows:
         """One page of them."""
@@ -107,10 +117,13 @@ class TaskList:
 
     def _type_ids(self) -> list[int] | None:
         """None for all of them."""
+        conditions = [self._visible] if self._own else []
         name = self._filters.get("type")
-        if name is None or not name.strip("%"):
+        if name is not None and name.strip("%"):
+            conditions.append("name LIKE :type ESCAPE :escape" if "%" in name else "name = :type")
+        if not conditions:
             return None
-        condition = "name LIKE :type ESCAPE :escape" if "%" in name else "name = :type"
+        condition = " AND ".join(conditions)
         return [row["id"] for row in self._query(f"SELECT id FROM task_types WHERE {condition}")]
 
     def _ids(self) -> IdRange:
@@ -129,5 +142,5 @@ class TaskList:
         return narrowed(there, self._query, self._sql.by_primary_key, after, before)
 
     def _query(self, sql: str) -> Rows:
-        values = {**self._filters, "escape": "\\"}
+        values = {**self._filters, **self._own, "escape": "\\"}
         return db.session.execute(text(sql), values).mappings().all()

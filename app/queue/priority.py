@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.db.connection import Connection, Row, Statement
+    from app.queue.access import Access
     from app.site import Site
 
 UNFINISHED = "status IN ('pending', 'scheduled', 'claimed')"
 
 
-def set_priority(site: Site, task_id: int, priority: int) -> tuple[int, Row]:
+def set_priority(
+    site: Site, task_id: int, priority: int, access: Access | None = None
+) -> tuple[int, Row]:
     """Give a task another priority: the one that it had, and the task as it is now.
 
     The next claim goes by it. A claimed task stays with its worker; the priority counts if the task
@@ -27,7 +30,7 @@ def set_priority(site: Site, task_id: int, priority: int) -> tuple[int, Row]:
     Raises NotFound; Conflict when the task has ended.
     """
     before, row = site.db.run(
-        lambda connection: _set(connection, task_id, priority), repeatable=False
+        lambda connection: _set(connection, task_id, priority, access), repeatable=False
     )
     if before is None:
         raise Conflict(
@@ -37,23 +40,26 @@ def set_priority(site: Site, task_id: int, priority: int) -> tuple[int, Row]:
     return before, row
 
 
-def _set(connection: Connection, task_id: int, priority: int) -> tuple[int | None, Row]:
+def _set(
+    connection: Connection, task_id: int, priority: int, access: Access | None
+) -> tuple[int | None, Row]:
     """The priority is None where the task had ended."""
     sql = connection.dialect
     change_id = new_change_id()
-    values: dict[str, Any] = {"id": task_id, "urgency": urgency_of(priority)}
+    visible, own = ("", {}) if access is None else access.tasks()
+    values: dict[str, Any] = {"id": task_id, "urgency": urgency_of(priority), **own}
     look: Statement = (
-        f"SELECT urgency FROM tasks {sql.by_primary_key} WHERE id = :id AND {UNFINISHED} "
-        f"{sql.lock}",
+        f"SELECT urgency FROM tasks {sql.by_primary_key} WHERE id = :id AND {UNFINISHED}"
+        f"{visible} {sql.lock}",
         values,
     )
     update: Statement = (
         f"UPDATE tasks {sql.by_primary_key} SET urgency = :urgency, change_id = {change_id} "
-        f"WHERE id = :id AND {UNFINISHED}",
+        f"WHERE id = :id AND {UNFINISHED}{visible}",
         values,
     )
     updates = [GuardedUpdate([task_id], change_id, 1)]
-    results, rows = transact(connection, [look, update], updates, ALL_COLUMNS)
+    results, rows = transact(connection, [look, update], updates, ALL_COLUMNS, access)
     row = row_or_not_found(rows, task_id)
     found = results[0].rows
     return (priority_of(found[0]["urgency"]) if found else None), row

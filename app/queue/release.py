@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.errors import NotOwner
 from app.queue import history
 from app.queue.batch import Batch
 from app.queue.fencing import Fence, LeaseRef
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.db.connection import Connection, Row, Statement
+    from app.queue.access import Access
     from app.site import Site
 
 BATCH = 100
@@ -43,28 +45,41 @@ def release(site: Site, lease_ref: LeaseRef, delay: float = 0.0) -> Row:
     return settle(site, [Release(lease_ref, delay)])[0].row_or_refusal()
 
 
-def release_all(site: Site, worker_id: str) -> int:
-    """Hand back everything that the worker holds; how many tasks that were."""
+def release_all(site: Site, worker_id: str, access: Access | None = None) -> int:
+    """Hand back everything that the worker holds; how many tasks that were.
+
+    Raises NotOwner when some of it was claimed with a key that the caller may not settle for.
+    """
     released = 0
     while True:
-        found, count = site.db.run(lambda connection: _release_batch(connection, site, worker_id))
+        found, count = site.db.run(
+            lambda connection: _release_batch(connection, site, worker_id, access)
+        )
         released += count
         if found < BATCH:
             return released
 
 
-def _release_batch(connection: Connection, site: Site, worker_id: str) -> tuple[int, int]:
+def _release_batch(
+    connection: Connection, site: Site, worker_id: str, access: Access | None
+) -> tuple[int, int]:
     """How many tasks it found, and how many of them the worker still held when it came to it."""
     sql = connection.dialect
     look = (
-        f"SELECT id FROM tasks {sql.by_index('tasks_claim')} "
+        f"SELECT id, claimed_key FROM tasks {sql.by_index('tasks_claim')} "
         f"WHERE status = 'claimed' AND claimed_by = :holder LIMIT {BATCH}"
     )
-    ids = [row["id"] for row in connection.query(look, {"holder": worker_id})]
-    if not ids:
+    held = connection.query(look, {"holder": worker_id})
+    if not held:
         return 0, 0
-    batch = Batch([Release(LeaseRef(each, worker_id, None)) for each in ids])
-    return len(ids), sum(each.is_done for each in batch.send(connection, site))
+    lease_refs = [LeaseRef(row["id"], worker_id, None, access) for row in held]
+    if not all(each.owns(row) for each, row in zip(lease_refs, held)):
+        raise NotOwner(
+            f"Worker {worker_id!r} holds tasks that were claimed with another API key: "
+            "send the key that claimed them"
+        )
+    batch = Batch([Release(each) for each in lease_refs])
+    return len(held), sum(each.is_done for each in batch.send(connection, site))
 
 
 def release_tasks(site: Site, releases: Sequence[Release], change_id: int) -> list[Statement]:

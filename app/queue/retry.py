@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.db.connection import Connection, Row, Statement
+    from app.queue.access import Access
     from app.site import Site
 
 RETRYABLE_STATUSES = ("failed", "cancelled", "scheduled")
 RETRYABLE = "status IN ('failed', 'cancelled', 'scheduled')"
 
 
-def retry(site: Site, task_id: int) -> Row:
+def retry(site: Site, task_id: int, access: Access | None = None) -> Row:
     """Make a failed, cancelled or scheduled task pending now.
 
     A task that had ended gets as many attempts more as it had; ``attempts`` goes on counting,
@@ -29,7 +30,9 @@ def retry(site: Site, task_id: int) -> Row:
     Raises NotFound; Conflict when the task is claimed or completed.
     """
     try:
-        rows = site.db.run(lambda connection: _retry(connection, site, task_id), repeatable=False)
+        rows = site.db.run(
+            lambda connection: _retry(connection, site, task_id, access), repeatable=False
+        )
     except Duplicate:
         raise Conflict(
             f"A newer task with the same dedupe key as task {task_id} has not ended: "
@@ -44,14 +47,21 @@ def retry(site: Site, task_id: int) -> Row:
     return row
 
 
-def _retry(connection: Connection, site: Site, task_id: int) -> dict[int, Row]:
+def _retry(
+    connection: Connection, site: Site, task_id: int, access: Access | None
+) -> dict[int, Row]:
     """A task that had to give its key to a later one takes it back, if that one has ended: there
     are never two unfinished tasks of one key.
     """
     sql = connection.dialect
     change_id = new_change_id()
-    values: dict[str, Any] = {"id": task_id, "max_attempts": site.settings.max_task_attempts}
-    look = f"SELECT type_id, former_dedupe_key FROM tasks WHERE id = :id AND {RETRYABLE}"
+    visible, own = ("", {}) if access is None else access.tasks()
+    values: dict[str, Any] = {
+        "id": task_id,
+        "max_attempts": site.settings.max_task_attempts,
+        **own,
+    }
+    look = f"SELECT type_id, former_dedupe_key FROM tasks WHERE id = :id AND {RETRYABLE}{visible}"
     found = connection.query(look, values)
     given_up = [row for row in found if row["former_dedupe_key"] is not None]
     statements: list[Statement] = []
@@ -71,14 +81,14 @@ def _retry(connection: Connection, site: Site, task_id: int) -> dict[int, Row]:
         "WHERE task_types.id = tasks.type_id), :max_attempts) END, "
         "due_at = NULL, completed_at = NULL, claimed_by = NULL, cancel_requested = 0, "
         f"ready_at = {sql.now}, "
-        f"status = 'pending' WHERE id = :id AND {RETRYABLE} AND {as_seen}"
+        f"status = 'pending' WHERE id = :id AND {RETRYABLE} AND {as_seen}{visible}"
     )
     changed = f"id = {int(task_id)} AND change_id = {change_id}"
     noted = history.record(site.settings, sql, changed, worker="NULL", message="retry")
     position = len(statements)
     statements += [(update, values), *noted, error_groups.forget(sql, [task_id])]
     updates = [GuardedUpdate([task_id], change_id, position)]
-    results, rows = transact(connection, statements, updates, ALL_COLUMNS)
+    results, rows = transact(connection, statements, updates, ALL_COLUMNS, access)
     if not results[position].changed and rows.get(task_id, {}).get("status") in RETRYABLE_STATUSES:
         raise TryAgain(f"task {task_id} changed between the look at it and its retry")
     return rows

@@ -45,7 +45,11 @@ class Outcome(Change):
     def is_repeat(self, row: Row) -> bool:
         """Whether the task already is as this same outcome of this same attempt left it."""
         same = _last_outcome(row) == self.kind
-        return same and self.lease_ref.matches(row["claimed_by"], row["attempts"])
+        return (
+            same
+            and self.lease_ref.matches(row["claimed_by"], row["attempts"])
+            and self.lease_ref.owns(row)
+        )
 
 
 class Completion(Outcome):
@@ -150,7 +154,8 @@ def _accept_old_repeats(
 
 
 def _repeat_of(result: SettleResult, endings: Sequence[Row]) -> SettleResult | None:
-    if result.refusal is None or not result.row:
+    # The history does not tell keys apart: whose task it is now decides whether that may be read.
+    if result.refusal is None or not result.row or not result.outcome.lease_ref.owns(result.row):
         return None
     for ending in endings:
         if _is_ending(result.outcome, ending):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.db.connection import Connection, Row
+    from app.queue.access import Access
     from app.site import Site
 
 COLUMN_OF = {"dedupe": "dedupe_json"}
@@ -17,14 +18,22 @@ COLUMN_OF = {"dedupe": "dedupe_json"}
 
 
 def register(
-    site: Site, name: str, version: str, param_schema: Any, options: dict[str, Any]
+    site: Site,
+    name: str,
+    version: str,
+    param_schema: Any,
+    options: dict[str, Any],
+    access: Access | None = None,
 ) -> dict[str, Any]:
     """Make the type or bring it up to date, and make it active.
 
     ``options`` are what a type may set besides name, version and schema. Those that are not
     named keep the value they have; None goes back to the server's.
-    Returns ``{id, name, version}`` with ``created`` or ``updated`` true.
+    Returns ``{id, name, version}`` with ``created`` or ``updated`` true. Raises Forbidden for a
+    name that the caller's key is not for.
     """
+    if access is not None:
+        access.check_types([name])
     values = {
         "name": name,
         "version": version,
@@ -51,9 +60,9 @@ def make_open(site: Site, name: str, max_attempts: int) -> None:
         return
 
 
-def get(site: Site, name: str) -> Row:
+def get(site: Site, name: str, access: Access | None = None) -> Row:
     """The type with its schema and settings. Raises UnknownType."""
-    _refuse_padding(name)
+    _refuse_hidden(name, access)
     rows = site.db.run(
         lambda connection: connection.query("SELECT * FROM task_types WHERE name = :n", {"n": name})
     )
@@ -62,21 +71,22 @@ def get(site: Site, name: str) -> Row:
     return rows[0]
 
 
-def list_all(site: Site, active_only: bool = False) -> list[Row]:
+def list_all(site: Site, active_only: bool = False, access: Access | None = None) -> list[Row]:
     """Every type, by name."""
-    where = " WHERE is_active = 1" if active_only else ""
-    sql = f"SELECT * FROM task_types{where} ORDER BY name"
-    return site.db.run(lambda connection: connection.query(sql, {}))
+    visible, values = ("1 = 1", {}) if access is None else access.types()
+    active = " AND is_active = 1" if active_only else ""
+    sql = f"SELECT * FROM task_types WHERE {visible}{active} ORDER BY name"
+    return site.db.run(lambda connection: connection.query(sql, values))
 
 
-def set_active(site: Site, name: str, active: bool) -> Row:
+def set_active(site: Site, name: str, active: bool, access: Access | None = None) -> Row:
     """A type that is not active takes no new tasks. Raises UnknownType."""
-    return _set_flag(site, name, "is_active", active)
+    return _set_flag(site, name, "is_active", active, access)
 
 
-def set_paused(site: Site, name: str, paused: bool) -> Row:
+def set_paused(site: Site, name: str, paused: bool, access: Access | None = None) -> Row:
     """A paused type hands no tasks out. Raises UnknownType."""
-    return _set_flag(site, name, "is_paused", paused)
+    return _set_flag(site, name, "is_paused", paused, access)
 
 
 def seconds_paused(site: Site, name: str) -> float:
@@ -120,14 +130,16 @@ def _register(connection: Connection, values: dict[str, Any]) -> dict[str, Any]:
     return {"id": connection.send([(insert, values)])[0].last_id, **shown, "created": True}
 
 
-def _refuse_padding(name: str) -> None:
-    """No type's name has white space around it, and MySQL takes ``'a '`` for ``'a'``."""
-    if name != name.strip():
+def _refuse_hidden(name: str, access: Access | None) -> None:
+    """To a key, other types than its own are unknown. And no type's name has white space around
+    it, while MySQL takes ``'a '`` for ``'a'``.
+    """
+    if name != name.strip() or (access is not None and not access.sees(name)):
         raise unknown_type(name)
 
 
-def _set_flag(site: Site, name: str, column: str, value: bool) -> Row:
-    _refuse_padding(name)
+def _set_flag(site: Site, name: str, column: str, value: bool, access: Access | None) -> Row:
+    _refuse_hidden(name, access)
     sql = (
         f"UPDATE task_types SET {column} = :value, updated_at = {site.db.dialect.now} "
         "WHERE name = :name"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.db.connection import Connection, Dialect, Row, Statement
+    from app.queue.access import Access
     from app.site import Site
 
 FORGET_DAYS = 7
@@ -52,13 +53,16 @@ def heartbeat(site: Site, worker_id: str) -> None:
     site.db.run(lambda connection: connection.transact(last_seen.touch_last_seen(sql, worker_id)))
 
 
-def deregister(site: Site, worker_id: str, releases: bool = True) -> int:
+def deregister(
+    site: Site, worker_id: str, releases: bool = True, access: Access | None = None
+) -> int:
     """The worker leaves: whatever it holds is given back, the attempts not counted. Without
     ``releases`` nothing is, for another process may go by the same name.
 
     Returns how many tasks that were. Leaving twice is fine, and so is leaving unknown.
+    Raises NotOwner as ``release_all`` does.
     """
-    released = release_all(site, worker_id) if releases else 0
+    released = release_all(site, worker_id, access) if releases else 0
     now = site.db.dialect.now
     leave = (
         f"UPDATE workers SET deregistered_at = {now} WHERE id = :id AND deregistered_at IS NULL",

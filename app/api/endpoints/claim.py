@@ -56,6 +56,7 @@ def take(call: Call, options: dict[str, Any], worker_id: str) -> list[dict[str, 
         order,
         options.get("claim_key"),
         options.get("again", False),
+        call.access,
     )
     result = claim(call.site, request)
     call.warnings += [f"no task type is named {name!r}" for name in result.unknown_types]

@@ -67,7 +67,7 @@ def release(call: Call) -> Response:
 
 def _lease_ref(call: Call, values: dict[str, Any]) -> LeaseRef:
     """The claim that the caller says it has of the task in the path."""
-    return LeaseRef(call.task_id, values.get("worker_id"), values.get("attempt"))
+    return LeaseRef(call.task_id, values.get("worker_id"), values.get("attempt"), call.access)
 
 
 def _heartbeats(call: Call, given: list[Any], worker_id: str | None) -> list[leases.Heartbeat]:
@@ -83,7 +83,8 @@ def _heartbeat(
     if "message" in values and "progress" not in values:
         message = "goes with progress (0 to 100): send that too"
         raise fields.invalid([{"path": f"{where}message", "message": message}])
-    lease_ref = LeaseRef(values["id"], values.get("worker_id", worker_id), values.get("attempt"))
+    worker_id = values.get("worker_id", worker_id)
+    lease_ref = LeaseRef(values["id"], worker_id, values.get("attempt"), call.access)
     return leases.Heartbeat(
         lease_ref, values.get("lease"), values.get("progress"), values.get("message")
     )

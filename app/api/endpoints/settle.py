@@ -71,8 +71,9 @@ def settle_many(call: Call) -> Response:
 
 
 def _settle_one(call: Call, values: dict[str, Any], succeeded: bool) -> Response:
-    lease_ref = LeaseRef(call.task_id, values.get("worker_id"), values.get("attempt"))
-    options = _claim_options(call, values, lease_ref.worker_id)
+    worker_id = values.get("worker_id")
+    lease_ref = LeaseRef(call.task_id, worker_id, values.get("attempt"), call.access)
+    options = _claim_options(call, values, worker_id)
     outcome = _outcome(call, lease_ref, values, succeeded, "")
     result = settle(call.site, [outcome])[0]
     data = _ended(outcome, result.row_or_refusal())
@@ -91,7 +92,8 @@ def _outcomes(call: Call, given: list[Any], worker_id: str | None) -> list[Outco
 
 def _one_of_many(call: Call, given: dict[str, Any], worker_id: str | None, where: str) -> Outcome:
     values = call.read(ONE_OUTCOME, given, where)
-    lease_ref = LeaseRef(values["id"], values.get("worker_id", worker_id), values.get("attempt"))
+    worker_id = values.get("worker_id", worker_id)
+    lease_ref = LeaseRef(values["id"], worker_id, values.get("attempt"), call.access)
     if values.get("release", False):
         return Release(lease_ref, values.get("delay", 0.0))
     return _outcome(call, lease_ref, values, values.get("success", True), where)

@@ -17,7 +17,7 @@ def cancel(call: Call) -> Response:
     from app.queue.cancel import cancel
 
     call.fields(NOTHING)
-    data = serializers.task(cancel(call.site, call.task_id), serializers.CANCELLED)
+    data = serializers.task(cancel(call.site, call.task_id, call.access), serializers.CANCELLED)
     asked = "Cancel requested successfully: the worker hears it at its next heartbeat"
     return success(data, asked if data["cancel_requested"] else "Task cancelled successfully")
 
@@ -26,7 +26,7 @@ def retry(call: Call) -> Response:
     from app.queue.retry import retry
 
     call.fields(NOTHING)
-    data = serializers.task(retry(call.site, call.task_id), serializers.RETRIED)
+    data = serializers.task(retry(call.site, call.task_id, call.access), serializers.RETRIED)
     return success(data, "Task is pending again: retried successfully")
 
 
@@ -34,5 +34,5 @@ def delete(call: Call) -> Response:
     from app.queue.delete import delete
 
     call.fields(NOTHING)
-    delete(call.site, call.task_id)
+    delete(call.site, call.task_id, call.access)
     return success({"id": call.task_id, "deleted": True}, "Task deleted successfully")

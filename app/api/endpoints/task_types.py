@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.api.call import Call
+    from app.queue.access import Access
     from app.site import Site
 
 SETTINGS = {
@@ -38,7 +39,7 @@ def register(call: Call) -> Response:
     from app.api.body import read_object
 
     given = read_object(call.request, call.site.settings.max_body_bytes)
-    registered, warnings = register_from(given, call.site)
+    registered, warnings = register_from(given, call.site, access=call.access)
     call.warnings += warnings
     if "created" in registered:
         return success(registered, "Task type registered successfully", 201)
@@ -46,7 +47,7 @@ def register(call: Call) -> Response:
 
 
 def register_from(
-    given: Mapping[str, Any], site: Site, where: str = ""
+    given: Mapping[str, Any], site: Site, where: str = "", access: Access | None = None
 ) -> tuple[dict[str, Any], list[str]]:
     """Registers the type that an object describes: what ``task_types.register`` returns, and a
     warning for each field that is not known. ``where`` begins the paths in errors. Raises Invalid.
@@ -59,43 +60,44 @@ def register_from(
     # A setting given as null goes back to the server's; one not given stays as it is.
     options = {name: values.get(name) for name in SETTINGS if name in given}
     registered = task_types.register(
-        site, values["name"], values["version"], values["param_schema"], options
+        site, values["name"], values["version"], values["param_schema"], options, access
     )
     return registered, warnings
 
 
 def get(call: Call) -> Response:
-    row = task_types.get(call.site, call.arguments["name"])
+    row = task_types.get(call.site, call.arguments["name"], call.access)
     return success(serializers.task_type(row), "Task type")
 
 
 def list_all(call: Call) -> Response:
     active_only = call.read(LIST, call.request.query).get("active_only") in ("true", "1")
-    found = [serializers.task_type(row) for row in task_types.list_all(call.site, active_only)]
+    rows = task_types.list_all(call.site, active_only, call.access)
+    found = [serializers.task_type(row) for row in rows]
     return success({"task_types": found, "count": len(found)}, "Task types")
 
 
 def activate(call: Call) -> Response:
     """A type that is not active takes no new tasks."""
     call.fields(NOTHING)
-    row = task_types.set_active(call.site, call.arguments["name"], True)
+    row = task_types.set_active(call.site, call.arguments["name"], True, call.access)
     return success(serializers.task_type(row), "Task type activated successfully")
 
 
 def deactivate(call: Call) -> Response:
     call.fields(NOTHING)
-    row = task_types.set_active(call.site, call.arguments["name"], False)
+    row = task_types.set_active(call.site, call.arguments["name"], False, call.access)
     return success(serializers.task_type(row), "Task type deactivated successfully")
 
 
 def pause(call: Call) -> Response:
     """A paused type hands no tasks out."""
     call.fields(NOTHING)
-    row = task_types.set_paused(call.site, call.arguments["name"], True)
+    row = task_types.set_paused(call.site, call.arguments["name"], True, call.access)
     return success(serializers.task_type(row), "Task type paused successfully")
 
 
 def resume(call: Call) -> Response:
     call.fields(NOTHING)
-    row = task_types.set_paused(call.site, call.arguments["name"], False)
+    row = task_types.set_paused(call.site, call.arguments["name"], False, call.access)
     return success(serializers.task_type(row), "Task type resumed successfully")

@@ -54,7 +54,7 @@ def create(call: Call) -> Response:
         return _create_many(call, given)
     from app.queue.create import create as create_tasks
 
-    created = create_tasks(call.site, [_new_task(call, given, "")])[0]
+    created = create_tasks(call.site, [_new_task(call, given, "")], call.access)[0]
     if created.deduplicated:
         data = {**serializers.task(created.row, serializers.EXISTING), "deduplicated": True}
         return success_with_fields(data, "An equal task exists already")
@@ -65,13 +65,14 @@ def create(call: Call) -> Response:
 def get(call: Call) -> Response:
     from app.queue.find_task import find_task
 
-    return success(serializers.task(find_task(call.site, call.task_id)), "Task")
+    return success(serializers.task(find_task(call.site, call.task_id, call.access)), "Task")
 
 
 def history(call: Call) -> Response:
     from app.queue import history
 
-    lines = [serializers.history_line(row) for row in history.read(call.site, call.task_id)]
+    rows = history.read(call.site, call.task_id, call.access)
+    lines = [serializers.history_line(row) for row in rows]
     return success({"history": lines, "count": len(lines)}, "Task history")
 
 
@@ -83,7 +84,7 @@ def list_all(call: Call) -> Response:
     if limit > MAX_LIMIT:
         call.warnings.append(f"limit was lowered from {limit} to {MAX_LIMIT}, the most at once")
         limit = MAX_LIMIT
-    found = listing.find(call.site, filters, limit, offset)
+    found = listing.find(call.site, filters, limit, offset, call.access)
     tasks = [serializers.task(row) for row in found]
     more = len(tasks) == limit
     data = {
@@ -103,7 +104,7 @@ def _create_many(call: Call, given: dict[str, Any]) -> Response:
     new_tasks = fields.read_each(
         given_tasks, "tasks", lambda each, where: _new_task(call, each, where)
     )
-    created = create_tasks(call.site, new_tasks) if new_tasks else []
+    created = create_tasks(call.site, new_tasks, call.access) if new_tasks else []
     doubles = sum(each.deduplicated for each in created)
     data = {
         "tasks": [_brief(each) for each in created],

@@ -64,7 +64,8 @@ def heartbeat(call: Call) -> Response:
 def deregister(call: Call) -> Response:
     values = call.fields(DEREGISTER)
     worker_id = worker_of(call)
-    released = workers.deregister(call.site, worker_id, values.get("release", True))
+    releases = values.get("release", True)
+    released = workers.deregister(call.site, worker_id, releases, call.access)
     told = counted(released, "task")
     return success(
         {"id": worker_id, "released": released},

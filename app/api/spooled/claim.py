@@ -21,6 +21,7 @@ def claim_jobs(call: Call) -> Response:
         values.get("limit", 1),
         values.get("lease_duration_secs"),
         Filter(task_types=[values["queue_name"]]),
+        access=call.access,
     )
     tasks = claim(call.site, request).tasks
     return Response(200, {"jobs": [claimed_job(row, call.site.settings) for row in tasks]})

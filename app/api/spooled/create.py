@@ -81,10 +81,10 @@ def _create(call: Call, tasks: list[NewTask]) -> list[Created]:
     from app.queue.create import create
 
     try:
-        return create(call.site, tasks)
+        return create(call.site, tasks, call.access)
     except UnknownType:
         task_types.make_open(call.site, tasks[0].type, max_attempts=RETRIES + 1)
-        return create(call.site, tasks)
+        return create(call.site, tasks, call.access)
 
 
 def _create_right_ones(

@@ -55,11 +55,12 @@ def _lease_ref(call: Call, values: dict[str, Any]) -> LeaseRef:
     """The claim that a lease id stands for. Raises LeaseLost for that of another job."""
     lease_id = values.get("lease_id")
     if lease_id is None:
-        return LeaseRef(call.task_id, values.get("worker_id"), None)
+        return LeaseRef(call.task_id, values.get("worker_id"), None, call.access)
     task_id, _, attempt = lease_id.partition("-")
     if task_id != str(call.task_id) or not (attempt.isascii() and attempt.isdigit()):
         raise LeaseLost(f"This is not a lease of job {call.task_id}: send back what claim gave")
-    return LeaseRef(call.task_id, values.get("worker_id"), min(int(attempt[:18]), 2**31 - 1))
+    number = min(int(attempt[:18]), 2**31 - 1)
+    return LeaseRef(call.task_id, values.get("worker_id"), number, call.access)
 
 
 def _settled(call: Call, outcome: Outcome) -> Response:

@@ -35,7 +35,7 @@ HISTORY = fields.Fields(
 def get_job(call: Call) -> Response:
     from app.queue.find_task import find_task
 
-    return Response(200, job(find_task(call.site, call.task_id), call.site.settings))
+    return Response(200, job(find_task(call.site, call.task_id, call.access), call.site.settings))
 
 
 def status_of_jobs(call: Call) -> Response:
@@ -43,7 +43,8 @@ def status_of_jobs(call: Call) -> Response:
     from app.queue.find_task import find_tasks
 
     task_ids = call.read(STATUS, call.request.query)["ids"]
-    return Response(200, [job_status(row) for row in find_tasks(call.site, task_ids)])
+    rows = find_tasks(call.site, task_ids, call.access)
+    return Response(200, [job_status(row) for row in rows])
 
 
 def job_history(call: Call) -> Response:
@@ -52,7 +53,7 @@ def job_history(call: Call) -> Response:
     query = {name: fields.query_number(text) for name, text in call.request.query.items() if text}
     values = call.read(HISTORY, query)
     limit, offset = values.get("limit", 100), values.get("offset", 0)
-    lines = history.read(call.site, call.task_id)
+    lines = history.read(call.site, call.task_id, call.access)
     events = [job_event(call.task_id, position, row) for position, row in enumerate(lines)]
     if values.get("order_dir") == "desc":
         events.reverse()
@@ -64,7 +65,7 @@ def set_priority(call: Call) -> Response:
     from app.queue import priority
 
     wanted = call.fields(PRIORITY)["priority"]
-    before, _ = priority.set_priority(call.site, call.task_id, wanted)
+    before, _ = priority.set_priority(call.site, call.task_id, wanted, call.access)
     payload = {"job_id": str(call.task_id), "old_priority": before, "new_priority": wanted}
     return Response(200, payload)
 
@@ -73,12 +74,12 @@ def retry_job(call: Call) -> Response:
     from app.queue.retry import retry
 
     call.fields(NOTHING)
-    return Response(200, job(retry(call.site, call.task_id), call.site.settings))
+    return Response(200, job(retry(call.site, call.task_id, call.access), call.site.settings))
 
 
 def cancel_job(call: Call) -> Response:
     from app.queue.cancel import cancel
 
     call.fields(NOTHING)
-    cancel(call.site, call.task_id)
+    cancel(call.site, call.task_id, call.access)
     return Response(204, None)

@@ -95,7 +95,7 @@ def _page(call: Call, values: dict[str, Any], filters: dict[str, Any]) -> Respon
     found = (
         []
         if filters.get("stored_statuses") == ()
-        else listing.find(call.site, filters, limit + 1, offset)
+        else listing.find(call.site, filters, limit + 1, offset, call.access)
     )
     has_more = "true" if len(found) > limit else "false"
     return Response(200, [job_summary(row) for row in found[:limit]], {"X-Has-More": has_more})

@@ -20,8 +20,8 @@ PAUSE = fields.Fields({}, reason=fields.long_text)
 
 def list_queues(call: Call) -> Response:
     settings = call.site.settings
-    queues = [serializers.queue_summary(row, settings) for row in task_types.list_all(call.site)]
-    return Response(200, queues)
+    rows = task_types.list_all(call.site, access=call.access)
+    return Response(200, [serializers.queue_summary(row, settings) for row in rows])
 
 
 def get_queue(call: Call) -> Response:
@@ -55,14 +55,14 @@ def resume_queue(call: Call) -> Response:
 def queue_of(call: Call) -> Row:
     """The queue in the path. Raises NotFound."""
     try:
-        return task_types.get(call.site, call.arguments["name"])
+        return task_types.get(call.site, call.arguments["name"], call.access)
     except UnknownType:
         raise _not_found(call) from None
 
 
 def _set_paused(call: Call, paused: bool) -> Row:
     try:
-        return task_types.set_paused(call.site, call.arguments["name"], paused)
+        return task_types.set_paused(call.site, call.arguments["name"], paused, call.access)
     except UnknownType:
         raise _not_found(call) from None
 

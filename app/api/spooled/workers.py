@@ -58,7 +58,7 @@ def deregister_worker(call: Call) -> Response:
     from app.queue import workers
 
     call.fields(NOTHING)
-    workers.deregister(call.site, worker_of(call))
+    workers.deregister(call.site, worker_of(call), access=call.access)
     return Response(204, None)
 
 
