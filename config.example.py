@@ -93,6 +93,19 @@ HEALTH_MAX_FAILURE_SHARE = 0.5
 # it ends, like "https://hc-ping.com/your-uuid". When it hears nothing any more, it writes to you.
 PING_URL = ""
 
+# --- Hosts without cron -----------------------------------------------------------------------
+
+# A call of /api/run does waiting tasks with the handlers of this file, for at most so many seconds.
+# Have it called each minute by a service that pings addresses:
+#   https://www.example.com/api/run?token=RUN_TOKEN
+# The token opens that address and nothing else; without one, only the API key does. Keep the
+# seconds well below the time after which the host ends a request, which is often 30.
+RUN_TOKEN = ""
+RUN_SECONDS = 20
+
+# Relative to the folder of this file.
+RUN_HANDLERS = "handlers.py"
+
 # --- What is checked --------------------------------------------------------------------------
 
 # Check the params of new tasks against their type's JSON Schema.

@@ -153,6 +153,9 @@ class Settings:
     database: DatabaseUrl
     """Where the queue is, made of DATABASE_URL or of the DB_* settings."""
 
+    handlers_path: str
+    """Where the handlers of web runs are, made of RUN_HANDLERS."""
+
     database_url = setting("", _text)
     db_host = setting("localhost", _text)
     db_name = setting("", _text)
@@ -173,6 +176,9 @@ class Settings:
     retain_dedupe_days = setting(None, _days)
     retain_worker_days = setting(30.0, _days)
     retain_audit_days = setting(365.0, _days)
+    run_token = setting("", _key)
+    run_seconds = setting(20.0, _seconds(1, 3600))
+    run_handlers = setting("handlers.py", _text)
     ping_url = setting("", _address)
     health_max_age = setting(900.0, _seconds(1, 31536000))
     health_max_silence = setting(900.0, _seconds(1, 31536000))
@@ -210,6 +216,7 @@ def from_values(values: Mapping[str, Any], base_folder: str = PROJECT_FOLDER) ->
         except ValueError as error:
             raise ConfigError(f"{name} {error}") from None
     settings.database = _database(settings, base_folder)
+    settings.handlers_path = os.path.join(base_folder, settings.run_handlers)
     settings.database.table_prefix = settings.table_prefix
     if settings.table_prefix and settings.database.engine == "sqlite":
         raise ConfigError("TABLE_PREFIX is for MySQL and MariaDB: a SQLite queue has its own file")

@@ -37,7 +37,7 @@ def test_each_setting_in_the_example_has_a_comment_above_it() -> None:
     groups = {
         *("DB_NAME", "DB_USER", "DB_PASS", "RETRY_MAX_DELAY", "MAX_RESULT_BYTES"),
         *("RETAIN_FAILED_DAYS", "RETAIN_CANCELLED_DAYS", "RETAIN_AUDIT_DAYS"),
-        *("HEALTH_MAX_SILENCE", "HEALTH_MAX_FAILURE_SHARE"),
+        *("RUN_SECONDS", "HEALTH_MAX_SILENCE", "HEALTH_MAX_FAILURE_SHARE"),
     }
     for node in ast.parse(EXAMPLE.read_text("utf-8")).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):

@@ -32,10 +32,11 @@ def authenticate(request: Request, site: Site) -> Access | None:
     if not settings.require_auth:
         return None
     keys = _keys(request)
-    if settings.api_key:
-        expected = settings.api_key.encode("utf-8")
-        if any(compare_digest(key.encode("utf-8", "replace"), expected) for key in keys):
-            return None
+    if _is_among(settings.api_key, keys):
+        return None
+    route = request.target.route
+    if route is not None and route.takes_run_token and _is_among(settings.run_token, keys):
+        return None
     reason = ""
     if keys:
         # Loaded when needed: calls with the root key do not get here.
@@ -66,6 +67,12 @@ def _refusal(request: Request, site: Site, keys: list[str], reason: str) -> ApiE
     return _unauthorized(request, reason or "The API key is not the right one")
 
 
+def _is_among(expected: str, keys: list[str]) -> bool:
+    known = expected.encode("utf-8")
+    found = [key for key in keys if compare_digest(key.encode("utf-8", "replace"), known)]
+    return expected != "" and found != []
+
+
 def _keys(request: Request) -> list[str]:
     """What may be the key. A host's own password for the folder comes as Basic too, beside it."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -74,6 +81,9 @@ def _keys(request: Request) -> list[str]:
         keys.append(token)
     elif scheme.lower() == "basic":
         keys.append(_password(token))
+    route = request.target.route
+    if route is not None and route.takes_run_token:
+        keys.append(request.query.get("token", ""))
     return [key.strip() for key in keys if key.strip()]
 
 

@@ -51,7 +51,9 @@ class Route:
     ``target`` is ``module:function`` below ``app.api``. ``scope`` is what a key needs to call it.
 
     ``by_type`` says that the function shows and changes only what is of the types that the caller's
-    key is for (``Call.access``). Keys for some types are refused everywhere else.
+    key is for (``Call.access``). Keys for some types are refused everywhere else. With
+    ``takes_run_token``, RUN_TOKEN will do as the key, and ``token`` in the query too: services that
+    ping addresses can send nothing else.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Route:
         scope: str,
         path: str = WORKER_PATH,
         by_type: bool = False,
+        takes_run_token: bool = False,
     ) -> None:
         if scope not in SCOPES_OF_ROUTES:
             raise ValueError(f"{method} {template} needs a scope, and {scope!r} is none")
@@ -72,6 +75,7 @@ class Route:
         self.is_operator = path == OPERATOR_PATH
         self.is_open = scope == OPEN
         self.by_type = by_type
+        self.takes_run_token = takes_run_token
         self._before, _, rest = template.partition("{")
         self._parameter, _, self._after = rest.partition("}")
 
@@ -162,6 +166,8 @@ ROUTES = [
     Route("GET", "/workers", "endpoints.workers:list_all", READ),
     Route("GET", "/workers/{worker}/stats", "endpoints.workers:stats", READ),
     Route("GET", "/workers/{worker}", "endpoints.workers:get", READ),
+    Route("POST", "/run", "endpoints.run:run", WORK, takes_run_token=True),
+    Route("GET", "/run", "endpoints.run:run", WORK, takes_run_token=True),
     Route("GET", "/schedules", "endpoints.schedules:list_all", READ),
     Route("POST", "/schedules", "endpoints.schedules:put", ADMIN),
     Route("GET", "/schedules/{name}", "endpoints.schedules:get", READ),

@@ -12,6 +12,7 @@ from typing import Any
 from app.api.endpoints import (
     claim,
     leases,
+    run,
     schedules,
     settle,
     task_actions,
@@ -208,6 +209,12 @@ BODIES = [
         },
     ),
     Place(
+        "POST /run",
+        run.RUN,
+        {"token": bad.name(255), "seconds": bad.number(1, 3600)},
+        {"seconds": 1},
+    ),
+    Place(
         "POST /schedules",
         schedules.SCHEDULE,
         {
@@ -255,6 +262,14 @@ QUERIES = [
         "GET /task-types",
         task_types.LIST,
         {"active_only": ["yes", "2", " true", "\x00", "x" * 100_000]},
+    ),
+    Place(
+        "GET /run",
+        run.RUN,
+        {
+            "token": [" a", "a\nb", "\x00", "x" * 256],
+            "seconds": [*bad.NO_QUERY_NUMBER, "0", "3601"],
+        },
     ),
     Place(
         "GET /workers",

@@ -50,6 +50,8 @@ ROWS = {
     "GET /workers": Row(READ, NO_PATTERNS),
     "GET /workers/{worker}": Row(READ, NO_PATTERNS),
     "GET /workers/{worker}/stats": Row(READ, NO_PATTERNS),
+    "POST /run": Row(WORK, NO_PATTERNS),
+    "GET /run": Row(WORK, NO_PATTERNS),
     "GET /schedules": Row(READ, NO_PATTERNS),
     "POST /schedules": Row(ADMIN, NO_PATTERNS),
     "GET /schedules/{name}": Row(READ, NO_PATTERNS),

@@ -198,7 +198,7 @@ def test_too_large_goes_by_the_setting(api: Api, monkeypatch: pytest.MonkeyPatch
     assert "2000" in response.error
 
 
-@pytest.mark.parametrize("route", sorted(set(ROUTE_OF) - set(WITH_BODY)))
+@pytest.mark.parametrize("route", sorted(set(ROUTE_OF) - set(WITH_BODY) - {"GET /run"}))
 def test_reading_takes_no_notice_of_a_body(api: Api, task_id: int, route: str) -> None:
     expected = send(api, route, task_id)
     for raw in (b"{", b"[1]", b"\xff", b"[" * 5000, b" " * 2_000_000):

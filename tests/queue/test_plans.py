@@ -449,6 +449,8 @@ ELSEWHERE = {
     "GET /health": "changes nothing",
     "GET /tasks": "a list, the operator path",
     "GET /task-types": "sorts the types",
+    "POST /run": "starts a worker",
+    "GET /run": "starts a worker",
     "GET /workers": COUNTS,
     "GET /workers/{worker}": COUNTS,
     "GET /workers/{worker}/stats": COUNTS,

@@ -14,7 +14,7 @@ from app.errors import DatabaseUnavailable
 from app.queue import task_types, upkeep
 from app.queue.claim import ClaimRequest, claim
 from app.queue.fencing import LeaseRef
-from app.queue.schedules import store
+from app.queue.schedules import making, store
 from app.queue.schedules.due_times import TIMES_AT_ONCE
 from app.queue.schedules.store import from_stored, stored
 from app.queue.settle import Completion, settle
@@ -241,14 +241,14 @@ def test_a_change_while_its_task_is_made_is_kept(
 ) -> None:
     put(site)
     let_be_due(site)
-    create = schedules.create
+    create = making.create
 
     def change_first(*arguments: Any) -> Any:
         made = create(*arguments)
         put(site, every=7200.0)
         return made
 
-    monkeypatch.setattr(schedules, "create", change_first)
+    monkeypatch.setattr(making, "create", change_first)
     make(site)
     row = store.get(site, "nightly")
     assert row["every_seconds"] == 7200
@@ -259,6 +259,6 @@ def test_a_change_while_its_task_is_made_is_kept(
 
 def test_run_now(site: Site) -> None:
     row = put(site, paused=True)
-    first, second = schedules.run_now(site, row), schedules.run_now(site, row)
+    first, second = making.run_now(site, row), making.run_now(site, row)
     assert [task["id"] for task in tasks(site)] == [first, second]
     assert store.get(site, "nightly")["next_at"] is None

@@ -104,6 +104,14 @@ TASKS = [
     get("/v1/tasks/4"),
 ]
 
+SCHEDULES = [
+    post("/schedules", {"name": "früh", "type": "job", "every": 86400}),
+    get("/schedules"),
+    get("/schedules/fr%C3%BCh"),
+    post("/schedules/fr%C3%BCh/pause"),
+    Step("DELETE", "/schedules/fr%C3%BCh"),
+]
+
 WORKERS = [
     post("/workers/register", {"worker_id": "mail/1 é", "metadata": {"a": 1}}),
     post("/workers/mail%2F1%20%C3%A9/heartbeat"),
@@ -190,7 +198,7 @@ ODD_REQUESTS = [
     Step("GET", "/v1/jobs/4", headers={}),
 ]
 
-STORY = [*TYPES, *TASKS, *WORKERS, *SPOOLED, *ODD_BODIES, *ODD_REQUESTS]
+STORY = [*TYPES, *TASKS, *SCHEDULES, *WORKERS, *SPOOLED, *ODD_BODIES, *ODD_REQUESTS]
 
 
 @pytest.fixture
@@ -236,7 +244,9 @@ def test_the_story_has_a_success_of_every_module_and_method(ways: dict[str, Way]
     for step in STORY:
         if take(ways["plain"], step).status < 300 and step.method != "OPTIONS":
             successful.add(kind(resolve(step.method, unquote(step.path) or "/").route))
-    assert {kind(route) for route in ROUTES} - successful == set()
+    # Runs need a server with settings of its own: tests/web_run has one.
+    others = {kind(route) for route in ROUTES if route.template != "/run"}
+    assert others - successful == set()
 
 
 def kind(route: Any) -> tuple[str, str, bool]:

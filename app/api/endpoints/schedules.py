@@ -90,7 +90,7 @@ def resume(call: Call) -> Response:
 
 def run(call: Call) -> Response:
     """One task now, besides those of its times."""
-    from app.queue.upkeep.schedules import run_now
+    from app.queue.schedules.making import run_now
 
     call.fields(NOTHING)
     row = store.get(call.site, call.arguments["name"])

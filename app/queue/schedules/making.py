@@ -1,0 +1,117 @@
+"""Making the tasks of schedules that are due.
+
+Several may notice at once that one is due: each time of a schedule is a dedupe key of its own, so
+that its task is made once, whatever is cut off, repeated or raced for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.errors import CallError
+from app.queue.create import create
+from app.queue.dedupe import UNFINISHED
+from app.queue.schedules.due_times import DueTimes
+from app.queue.schedules.store import stored, task_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from app.db.connection import Connection, Dialect, Row, Statement
+    from app.queue.new_task import NewTask
+    from app.site import Site
+
+MESSAGE_CHARACTERS = 500
+
+
+def make_tasks(site: Site, row: Row) -> None:
+    """Make the tasks of one schedule that is due, and go on to its next time.
+
+    Raises a DatabaseError; what was not done by then is left to the next caller.
+    """
+    due = DueTimes(row)
+    runs = _runs(site, row, due)
+    site.db.run(lambda connection: _finish(connection, row, due, runs))
+
+
+def run_now(site: Site, row: Row) -> int:
+    """Make a task besides those of its times; its id. Raises UnknownType, Invalid."""
+    task = task_of(row)
+    task_id = create(site, [task])[0].id
+    sql = site.db.dialect
+    run = _Run(sql.now, task_id, "run by hand")
+    site.db.run(lambda connection: connection.transact([run.noted(sql, row["id"])]))
+    return task_id
+
+
+class _Run:
+    """What became of a time: SQL for it, the task that was made, and why none was."""
+
+    def __init__(self, due_at: str, task_id: int | None, message: str | None) -> None:
+        self.due_at = due_at
+        self.task_id = task_id
+        self.message = message[:MESSAGE_CHARACTERS] if message else None
+
+    def noted(self, sql: Dialect, schedule_id: int) -> Statement:
+        return (
+            "INSERT INTO schedule_runs (schedule_id, due_at, made_at, task_id, message) "
+            f"VALUES ({int(schedule_id)}, {self.due_at}, {sql.now}, :task_id, :message) "
+            + sql.unless_there("schedule_runs.schedule_id", "schedule_runs.due_at"),
+            {"task_id": self.task_id, "message": self.message},
+        )
+
+
+def _runs(site: Site, row: Row, due: DueTimes) -> list[_Run]:
+    unfinished = site.db.run(lambda connection: _unfinished(connection, row))
+    if unfinished:
+        message = f"left out: task {unfinished[0]['id']} of the time before is unfinished"
+        return [_run(due.last, None, message)]
+    runs = [_run(due.last, None, due.left_out)] if due.left_out and not due.made else []
+    try:
+        created = create(site, [_task_at(row, time) for time in due.made]) if due.made else []
+    except CallError as error:  # its type may have got another schema since, or be gone
+        return [_run(due.last, None, f"could not be made: {error}")]
+    return runs + [_run(time, each.id, due.left_out) for time, each in zip(due.made, created)]
+
+
+def _run(due: datetime, task_id: int | None, message: str) -> _Run:
+    return _Run(f"'{stored(due)}'", task_id, message)
+
+
+def _task_at(row: Row, time: datetime) -> NewTask:
+    task = task_of(row)
+    task.dedupe, task.dedupe_key = "forever", f"schedule:{row['id']}:{stored(time)}"
+    return task
+
+
+def _unfinished(connection: Connection, row: Row) -> list[Row]:
+    """The task of its last time, if that has not ended and no other may run beside it."""
+    if not row["skips_unfinished"]:
+        return []
+    statuses = ", ".join(f"'{each}'" for each in UNFINISHED)
+    return connection.query(
+        "SELECT tasks.id FROM schedule_runs JOIN tasks ON tasks.id = schedule_runs.task_id "
+        f"WHERE schedule_runs.schedule_id = :id AND tasks.status IN ({statuses}) "
+        "ORDER BY schedule_runs.due_at DESC LIMIT 1",
+        {"id": row["id"]},
+    )
+
+
+def _finish(connection: Connection, row: Row, due: DueTimes, runs: Sequence[_Run]) -> None:
+    """Note what was done and go on to the next time, unless another has done so, or the schedule
+    was changed meanwhile.
+    """
+    sql = connection.dialect
+    update = (
+        "UPDATE schedules SET next_at = :next "
+        f"WHERE id = :id AND next_at = {sql.timestamp(':first')} AND updated_at = "
+        f"{sql.timestamp(':updated')}",
+        {
+            "next": stored(due.next) if due.next else None,
+            "id": row["id"],
+            "first": row["next_at"],
+            "updated": row["updated_at"],
+        },
+    )
+    connection.transact([*(run.noted(sql, row["id"]) for run in runs), update])
