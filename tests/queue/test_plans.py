@@ -35,8 +35,9 @@ from app.queue.claim import ClaimRequest
 from app.queue.claim_order import SORT_KEYS, SORT_ORDERS, Order
 from app.queue.eligible_types import Filter
 from app.queue.fencing import LeaseRef
-from app.queue.find_task import find_task
+from app.queue.find_task import find_task, find_tasks
 from app.queue.new_task import NewTask
+from app.queue.priority import set_priority
 from app.queue.release import release_all
 from app.queue.schedules import store as schedules
 from app.queue.settle import Completion, Failure, Outcome, settle
@@ -418,7 +419,15 @@ CHANGES: dict[str, Any] = {
     ),
     "retry": change(cancelled, retry.retry),
     "delete": change(cancelled, delete.delete),
+    "priority": change(
+        lambda site: creating.create(site, new_tasks(site, 1)),
+        lambda site, made: set_priority(site, made[0].id, 7),
+    ),
+    "priority of a claimed task": change(
+        take, lambda site, lease_refs: set_priority(site, lease_refs[0].task_id, 7)
+    ),
     "get": change(lambda site: 77, find_task),
+    "get a hundred": change(lambda site: range(1, 101), find_tasks),
     "history": change(lambda site: 77, history.read),
 }
 
