@@ -68,6 +68,25 @@ class TestJobs:
         for found in listed(api):
             assert found["status"] == job(api, found["id"])["status"]
 
+    def test_pages_of_what_is_stored_in_two_ways(self, api: Api) -> None:
+        for n in range(12):
+            if n % 3 == 0:
+                create(api, scheduled_at="2096-01-01T00:00:00Z")
+            elif n % 3 == 1 and n != 4:
+                end(api, held(api, priority=100), "fail", error="not now")
+            else:
+                create(api)
+        for status in ("pending", "scheduled"):
+            whole = [each["id"] for each in listed(api) if each["status"] == status]
+            for limit in (1, 2, 3, 7, 50):
+                for offset in range(10):
+                    response = api.get(
+                        "/v1/jobs", status=status, limit=str(limit), offset=str(offset)
+                    )
+                    assert ids(response.items) == whole[offset : offset + limit]
+                    has_more = str(len(whole) > offset + limit).lower()
+                    assert response.headers["X-Has-More"] == has_more
+
     def test_several_statuses(self, api: Api) -> None:
         job_of = in_each_status(api)
         found = ids(listed(api, status="Failed, deadletter,completed"))

@@ -6,12 +6,16 @@ from app.api import fields
 from app.api.response import Response
 from app.api.spooled.fields import QUEUE, unsupported
 from app.api.spooled.serializers import job_summary
+from app.queue import listing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from app.api.call import Call
+
+    Row = Mapping[Any, Any]
 
 MAX_LIMIT = 100
 
@@ -82,8 +86,6 @@ def _of_statuses(asked: set[str]) -> dict[str, Any]:
 
 def _page(call: Call, values: dict[str, Any], filters: dict[str, Any]) -> Response:
     """One job more is read than is shown, to tell whether there is another page."""
-    from app.queue import listing
-
     limit, offset = values.get("limit", 50), values.get("offset", 0)
     if limit > MAX_LIMIT:
         call.warnings.append(f"limit was lowered from {limit} to {MAX_LIMIT}, the most at once")
@@ -92,10 +94,20 @@ def _page(call: Call, values: dict[str, Any], filters: dict[str, Any]) -> Respon
         filters["type"] = listing.exactly(values["queue_name"])
     given = ("tag", "created_after", "created_before")
     filters.update((name, values[name]) for name in given if name in values)
-    found = (
-        []
-        if filters.get("stored_statuses") == ()
-        else listing.find(call.site, filters, limit + 1, offset, call.access)
-    )
+    found = _find(call, filters, limit + 1, offset)
     has_more = "true" if len(found) > limit else "false"
     return Response(200, [job_summary(row) for row in found[:limit]], {"X-Has-More": has_more})
+
+
+def _find(call: Call, filters: dict[str, Any], limit: int, offset: int) -> Sequence[Row]:
+    if filters.get("stored_statuses") == ():
+        return []
+    if filters.get("has_failed"):
+        # No index knows which scheduled tasks have failed. Those that are older than a whole page
+        # of pending ones need not be looked at.
+        pending = {**filters, "stored_statuses": ("pending",)}
+        del pending["has_failed"]
+        last = listing.find(call.site, pending, 1, offset + limit - 1, call.access)
+        if last:
+            filters["from_id"] = last[0]["id"]
+    return listing.find(call.site, filters, limit, offset, call.access)
