@@ -12,7 +12,8 @@ from tests.support.http_client import Response
 
 LISTS = ["/v1/jobs", "/v1/jobs/dlq"]
 SUMMARY = {
-    *("id", "queue_name", "status", "priority", "retry_count", "max_retries", "job_type"),
+    *("id", "queue_name", "status", "priority", "retry_count", "attempt", "max_retries"),
+    "job_type",
     *("last_error", "created_at", "scheduled_at", "started_at", "completed_at"),
 }
 

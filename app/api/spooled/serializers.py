@@ -63,11 +63,12 @@ def job(row: Row, settings: Settings) -> Shown:
 
 
 def job_summary(row: Row) -> Shown:
-    """A job in a list."""
+    """A job in a list. ``attempt`` is what some SDKs call its ``retry_count``."""
     task = serializers.task(row)
     job_type = task["params"].get("job_type")
     return {
         **_brief(task),
+        "attempt": _retries(task),
         "priority": task["priority"],
         "max_retries": _max_retries(task),
         "job_type": job_type if isinstance(job_type, str) else "",

@@ -40,7 +40,7 @@ def queue_stats(call: Call) -> Response:
         "processing_jobs": stats.counts["claimed"],
         "completed_jobs_24h": stats.completed,
         "failed_jobs_24h": stats.failed,
-        "avg_processing_time_ms": None if mean is None else round(mean * 1000, 3),
+        "avg_processing_time_ms": None if mean is None else round(mean * 1000),
         "max_job_age_seconds": None if oldest is None else max(0, int(oldest)),
         "active_workers": stats.active_workers,
     }
