@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from app.json_text import loads
+from app.queue.statistics.reading import read
 from app.queue.worker_stats import CHANGES, DAYS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from app.db.connection import Dialect, Row, Statement
+    from collections.abc import Mapping
+
+    from app.db.connection import Dialect, Row
+    from app.queue.statistics.reading import CountKey
     from app.site import Site
 
 STATUSES = ("pending", "scheduled", "claimed", "completed", "failed", "cancelled")
@@ -17,10 +21,7 @@ ACTIVE_SECONDS = 120
 
 def count_by_status(site: Site) -> dict[str, int]:
     """How many tasks are in each status, as it is stored."""
-    index = site.db.dialect.by_index("tasks_created")
-    sql = f"SELECT status, COUNT(*) AS tasks FROM tasks {index} GROUP BY status"
-    rows = site.db.run(lambda connection: connection.query(sql, {}))
-    return _by_status(rows)
+    return _by_status(read(site).counts)
 
 
 class TypeStats:
@@ -48,29 +49,21 @@ class TypeStats:
 
 def stats_of_type(site: Site, task_type: Row) -> TypeStats:
     sql = site.db.dialect
-    values = {"type_id": task_type["id"]}
-    statements: list[Statement] = [
-        (_counts(sql), values),
-        (_ended(sql), values),
-        (_oldest(sql), values),
-        (_workers(sql), {}),
-    ]
-    counts, ended, oldest, workers = site.db.run(lambda connection: connection.send(statements))
+    type_id = task_type["id"]
+    values = {"type_id": type_id}
+    reading = read(site, [(_ended(sql), values), (_oldest(sql), values), (_workers(sql), {})])
+    ended, oldest, workers = reading.results
+    counts = {key: total for key, total in reading.counts.items() if key[0] == type_id}
     ages = [float(row["age"]) for row in oldest.rows]
     active = [row for row in workers.rows if task_type["name"] in loads(row["task_types_json"])]
-    return TypeStats(_by_status(counts.rows), ended.rows[0], max(ages, default=None), len(active))
+    return TypeStats(_by_status(counts), ended.rows[0], max(ages, default=None), len(active))
 
 
-def _by_status(rows: list[Row]) -> dict[str, int]:
-    return {**dict.fromkeys(STATUSES, 0), **{row["status"]: int(row["tasks"]) for row in rows}}
-
-
-def _counts(sql: Dialect) -> str:
-    statuses = ", ".join(f"'{each}'" for each in STATUSES)
-    return (
-        f"SELECT status, COUNT(*) AS tasks FROM tasks {sql.by_index('tasks_status')} "
-        f"WHERE status IN ({statuses}) AND type_id = :type_id GROUP BY status"
-    )
+def _by_status(counts: Mapping[CountKey, int]) -> dict[str, int]:
+    totals = dict.fromkeys(STATUSES, 0)
+    for (_, status, _), total in counts.items():
+        totals[status] += total
+    return totals
 
 
 def _ended(sql: Dialect) -> str:
