@@ -12,8 +12,8 @@ import click
 
 from app.cli.commands import command, current_site
 from app.cli.files import InputFile, is_gzip, new_file, overwrite_option, reading, writing
-from app.cli.output import confirm, progress, size, yes_option
-from app.wording import counted
+from app.cli.output import confirm, progress, yes_option
+from app.wording import counted, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

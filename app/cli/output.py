@@ -1,4 +1,5 @@
-"""What commands print: tables, JSON, sizes and spans of time in words, progress bars, questions.
+"""What commands print: tables, JSON, progress bars, questions. Sizes and spans of time are told in
+the words of app/wording.py.
 
 Results go to standard output. Progress bars, questions and errors go to standard error, so that
 a result can be piped into another program.
@@ -25,9 +26,6 @@ json_option = click.option(
 )
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask before it is done.")
 
-UNITS = ("bytes", "KB", "MB", "GB", "TB")
-SPANS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-
 
 def print_json(value: Any) -> None:
     """One JSON document, indented."""
@@ -40,7 +38,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """
     cells = [[_cell(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(headings, *cells)]
-    is_number = [all(map(_is_number, column)) for column in zip(*rows)] or [False] * len(headings)
+    is_number = [_are_numbers(column) for column in zip(*rows)] or [False] * len(headings)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for line in [headings, *cells]:
         padded = [
@@ -55,26 +53,6 @@ def print_facts(facts: Sequence[tuple[str, Any]]) -> None:
     widest = max((len(name) for name, _ in facts), default=0)
     for name, value in facts:
         click.echo(f"{name:<{widest}}  {_cell(value)}")
-
-
-def size(count: float) -> str:
-    """``512 bytes``, ``1.4 MB``."""
-    for unit in UNITS:
-        if count < 1000 or unit == UNITS[-1]:
-            break
-        count /= 1000
-    return f"{count:.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:.1f} {unit}"
-
-
-def span(seconds: float) -> str:
-    """``45 s``, ``2 h 5 min``: the two largest units."""
-    left = max(0, round(seconds))
-    parts: list[str] = []
-    for length, unit in SPANS:
-        count, left = divmod(left, length)
-        if count or (unit == "s" and not parts):
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2])
 
 
 @contextlib.contextmanager
@@ -107,8 +85,9 @@ def confirm(question: str, yes: bool) -> None:
     click.confirm(question, abort=True, err=True)
 
 
-def _is_number(value: Any) -> bool:
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+def _are_numbers(column: Sequence[Any]) -> bool:
+    kinds = {type(value) for value in column if value is not None}
+    return bool(kinds) and kinds <= {int, float}
 
 
 def _cell(value: Any) -> str:

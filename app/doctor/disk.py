@@ -7,6 +7,7 @@ import shutil
 
 from app import config
 from app.doctor.finding import ok, problem
+from app.wording import size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ def check(site: Site) -> list[Finding]:
     if url.engine == "sqlite":
         folder = _first_that_exists(os.path.dirname(url.path))
     usage = shutil.disk_usage(folder)
-    free = f"{usage.free / 1e6:,.0f} MB are free on the disk of {folder}"
+    free = f"{size(usage.free)} are free on the disk of {folder}"
     if usage.free < LEAST_BYTES or usage.free < usage.total * LEAST_SHARE:
         return [problem(f"only {free}: delete old backups and logs, or prune tasks")]
-    size = os.path.getsize(url.path) if url.engine == "sqlite" and os.path.exists(url.path) else 0
-    return [ok(f"{free}, the queue's file has {size / 1e6:,.1f} MB" if size else free)]
+    if url.engine == "sqlite" and os.path.exists(url.path):
+        return [ok(f"{free}, the queue's file has {size(os.path.getsize(url.path))}")]
+    return [ok(free)]
 
 
 def _first_that_exists(folder: str) -> str:

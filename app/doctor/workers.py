@@ -8,6 +8,7 @@ import time
 
 from app import config
 from app.doctor.finding import note, ok, problem
+from app.wording import span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ def check(site: Site) -> list[Finding]:
     if not row["total"]:
         found = [problem(f"no worker was ever seen: {START_ONE}")]
     elif not is_lately:
-        found = [problem(f"no worker was seen for {_span(row['age'])}: {START_ONE}")]
+        found = [problem(f"no worker was seen for {span(row['age'])}: {START_ONE}")]
     else:
-        found = [ok(f"a worker was seen {_span(row['age'])} ago")]
+        found = [ok(f"a worker was seen {span(row['age'])} ago")]
     home = os.path.dirname(config.config_path(os.environ))
     return found + _cron(home, is_lately)
 
@@ -45,14 +46,14 @@ def _cron(home: str, works: bool) -> list[Finding]:
     if trouble:
         return [
             problem(
-                f"the cron line's worker ends with exit code {trouble['code']:.0f} since "
-                f"{_span(time.time() - trouble['since'])}: the end of {log} says why"
+                f"the cron line's worker ends with exit code {trouble['code']:.0f} for "
+                f"{span(time.time() - trouble['since'])} now: the end of {log} says why"
             )
         ]
     if not os.path.exists(log):
         told = "cron has never run here: add the cron line that the installer showed"
     elif time.time() - os.path.getmtime(log) > CRON_SECONDS:
-        silent = _span(time.time() - os.path.getmtime(log))
+        silent = span(time.time() - os.path.getmtime(log))
         told = f"cron has left nothing in {log} for {silent}: look whether the cron line is there"
     else:
         return [ok("cron has run lately")]
@@ -66,11 +67,3 @@ def _trouble(path: str) -> dict[str, float]:
         return {name: float(found[name]) for name in ("code", "since")}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-
-
-def _span(seconds: float) -> str:
-    if seconds < 120:
-        return f"{max(0, seconds):.0f} seconds"
-    if seconds < 2 * 3600:
-        return f"{seconds / 60:.0f} minutes"
-    return f"{seconds / 3600:.0f} hours" if seconds < 48 * 3600 else f"{seconds / 86400:.0f} days"

@@ -277,7 +277,7 @@ def test_workers_that_were_not_seen_for_long(site: Site, home: Path) -> None:
     assert is_well(workers.check(site))
     sql = site.db.dialect
     run_sql(site, f"UPDATE workers SET last_seen_at = {sql.after('-10000')}")
-    assert told(workers.check(site), "problem")[0].startswith("no worker was seen for 3 hours")
+    assert told(workers.check(site), "problem")[0].startswith("no worker was seen for 2 h 46 min")
 
 
 def test_cron_that_does_not_run(site: Site, home: Path) -> None:
@@ -290,11 +290,13 @@ def test_cron_that_does_not_run(site: Site, home: Path) -> None:
     log.write_text("", "utf-8")
     assert is_well(workers.check(site))
     os.utime(log, (time.time() - 3 * 3600,) * 2)
-    assert told(workers.check(site), "note")[0].startswith(f"cron has left nothing in {log} for 3 ")
+    assert told(workers.check(site), "note")[0].startswith(
+        f"cron has left nothing in {log} for 3 h"
+    )
     trouble = {"code": 3, "since": time.time() - 600, "reported": 0}
     (home / "logs" / "cron-trouble.json").write_text(json.dumps(trouble), "utf-8")
     assert told(workers.check(site), "problem") == [
-        f"the cron line's worker ends with exit code 3 since 10 minutes: the end of {log} says why"
+        f"the cron line's worker ends with exit code 3 for 10 min now: the end of {log} says why"
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
+from app import wording
 from app.cli import output
 
 
@@ -13,7 +14,7 @@ from app.cli import output
     [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 KB"), (1_440_000, "1.4 MB"), (2e14, "200 TB")],
 )
 def test_sizes(count: float, told: str) -> None:
-    assert output.size(count) == told
+    assert wording.size(count) == told
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ def test_sizes(count: float, told: str) -> None:
     [(0, "0 s"), (59.6, "1 min"), (7500, "2 h 5 min"), (90000, "1 d 1 h"), (-3, "0 s")],
 )
 def test_spans(seconds: float, told: str) -> None:
-    assert output.span(seconds) == told
+    assert wording.span(seconds) == told
 
 
 def test_a_table_has_numbers_on_the_right(capsys: pytest.CaptureFixture[str]) -> None:
