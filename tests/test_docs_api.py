@@ -379,6 +379,7 @@ STORY = [
     ("POST /tasks/{id}/release", "/tasks/4/release"),
     ("GET /tasks/{id}", "/tasks/1"),
     ("GET /tasks/{id}/history", "/tasks/1/history"),
+    ("GET /stats", "/stats"),
     ("POST /tasks/{id}/cancel", "/tasks/4/cancel"),
     ("POST /tasks/{id}/retry", "/tasks/4/retry"),
     ("POST /tasks/{id}/delete", "/tasks/4/delete"),
@@ -408,7 +409,10 @@ other endpoints are sent after these, in the order of the page, when 6 has faile
 waits.
 """
 
-VARYING = {"timestamp", "version", "mean_run_seconds", "dedupe_key", "avg_processing_time_ms"}
+VARYING = {
+    *("timestamp", "version", "mean_run_seconds", "dedupe_key", "avg_processing_time_ms"),
+    *("oldest_due_age", "wait_seconds", "run_seconds"),
+}
 
 
 def comparable(value: Any) -> Any:

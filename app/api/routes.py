@@ -168,6 +168,8 @@ ROUTES = [
     Route("GET", "/workers/{worker}", "endpoints.workers:get", READ),
     Route("POST", "/run", "endpoints.run:run", WORK, takes_run_token=True),
     Route("GET", "/run", "endpoints.run:run", WORK, takes_run_token=True),
+    Route("GET", "/stats", "endpoints.stats:stats", READ),
+    Route("GET", "/stats/series", "endpoints.stats:series", READ),
     Route("GET", "/schedules", "endpoints.schedules:list_all", READ),
     Route("POST", "/schedules", "endpoints.schedules:put", ADMIN),
     Route("GET", "/schedules/{name}", "endpoints.schedules:get", READ),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from app.errors import QueueError
     from app.queue.batch import ChangeResult
+    from app.queue.statistics.stats import Stats
 
     Row = Mapping[Any, Any]
     Shown = dict[str, Any]
@@ -144,3 +145,22 @@ def worker_stats(row: Row) -> Shown:
         "mean_run_seconds": None if mean is None else round(float(mean), 3),
         "since": to_iso(row["since"]),
     }
+
+
+def stats(found: Stats) -> Shown:
+    age = found.oldest_due_age
+    return {
+        "counts": found.counts,
+        "by_type": [{"type": name, **counts} for name, counts in found.by_type],
+        "oldest_due_age": None if age is None else round(age, 3),
+        "completed": found.ended["completed"],
+        "failed": found.ended["failed"],
+        "wait_seconds": found.waits,
+        "run_seconds": found.runs,
+        "as_of": to_iso(found.as_of),
+    }
+
+
+def point(row: Row) -> Shown:
+    """A step of a time series."""
+    return {**row, "at": to_iso(row["at"])}

@@ -21,6 +21,7 @@ from app.queue.claim_transaction import ClaimTransaction
 from app.queue.eligible_types import Filter, limited
 from app.queue.last_seen import LastSeen
 from app.queue.repeated_claims import RepeatedClaim
+from app.queue.task_fields import PENDING_SINCE
 from app.queue.type_limits import TypeLimits
 from app.queue.upkeep.reclaim import DueTasks, due_tasks, reclaim
 
@@ -46,9 +47,6 @@ claims a second with eight claimers than when each tries the head first."""
 MAX_ROUNDS = 20
 """Each lost round means that another claimer got a task. Bounded, but high enough that a busy queue
 is not reported as empty."""
-
-READY = "COALESCE(ready_at, created_at)"
-"""Since when a pending task has been waiting."""
 
 MAX_RECLAIMS = 10
 """How many full batches of due tasks a claim works through before it says that it found none."""
@@ -222,7 +220,7 @@ class _Claim:
                 settings,
                 sql,
                 compare_and_swap.took(ids, change_id),
-                waited=sql.seconds_since(READY),
+                waited=sql.seconds_since(PENDING_SINCE),
             ),
             *self._seen.touch_with_others(),
         ]

@@ -127,6 +127,9 @@ FIELD_OF = {field.name: field for field in (*FIELDS, LEASE)}
 STORED_AS_GIVEN = tuple((field, field.store) for field in FIELDS if field.store is not None)
 """The fields that a create stores in one column each, with what makes the column's value."""
 
+PENDING_SINCE = "COALESCE(ready_at, created_at)"
+"""Since when a pending task has been pending."""
+
 TYPE_NAME = "(SELECT task_types.name FROM task_types WHERE task_types.id = tasks.type_id) AS type"
 
 STORED_COLUMNS = tuple(dict.fromkeys(field.column for field in FIELDS if field.name != "type"))

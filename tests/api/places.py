@@ -15,6 +15,7 @@ from app.api.endpoints import (
     run,
     schedules,
     settle,
+    stats,
     task_actions,
     task_types,
     tasks,
@@ -269,6 +270,22 @@ QUERIES = [
         {
             "token": [" a", "a\nb", "\x00", "x" * 256],
             "seconds": [*bad.NO_QUERY_NUMBER, "0", "3601"],
+        },
+    ),
+    Place(
+        "GET /stats",
+        stats.STATS,
+        {
+            "type": [" a", "a\nb", "\x00", "x" * 256],
+            "worker_id": [" a", "a\nb", "\x00", "x" * 256],
+        },
+    ),
+    Place(
+        "GET /stats/series",
+        stats.SERIES,
+        {
+            "period": ["month", "3600", "hour ", "\x00"],
+            "type": [" a", "a\nb", "\x00", "x" * 256],
         },
     ),
     Place(

@@ -47,6 +47,8 @@ ROWS = {
     "POST /workers/register": Row(WORK),
     "POST /workers/{worker}/heartbeat": Row(WORK),
     "POST /workers/{worker}/deregister": Row(WORK),
+    "GET /stats": Row(READ, NO_PATTERNS),
+    "GET /stats/series": Row(READ, NO_PATTERNS),
     "GET /workers": Row(READ, NO_PATTERNS),
     "GET /workers/{worker}": Row(READ, NO_PATTERNS),
     "GET /workers/{worker}/stats": Row(READ, NO_PATTERNS),

@@ -453,9 +453,12 @@ def test_schedules_that_are_not_due_are_not_read(big_site: Site, recorder: Recor
 
 COUNTS = "counts among all claimed tasks"
 SCHEDULES = "about the schedules, which are few, and the tasks that they made, by primary key"
+STATISTICS = "in statistics/test_plans.py"
 ELSEWHERE = {
     **{template(route): SCHEDULES for route in NATIVE if "/schedules" in route.template},
     "GET /health": "changes nothing",
+    "GET /stats": STATISTICS,
+    "GET /stats/series": STATISTICS,
     "GET /tasks": "a list, the operator path",
     "GET /task-types": "sorts the types",
     "POST /run": "starts a worker",

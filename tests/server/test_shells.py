@@ -112,6 +112,8 @@ SCHEDULES = [
     Step("DELETE", "/schedules/fr%C3%BCh"),
 ]
 
+STATS = [get("/stats/series", period="week", type="größe"), get("/stats", type="no")]
+
 WORKERS = [
     post("/workers/register", {"worker_id": "mail/1 é", "metadata": {"a": 1}}),
     post("/workers/mail%2F1%20%C3%A9/heartbeat"),
@@ -198,7 +200,7 @@ ODD_REQUESTS = [
     Step("GET", "/v1/jobs/4", headers={}),
 ]
 
-STORY = [*TYPES, *TASKS, *SCHEDULES, *WORKERS, *SPOOLED, *ODD_BODIES, *ODD_REQUESTS]
+STORY = [*TYPES, *TASKS, *SCHEDULES, *STATS, *WORKERS, *SPOOLED, *ODD_BODIES, *ODD_REQUESTS]
 
 
 @pytest.fixture

@@ -1,0 +1,96 @@
+"""What happened lately, and how long it took: sums of what is rolled up, and of the rows that are
+not yet in it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from app.db.connection import text_list
+from app.queue.statistics.buckets import percentiles
+from app.queue.statistics.stored import ALL_TYPES, start_of_step, told_event
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from app.db.connection import Row, Statement
+
+WAITS = ("claimed",)
+"""In this event's buckets is how long tasks waited."""
+
+RUNS = ("completed", "failed", "retried")
+"""In the buckets of these is how long attempts took."""
+
+
+class Subject:
+    """Whose activity it is: all types', one type's or one worker's."""
+
+    def __init__(self, type_id: int = ALL_TYPES, worker_id: str | None = None) -> None:
+        self.type_id = type_id
+        self.worker_id = worker_id
+
+    def sums(self, step: int, starts: Sequence[str]) -> Statement:
+        """Finds the totals of each event and bucket in the steps that began at these times."""
+        condition, values = self._rolled_up(step, starts)
+        columns = "event, bucket"
+        return (
+            f"SELECT {columns}, SUM(total) AS total FROM {condition} GROUP BY {columns}",
+            values,
+        )
+
+    def series(self, step: int, starts: Sequence[str]) -> Statement:
+        """Finds the totals of each of these steps."""
+        condition, values = self._rolled_up(step, starts)
+        return f"SELECT started_at, event, bucket, total FROM {condition}", values
+
+    def _rolled_up(self, step: int, starts: Sequence[str]) -> Statement:
+        # Each start is a range of the primary key: only what is asked for is read.
+        listed, values = text_list("start", starts)
+        table, own = "task_activity", f"type_id = {int(self.type_id)}"
+        if self.worker_id is not None:
+            table, own = "worker_activity", "worker_id = :worker_id"
+            values["worker_id"] = self.worker_id
+        condition = f"step_seconds = {int(step)} AND started_at IN ({listed}) AND {own}"
+        return f"{table} WHERE {condition}", values
+
+    def of_tail(self, tail: Iterable[Row]) -> list[Row]:
+        """Those rows that are not rolled up which are its own."""
+        return [row for row in tail if self._is_own(row)]
+
+    def _is_own(self, row: Row) -> bool:
+        if self.worker_id is not None:
+            return bool(row["worker_id"] == self.worker_id)
+        return self.type_id in (ALL_TYPES, row["type_id"])
+
+
+class Histogram:
+    """How many events there were of each kind, by the bucket of their times."""
+
+    def __init__(self) -> None:
+        self._totals: dict[str, dict[int, int]] = {}
+
+    def add(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            buckets = self._totals.setdefault(told_event(row), {})
+            bucket = int(row["bucket"])
+            buckets[bucket] = buckets.get(bucket, 0) + int(row["total"])
+
+    def total(self, event: str) -> int:
+        return sum(self._totals.get(event, {}).values())
+
+    def percentiles(self, events: Sequence[str]) -> dict[str, float | None]:
+        together: dict[int, int] = {}
+        for event in events:
+            for bucket, total in self._totals.get(event, {}).items():
+                together[bucket] = together.get(bucket, 0) + total
+        return percentiles(together)
+
+
+def starts_of_steps(now: str, step: int, seconds: int) -> list[str]:
+    """When the steps began, as stored, of which each moment is within so many seconds of ``now``,
+    or all but the oldest moments of the first; the last one is the one that is on.
+    """
+    last = datetime.fromisoformat(start_of_step(now[:16], step))
+    times = [last - timedelta(seconds=step * back) for back in range(seconds // step)]
+    return [f"{each:%Y-%m-%d %H:%M}:00.000" for each in reversed(times)]

@@ -1,0 +1,88 @@
+"""Since when the task has been waiting that has waited longest, of those that could be claimed."""
+
+from __future__ import annotations
+
+from app.queue.task_fields import PENDING_SINCE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from app.db.connection import Connection, Dialect, Row, Statement
+    from app.site import Site
+
+PIECE = 100
+MAX_PIECES = 100
+"""Tasks are in the order of their creation. One that was retried has waited less long than that:
+this many pieces of such tasks are read, and then the answer is as good as the last of them."""
+
+
+def oldest_due_age(
+    site: Site,
+    types: Sequence[Row],
+    type_id: int | None = None,
+    has_pending: Callable[[int], bool] = lambda type_id: True,
+) -> float | None:
+    """In seconds; None where no task waits. ``types`` are all of them, with ``is_paused``: tasks of
+    those that are paused wait on purpose. ``has_pending`` may spare the look at a type.
+    """
+    paused = {row["id"] for row in types if row["is_paused"]}
+    scanned: list[int | None] = [None]
+    if type_id is not None or paused:
+        candidates = [row["id"] for row in types if type_id in (None, row["id"])]
+        scanned = [each for each in candidates if each not in paused and has_pending(each)]
+    return site.db.run(lambda connection: _oldest(connection, scanned, paused, type_id))
+
+
+def _oldest(
+    connection: Connection, scanned: Sequence[int | None], paused: set[int], type_id: int | None
+) -> float | None:
+    sql = connection.dialect
+    first = [_piece(sql, each, 0) for each in scanned]
+    overdue, *pieces = connection.send([_overdue(sql, paused, type_id), *first])
+    ages = [float(row["age"]) for row in overdue.rows if row["age"] is not None]
+    for each, piece in zip(scanned, pieces):
+        ages += _longest_wait(connection, each, piece.rows)
+    return max(ages, default=None)
+
+
+def _longest_wait(connection: Connection, type_id: int | None, rows: list[Row]) -> list[float]:
+    """The longest wait in a scan that begins with these rows; empty where nothing waits."""
+    longest: list[float] = []
+    for _ in range(MAX_PIECES):
+        if not rows:
+            break
+        longest = [max(longest + [float(row["waited"]) for row in rows])]
+        if len(rows) < PIECE or float(rows[-1]["age"]) <= longest[0]:
+            break  # nothing that was created later can have waited longer
+        rows = connection.query(*_piece(connection.dialect, type_id, rows[-1]["id"]))
+    return longest
+
+
+def _piece(sql: Dialect, type_id: int | None, after: int) -> Statement:
+    index, condition = "tasks_created", ""
+    if type_id is not None:
+        index, condition = "tasks_status", f"type_id = {int(type_id)} AND "
+    waited, age = sql.seconds_since(PENDING_SINCE), sql.seconds_since("created_at")
+    return (
+        f"SELECT id, {waited} AS waited, {age} AS age "
+        f"FROM tasks {sql.by_index(index)} WHERE status = 'pending' AND {condition}"
+        f"id > {int(after)} ORDER BY id LIMIT {PIECE}",
+        {},
+    )
+
+
+def _overdue(sql: Dialect, paused: set[int], type_id: int | None) -> Statement:
+    """What nobody has woken or taken back yet: the next claim does. Claims wake tasks of paused
+    types as well, so there are never many.
+    """
+    own = ""
+    if type_id is not None:
+        own = f" AND type_id = {int(type_id)}"
+    elif paused:
+        own = f" AND type_id NOT IN ({', '.join(str(int(each)) for each in sorted(paused))})"
+    return (
+        f"SELECT {sql.seconds_since('MIN(due_at)')} AS age FROM tasks {sql.by_index('tasks_due')} "
+        f"WHERE due_at <= {sql.now}{own}",
+        {},
+    )

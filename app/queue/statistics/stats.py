@@ -1,0 +1,150 @@
+"""How the queue is doing now: counts, what ended lately, how long tasks waited and ran."""
+
+from __future__ import annotations
+
+from app.errors import UnknownType
+from app.queue.statistics.activity import RUNS, WAITS, Histogram, Subject, starts_of_steps
+from app.queue.statistics.last_minute import ended, last_minute
+from app.queue.statistics.oldest_due import oldest_due_age
+from app.queue.statistics.reading import Reading, read
+from app.queue.statistics.stored import ALL_TYPES, HOUR, MINUTE, QUARTER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.db.connection import Row, Statement
+    from app.site import Site
+
+STATUSES = ("pending", "scheduled", "claimed", "completed", "failed", "cancelled")
+DAY = 24 * HOUR
+ENDS = ("completed", "failed")
+
+
+class Moment:
+    """What is looked up first: the time, the id of the newest row of the history, all types."""
+
+    def __init__(self, site: Site) -> None:
+        statements: list[Statement] = [
+            (
+                f"SELECT {site.db.dialect.now} AS now, "
+                "(SELECT COALESCE(MAX(id), 0) FROM task_history) AS newest",
+                {},
+            ),
+            ("SELECT id, name, is_paused FROM task_types ORDER BY name", {}),
+        ]
+        found, types = site.db.run(lambda connection: connection.send(statements))
+        self.now: str = str(found.rows[0]["now"])
+        self.newest: int = found.rows[0]["newest"]
+        self.types: Sequence[Row] = types.rows
+
+    def type_id(self, name: str | None) -> int | None:
+        """None for all types. Raises UnknownType."""
+        if name is None:
+            return None
+        for row in self.types:
+            if row["name"] == name:
+                return int(row["id"])
+        raise UnknownType(f"Task type {name!r} is not registered")
+
+
+class Stats:
+    """``counts`` by status, and the same of each type that has tasks (``by_type``); a count that
+    nobody keeps is None. ``ended`` is how many tasks completed and failed within a minute, an hour
+    and a day; ``waits`` and ``runs`` are percentiles of the last hour. These are None where no
+    history is kept.
+    """
+
+    def __init__(self, as_of: str) -> None:
+        self.as_of = as_of
+        self.counts: dict[str, int | None] = dict.fromkeys(STATUSES)
+        self.by_type: list[tuple[str, dict[str, int]]] = []
+        self.oldest_due_age: float | None = None
+        self.ended: dict[str, dict[str, int | None]] = {
+            end: dict.fromkeys(("minute", "hour", "day")) for end in ENDS
+        }
+        self.waits: dict[str, float | None] = Histogram().percentiles(WAITS)
+        self.runs: dict[str, float | None] = Histogram().percentiles(RUNS)
+
+
+def stats(site: Site, type_name: str | None = None) -> Stats:
+    """Of all tasks, or of those of one type. Raises UnknownType."""
+    moment = Moment(site)
+    type_id = moment.type_id(type_name)
+    found = Stats(moment.now)
+    subject = Subject(ALL_TYPES if type_id is None else type_id)
+    reading = read(site, _activity(site, moment, subject))
+    totals = _totals(reading, type_id)
+    found.counts = {status: sum(each[status] for each in totals.values()) for status in STATUSES}
+    names = {row["id"]: row["name"] for row in moment.types}
+    found.by_type = sorted((names.get(each, ""), counts) for each, counts in totals.items())
+    pending = {each for each, counts in totals.items() if counts["pending"]}
+    found.oldest_due_age = oldest_due_age(site, moment.types, type_id, pending.__contains__)
+    if site.settings.enable_task_history:
+        _tell_activity(found, moment, reading, subject)
+    return found
+
+
+def stats_of_worker(site: Site, worker_id: str) -> Stats:
+    """What one worker holds and has done, of all types."""
+    moment = Moment(site)
+    found = Stats(moment.now)
+    subject = Subject(worker_id=worker_id)
+    index = site.db.dialect.by_index("tasks_claim")
+    held = (
+        f"SELECT COUNT(*) AS total FROM tasks {index} "
+        "WHERE status = 'claimed' AND claimed_by = :worker_id"
+    )
+    found.counts["claimed"] = site.db.run(
+        lambda connection: connection.query(held, {"worker_id": worker_id})
+    )[0]["total"]
+    if site.settings.enable_task_history:
+        reading = read(site, _activity(site, moment, subject))
+        _tell_activity(found, moment, reading, subject)
+    return found
+
+
+def _totals(reading: Reading, type_id: int | None) -> dict[int, dict[str, int]]:
+    """How many tasks there are in each status, by type."""
+    totals: dict[int, dict[str, int]] = {}
+    if type_id is not None:
+        totals[type_id] = dict.fromkeys(STATUSES, 0)
+    for (each, status, _), total in reading.counts.items():
+        if type_id in (None, each):
+            totals.setdefault(each, dict.fromkeys(STATUSES, 0))[status] += total
+    return totals
+
+
+def _hour_step(subject: Subject) -> int:
+    return MINUTE if subject.worker_id is None else QUARTER
+
+
+def _activity(site: Site, moment: Moment, subject: Subject) -> list[Statement]:
+    if not site.settings.enable_task_history:
+        return []
+    step = _hour_step(subject)
+    return [
+        subject.sums(step, starts_of_steps(moment.now, step, HOUR)),
+        subject.sums(QUARTER, starts_of_steps(moment.now, QUARTER, DAY)),
+        *last_minute(site.db.dialect, moment.newest, subject),
+    ]
+
+
+def _tell_activity(found: Stats, moment: Moment, reading: Reading, subject: Subject) -> None:
+    hour_rows, day_rows, oldest, ends = reading.results
+    hour, day = Histogram(), Histogram()
+    tail = subject.of_tail(reading.tail)
+    for histogram, rows, step, seconds in (
+        (hour, hour_rows.rows, _hour_step(subject), HOUR),
+        (day, day_rows.rows, QUARTER, DAY),
+    ):
+        first = starts_of_steps(moment.now, step, seconds)[0]
+        histogram.add(rows)
+        histogram.add(row for row in tail if row["minute"] >= first[:16])
+    minute = ended(oldest, ends, moment.newest)
+    found.ended = {
+        end: {"minute": minute.get(end, 0), "hour": hour.total(end), "day": day.total(end)}
+        for end in ENDS
+    }
+    found.waits = hour.percentiles(WAITS)
+    found.runs = hour.percentiles(RUNS)
