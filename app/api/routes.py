@@ -170,6 +170,7 @@ ROUTES = [
     Route("GET", "/run", "endpoints.run:run", WORK, takes_run_token=True),
     Route("GET", "/stats", "endpoints.stats:stats", READ),
     Route("GET", "/stats/series", "endpoints.stats:series", READ),
+    Route("GET", "/failures", "endpoints.failures:list_all", READ),
     Route("GET", "/schedules", "endpoints.schedules:list_all", READ),
     Route("POST", "/schedules", "endpoints.schedules:put", ADMIN),
     Route("GET", "/schedules/{name}", "endpoints.schedules:get", READ),

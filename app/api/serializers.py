@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from app.errors import QueueError
     from app.queue.batch import ChangeResult
+    from app.queue.statistics.failures import FailureGroup
     from app.queue.statistics.stats import Stats
 
     Row = Mapping[Any, Any]
@@ -158,6 +159,18 @@ def stats(found: Stats) -> Shown:
         "wait_seconds": found.waits,
         "run_seconds": found.runs,
         "as_of": to_iso(found.as_of),
+    }
+
+
+def failure_group(group: FailureGroup) -> Shown:
+    return {
+        "error_group": group.error_group,
+        "type": group.type,
+        "error": group.error,
+        "count": group.count,
+        "first_at": to_iso(group.first_at),
+        "last_at": to_iso(group.last_at),
+        "sample_id": group.sample_id,
     }
 
 

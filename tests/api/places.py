@@ -11,6 +11,7 @@ from typing import Any
 
 from app.api.endpoints import (
     claim,
+    failures,
     leases,
     run,
     schedules,
@@ -278,6 +279,14 @@ QUERIES = [
         {
             "type": [" a", "a\nb", "\x00", "x" * 256],
             "worker_id": [" a", "a\nb", "\x00", "x" * 256],
+        },
+    ),
+    Place(
+        "GET /failures",
+        failures.LIST,
+        {
+            "type": [" a", "a\nb", "\x00", "x" * 256],
+            "limit": [*bad.NO_QUERY_NUMBER, "0"],
         },
     ),
     Place(

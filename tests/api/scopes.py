@@ -47,6 +47,7 @@ ROWS = {
     "POST /workers/register": Row(WORK),
     "POST /workers/{worker}/heartbeat": Row(WORK),
     "POST /workers/{worker}/deregister": Row(WORK),
+    "GET /failures": Row(READ, NO_PATTERNS),
     "GET /stats": Row(READ, NO_PATTERNS),
     "GET /stats/series": Row(READ, NO_PATTERNS),
     "GET /workers": Row(READ, NO_PATTERNS),

@@ -457,6 +457,7 @@ STATISTICS = "in statistics/test_plans.py"
 ELSEWHERE = {
     **{template(route): SCHEDULES for route in NATIVE if "/schedules" in route.template},
     "GET /health": "changes nothing",
+    "GET /failures": STATISTICS,
     "GET /stats": STATISTICS,
     "GET /stats/series": STATISTICS,
     "GET /tasks": "a list, the operator path",

@@ -112,7 +112,11 @@ SCHEDULES = [
     Step("DELETE", "/schedules/fr%C3%BCh"),
 ]
 
-STATS = [get("/stats/series", period="week", type="größe"), get("/stats", type="no")]
+STATS = [
+    get("/failures"),
+    get("/stats/series", period="week", type="größe"),
+    get("/stats", type="no"),
+]
 
 WORKERS = [
     post("/workers/register", {"worker_id": "mail/1 é", "metadata": {"a": 1}}),

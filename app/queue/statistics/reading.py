@@ -12,11 +12,12 @@ from app.queue.statistics.roll_up import roll_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from app.db.connection import Connection, Result, Row, Statement
     from app.site import Site
 
+    OfTail = Callable[[int], Sequence[Statement]]
     CountKey = tuple[int, str, int]
 
 SHORT_TAIL = 5_000
@@ -44,12 +45,16 @@ class Reading:
         self.results = results
 
 
-def read(site: Site, statements: Sequence[Statement] = ()) -> Reading:
-    """The statistics as they are now, and what these statements find with them."""
+def read(
+    site: Site, statements: Sequence[Statement] = (), of_tail: OfTail = lambda after: ()
+) -> Reading:
+    """The statistics as they are now, and what these statements find with them. ``of_tail`` makes
+    further ones for the rows of the history with ids above a given one, which are not rolled up.
+    """
     if not site.settings.enable_task_history:
-        return site.db.run(lambda connection: _count(connection, statements))
+        return site.db.run(lambda connection: _count(connection, statements, of_tail))
     _catch_up(site)
-    return site.db.run(lambda connection: _read(connection, statements))
+    return site.db.run(lambda connection: _read(connection, statements, of_tail))
 
 
 def _catch_up(site: Site) -> None:
@@ -73,15 +78,15 @@ def _tail_length(connection: Connection) -> tuple[int, float]:
     return rolled_up_to, last.rows[0]["id"] - rolled_up_to
 
 
-def _read(connection: Connection, statements: Sequence[Statement]) -> Reading:
+def _read(connection: Connection, statements: Sequence[Statement], of_tail: OfTail) -> Reading:
     counts: Statement = ("SELECT type_id, status, error_group, total FROM task_counts", {})
     for _ in range(MAX_TRIES):
         rolled_up_to, length = _tail_length(connection)
         if length > LONG_TAIL:
-            return _count(connection, statements)
+            break
         tail = changes_between(connection.dialect, rolled_up_to, MAX_ID)
         found, stored, later, *others = connection.read_at_once(
-            [marks.LOOK, counts, tail, *statements]
+            [marks.LOOK, counts, tail, *statements, *of_tail(rolled_up_to)]
         )
         if marks.Marks(found.rows).rolled_up_to == rolled_up_to:
             change = CountChange()
@@ -89,13 +94,13 @@ def _read(connection: Connection, statements: Sequence[Statement]) -> Reading:
                 change.add((row["type_id"], row["status"], row["error_group"]), row["total"])
             change.add_changes(later.rows)
             return Reading(_without_zeros(change), later.rows, others)
-    return _count(connection, statements)
+    return _count(connection, statements, of_tail)
 
 
-def _count(connection: Connection, statements: Sequence[Statement]) -> Reading:
+def _count(connection: Connection, statements: Sequence[Statement], of_tail: OfTail) -> Reading:
     """Without the history: all tasks are counted, and what they did lately is not known."""
     every = count_statements(connection.dialect)
-    counts, groups, *others = connection.read_at_once([*every, *statements])
+    counts, groups, *others = connection.read_at_once([*every, *statements, *of_tail(MAX_ID)])
     return Reading(_without_zeros(counted(counts.rows, groups.rows)), [], others)
 
 

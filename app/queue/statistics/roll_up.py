@@ -11,12 +11,13 @@ from __future__ import annotations
 from app.errors import TryAgain
 from app.queue.statistics import marks
 from app.queue.statistics.changes import changes_between, is_of_earlier_version
+from app.queue.statistics.error_examples import keep_examples
 from app.queue.statistics.recount import recount, recount_is_due
 from app.queue.statistics.stored import add_changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from app.db.connection import Connection, Dialect, Statement
+    from app.db.connection import Connection, Statement
     from app.queue.upkeep.turn import Budget
     from app.site import Site
 
@@ -119,7 +120,7 @@ def _add(connection: Connection, after: int, upto: int) -> None:
     statements = [
         marks.lock(sql),
         *add_changes(sql, rows),
-        note_error_groups(sql, after, upto),
+        keep_examples(sql, after, upto),
         marks.store(sql, marks.ROLLED_UP_TO, str(upto)),
     ]
     if any(is_of_earlier_version(row) for row in rows):
@@ -128,24 +129,3 @@ def _add(connection: Connection, after: int, upto: int) -> None:
         connection.commit_apart(statements)
     else:
         connection.commit(statements)
-
-
-def note_error_groups(sql: Dialect, after: int, upto: int) -> Statement:
-    """Keeps of each group in this range an example, and when it came first and last."""
-    groups = (
-        "SELECT t.type_id AS type_id, h.error_group AS error_group, MAX(h.id) AS last_id, "
-        "MIN(h.created_at) AS first_at, MAX(h.created_at) AS last_at "
-        f"FROM task_history AS h {sql.by_primary_key} {sql.then_join} tasks AS t "
-        f"{sql.by_primary_key} ON t.id = h.task_id WHERE h.id > {int(after)} "
-        f"AND h.id <= {int(upto)} AND h.error_group IS NOT NULL GROUP BY t.type_id, h.error_group"
-    )
-    key = ("error_groups.type_id", "error_groups.error_group")
-    return (
-        "INSERT INTO error_groups (type_id, error_group, error, sample_id, first_at, last_at) "
-        "SELECT g.type_id, g.error_group, SUBSTR(h.message, 1, 500), h.task_id, g.first_at, "
-        f"g.last_at FROM ({groups}) AS g {sql.then_join} task_history AS h "
-        f"{sql.by_primary_key} ON h.id = g.last_id WHERE h.message IS NOT NULL "
-        f"{sql.or_change(*key)} error = {sql.given('error')}, "
-        f"sample_id = {sql.given('sample_id')}, last_at = {sql.given('last_at')}",
-        {},
-    )

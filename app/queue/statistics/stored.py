@@ -16,8 +16,8 @@ ROWS = 100
 
 MINUTE, QUARTER, HOUR = 60, 900, 3600
 STEPS = (MINUTE, QUARTER, HOUR)
-WORKER_STEPS = (QUARTER, HOUR)
-"""Workers come and go, so of each there is less."""
+WORKER_STEPS = (QUARTER,)
+"""Workers come and go, so less is kept of each."""
 
 ALL_TYPES = 0
 

@@ -72,10 +72,17 @@ def _roll_up_history(site: Site, budget: Budget) -> bool:
     return roll_up(site, budget)
 
 
+def _remove_old_statistics(site: Site, budget: Budget) -> bool:
+    from app.queue.statistics.old_steps import remove_old_steps
+
+    return remove_old_steps(site, budget)
+
+
 DUTIES: tuple[Duty, ...] = (
     # First: a worker may be waiting for the tasks.
     Duty("schedules", upkeep.TURN_SECONDS, _make_scheduled_tasks),
     Duty("statistics", upkeep.TURN_SECONDS, _roll_up_history),
+    Duty("old_statistics", 600, _remove_old_statistics),
 )
 """In the order in which they run."""
 
