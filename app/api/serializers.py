@@ -114,6 +114,7 @@ def task_type(row: Row) -> Shown:
         "retry_max_delay": row["retry_max_delay"],
         "priority": row["priority"],
         "max_running": row["max_running"],
+        "retention": loads(row["retention_json"]),
         "retention_days": row["retention_days"],
         "dedupe": loads(row["dedupe_json"]),
         "created_at": to_iso(row["created_at"]),

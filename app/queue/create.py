@@ -11,7 +11,7 @@ from app.errors import (
     Duplicate,
     TryAgain,
 )
-from app.queue import dedupe
+from app.queue import used_keys
 from app.queue.bound_values import MOST_TASKS, parts
 from app.queue.create_plan import Plan
 from app.queue.insert_tasks import insert_tasks
@@ -75,13 +75,7 @@ def _look(connection: Connection, drafts: Sequence[Draft]) -> tuple[list[Row], l
     statements: list[Statement] = [(f"SELECT * FROM task_types WHERE name IN ({names})", values)]
     keys = sorted({each.key for each in drafts if each.key is not None})
     for start in range(0, len(keys), KEYS_PER_LOOK):
-        listed, values = text_list("key", keys[start : start + KEYS_PER_LOOK])
-        age = connection.dialect.seconds_since("created_at")
-        sql = (
-            f"SELECT id, type_id, dedupe_key, status, urgency, {age} AS age "
-            f"FROM tasks WHERE dedupe_key IN ({listed})"
-        )
-        statements.append((sql, values))
+        statements.append(used_keys.look(connection.dialect, keys[start : start + KEYS_PER_LOOK]))
     types, *existing = connection.send(statements)
     return types.rows, [row for result in existing for row in result.rows]
 
@@ -89,8 +83,7 @@ def _look(connection: Connection, drafts: Sequence[Draft]) -> tuple[list[Row], l
 def _insert_all(connection: Connection, site: Site, plan: Plan) -> list[Row]:
     """The rows of the fresh drafts, in their order."""
     statements = [
-        dedupe.give_up_key("id = :id AND dedupe_key = :key", {"id": row["id"], "key": key}, scope)
-        for scope, key, row in plan.expired
+        statement for scope, row in plan.expired for statement in used_keys.free(scope, row)
     ]
     # Such a server locks what INSERT … SELECT reads, and a range of new ids reaches into the tasks
     # that others are making: creates would deadlock.

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class Plan:
-    """``fresh`` are the positions of the drafts to be made; ``expired`` are the scope, the key and
-    the task of each key that an old task gives up for one of them.
+    """``fresh`` are the positions of the drafts to be made; ``expired`` are the scope and the old
+    task of each key that one of them takes over.
     """
 
     def __init__(self, drafts: Sequence[TypedDraft], existing: Sequence[Row]) -> None:
         self.drafts = drafts
         self.fresh: list[int] = []
-        self.expired: list[tuple[Any, str, Row]] = []
+        self.expired: list[tuple[Any, Row]] = []
         self._existing: list[Row | None] = [None] * len(drafts)
         self._first = list(range(len(drafts)))
         """Of those with the same key, the position of the first."""
@@ -41,7 +41,7 @@ class Plan:
                 self._existing[position] = row
                 continue
             if row is not None:
-                self.expired.append((draft.scope, draft.unique_key, row))
+                self.expired.append((draft.scope, row))
             self.fresh.append(position)
             first_with[key] = position
 

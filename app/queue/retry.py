@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.errors import Conflict, Duplicate, TryAgain
-from app.queue import dedupe, error_groups, history
+from app.queue import dedupe, error_groups, history, used_keys
 from app.queue.change_id import new_change_id
 from app.queue.fencing import GuardedUpdate, transact
 from app.queue.find_task import row_or_not_found
@@ -68,7 +68,11 @@ def _retry(
     takes_key, as_seen = "", "former_dedupe_key IS NULL"
     if given_up:
         key = {"key": given_up[0]["former_dedupe_key"], "type_id": given_up[0]["type_id"]}
-        statements = [dedupe.give_up_key("dedupe_key = :key AND type_id = :type_id", key, "active")]
+        holds_it = "dedupe_key = :key AND type_id = :type_id"
+        statements = [
+            dedupe.give_up_key(holds_it, key, "active"),
+            used_keys.delete(holds_it, key),
+        ]
         takes_key = "dedupe_key = :key, former_dedupe_key = NULL, "
         as_seen = "former_dedupe_key = :key"
         values.update(key)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from app.queue.access import Access
     from app.site import Site
 
-COLUMN_OF = {"dedupe": "dedupe_json"}
+COLUMN_OF = {"dedupe": "dedupe_json", "retention": "retention_json"}
 """Where an option has another name in the table."""
 
 
@@ -150,4 +150,4 @@ def _set_flag(site: Site, name: str, column: str, value: bool, access: Access | 
 
 
 def _stored(option: str, value: Any) -> Any:
-    return json_text.dumps(value) if option == "dedupe" and value is not None else value
+    return json_text.dumps(value) if option in COLUMN_OF and value is not None else value

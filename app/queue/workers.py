@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 
 from app import json_text
-from app.db.connection import text_list
 from app.errors import NotFound, TryAgain
 from app.queue import last_seen, worker_stats
 from app.queue.release import release_all
@@ -22,11 +21,6 @@ if TYPE_CHECKING:
     from app.queue.access import Access
     from app.site import Site
 
-FORGET_DAYS = 7
-"""How long a worker that holds nothing may stay away."""
-
-FORGET_BATCH = 100
-
 COLUMNS = (
     "id, host, version, task_types_json, concurrency, metadata_json, registered_at, "
     "deregistered_at, first_seen_at, last_seen_at"
@@ -38,12 +32,10 @@ def register(site: Site, worker_id: str | None, told: dict[str, Any]) -> Row:
     id is given one. ``told`` may have ``host``, ``version``, ``task_types``, ``concurrency``
     and ``metadata``.
 
-    Returns the worker as ``get`` does. Workers that have long been away are forgotten.
+    Returns the worker as ``get`` does.
     """
     worker_id = worker_id or os.urandom(16).hex()
-    long_gone = site.db.run(lambda connection: _register(connection, worker_id, told))
-    if long_gone:
-        site.db.run(lambda connection: _forget(connection, long_gone))
+    site.db.run(lambda connection: _register(connection, worker_id, told))
     return get(site, worker_id)
 
 
@@ -102,8 +94,7 @@ def stats(site: Site, worker_id: str) -> Row:
     return {**row, **worker_stats.by_worker(since, done)(worker_id)}
 
 
-def _register(connection: Connection, worker_id: str, told: dict[str, Any]) -> list[str]:
-    """Returns a batch of workers that may be forgotten."""
+def _register(connection: Connection, worker_id: str, told: dict[str, Any]) -> None:
     sql = connection.dialect
     values = {
         "id": worker_id,
@@ -118,31 +109,10 @@ def _register(connection: Connection, worker_id: str, told: dict[str, Any]) -> l
         "concurrency = :concurrency, metadata_json = :metadata, deregistered_at = NULL, "
         f"registered_at = {sql.now}, last_seen_at = {sql.now} WHERE id = :id"
     )
-    look = (
-        f"SELECT id FROM workers WHERE {_is_long_gone(sql)} "
-        f"ORDER BY last_seen_at LIMIT {FORGET_BATCH}"
-    )
-    known = last_seen.make_known(sql, worker_id)
-    results = connection.transact([known, (update, values), (look, {})])
+    connection.transact([last_seen.make_known(sql, worker_id), (update, values)])
     noted = "SELECT id FROM workers WHERE id = :id AND registered_at IS NOT NULL"
     if connection.is_cluster and not connection.query(noted, values):
         raise TryAgain(f"the registration of {worker_id!r} was undone by a rival node")
-    return [row["id"] for row in results[-1].rows]
-
-
-def _forget(connection: Connection, worker_ids: list[str]) -> None:
-    """Those of them that hold nothing, and have not come back since."""
-    sql = connection.dialect
-    names, values = text_list("worker", worker_ids)
-    look, _ = _held(sql, f" AND claimed_by IN ({names})")
-    busy = {row["claimed_by"] for row in connection.query(look, values)}
-    names, values = text_list("worker", [each for each in worker_ids if each not in busy])
-    delete = f"DELETE FROM workers WHERE id IN ({names}) AND {_is_long_gone(sql)}"
-    connection.send([(delete, values)])
-
-
-def _is_long_gone(sql: Dialect) -> str:
-    return f"last_seen_at < {sql.after(str(-FORGET_DAYS * 86400))}"
 
 
 def _find(connection: Connection, worker_id: str) -> Row:

@@ -93,6 +93,13 @@ DEDUPE: list[Any] = [
     *HUGE,
 ]
 
+RETENTION: list[Any] = [
+    *OBJECT,
+    *({"completed": each} for each in number(0, 36500)),
+    *({each: 1} for each in ("", "pending", "Failed", "results", "x" * 1000)),
+    {"failed": 1, "result": -1},
+]
+
 SCHEMA: list[Any] = [
     *("", "x", "5", '"x"', "null", "[1]", "{", '{"type": "text"}', '{"maximum": NaN}'),
     *(0, 1.5, [1], [{}], 10**400),

@@ -75,6 +75,7 @@ TYPE = {
     "priority": bad.integer(-PRIORITY, PRIORITY),
     "max_running": bad.integer(1, 1_000_000),
     "dedupe": bad.DEDUPE,
+    "retention": bad.RETENTION,
     "retention_days": bad.number(0, SECONDS),
 }
 

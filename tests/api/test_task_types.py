@@ -18,6 +18,7 @@ OPTIONS: dict[str, Any] = {
     "priority": -4,
     "max_running": 2,
     "dedupe": "active",
+    "retention": {"completed": 7.5, "failed": None, "result": 0},
     "retention_days": 0.5,
 }
 NAMES = [

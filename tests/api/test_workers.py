@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from app.queue import release, worker_stats, workers
+from app.queue import release, worker_stats
 from tests.api.caller import TIME, Api, seconds_between
 
 SHOWN = {
@@ -311,30 +311,3 @@ def test_ids_that_cannot_be(api: Api, worker_id: str, call: str) -> None:
     with api.unchanged():
         response = api.post(f"/workers/{quote(worker_id, safe='')}/{call}", {})
     assert (response.status, response.code) == (404, "not_found")
-
-
-class TestForgetting:
-    def test_when_another_registers(self, api: Api) -> None:
-        claimed(api, 1, "busy")
-        for each in ("gone", "away", "left"):
-            register(api, worker_id=each)
-        api.post("/workers/left/deregister")
-        for each, days in (("busy", 8), ("gone", 8), ("left", 8), ("away", 6)):
-            age(api, each, days * 86400)
-        register(api, worker_id="new")
-        assert sorted(listed(api)) == ["away", "busy", "new"]
-
-    def test_whoever_comes_back_stays(self, api: Api) -> None:
-        register(api, worker_id="w1")
-        age(api, "w1", 8 * 86400)
-        register(api, worker_id="w1")
-        assert listed(api) == ["w1"]
-
-    def test_a_bounded_batch(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(workers, "FORGET_BATCH", 2)
-        for each in ("a", "b", "c"):
-            register(api, worker_id=each)
-        for each in ("a", "b", "c"):
-            age(api, each, 8 * 86400)
-        register(api, worker_id="new")
-        assert len(listed(api)) == 2

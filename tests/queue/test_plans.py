@@ -41,6 +41,7 @@ from app.queue.priority import set_priority
 from app.queue.release import release_all
 from app.queue.schedules import store as schedules
 from app.queue.settle import Completion, Failure, Outcome, settle
+from app.queue.upkeep import prune
 from app.queue.upkeep.schedules import make_due_tasks
 from app.queue.upkeep.turn import Budget
 from app.site import Site
@@ -432,6 +433,70 @@ CHANGES: dict[str, Any] = {
 }
 
 
+def pruned_tasks(site: Site, count: int) -> list[NewTask]:
+    """Tasks that were made, cancelled and pruned."""
+    tasks = new_tasks(site, count)
+    prepare_pruning(site, [cancelled_as(site, each) for each in tasks])
+    for _ in range(TURNS):
+        prune.prune(site, Budget(0))
+    return tasks
+
+
+def cancelled_as(site: Site, task: NewTask) -> int:
+    task_id = creating.create(site, [task])[0].id
+    cancel.cancel(site, task_id)
+    return task_id
+
+
+def prepare_pruning(site: Site, task_ids: list[int]) -> None:
+    """Let these tasks be over, and one row of everything else that is pruned."""
+    old = "'2001-01-01 00:00:00'"
+    listed = ",".join(map(str, task_ids))
+    workers.register(site, "long gone", {})
+    statements = [
+        f"UPDATE tasks SET completed_at = {old}, created_at = {old} WHERE id IN ({listed})",
+        f"UPDATE workers SET last_seen_at = {old} WHERE id = 'long gone'",
+        f"INSERT INTO audit_log (created_at, actor, action) VALUES ({old}, 'a', 'b')",
+        "REPLACE INTO used_dedupe_keys (dedupe_key, type_id, task_id, status, created_at, "
+        f"pruned_at) VALUES ('old', 1, 1, 'failed', {old}, {old})",
+    ]
+    site.db.run(lambda connection: connection.transact([(each, {}) for each in statements]))
+
+
+TURNS = 20
+"""More than there are passes: in a turn without time each does one of them."""
+
+
+@contextlib.contextmanager
+def all_retained(site: Site) -> Iterator[None]:
+    """Everything is pruned at some time, and one type has a retention of its own."""
+    register(site, "kind-2", retention={"completed": 5, "result": 2})
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("result", "dedupe"):
+            patch.setattr(site.settings, f"retain_{name}_days", 100.0)
+        yield
+    register(site, "kind-2", retention=None)
+
+
+def test_prune(big_site: Site, recorder: Recorder) -> None:
+    with all_retained(big_site):
+        prepare_pruning(big_site, [cancelled(big_site) for _ in range(3)])
+        for _ in range(TURNS):
+            with few_rows(big_site), recorder.recording() as seen:
+                prune.prune(big_site, Budget(0))
+            check_mariadb(seen)
+
+
+def test_create_what_was_pruned(big_site: Site, recorder: Recorder) -> None:
+    tasks = pruned_tasks(big_site, 10)
+    with few_rows(big_site), recorder.recording() as seen:
+        assert all(each.deduplicated for each in creating.create(big_site, tasks))
+        for each in tasks:
+            each.dedupe = "active"
+        assert not any(each.deduplicated for each in creating.create(big_site, tasks))
+    check_mariadb(seen)
+
+
 @pytest.mark.parametrize("name", CHANGES)
 def test_change(big_site: Site, recorder: Recorder, name: str) -> None:
     prepared, call = CHANGES[name]
@@ -548,6 +613,7 @@ DESIGNED = (
     ("tasks_status", ("type_id =", "ORDER BY tasks.id")),
     ("tasks_created", ("ORDER BY tasks.id",)),
     ("tasks_claim", ("SELECT id FROM tasks", "status = 'claimed' AND claimed_by")),
+    ("tasks_claim", ("SELECT claimed_by FROM tasks", "status = 'claimed'")),
     ("PRIMARY", ()),
 )
 """The index that a statement on tasks was made for: the first whose words are all in it."""
@@ -634,6 +700,22 @@ def test_change_on_sqlite(sqlite_site: Site, sqlite_recorder: Recorder, name: st
     subject = prepared(sqlite_site)
     with sqlite_recorder.recording() as seen:
         call(sqlite_site, subject)
+    check_sqlite(seen)
+
+
+def test_prune_on_sqlite(sqlite_site: Site, sqlite_recorder: Recorder) -> None:
+    with all_retained(sqlite_site):
+        prepare_pruning(sqlite_site, [cancelled(sqlite_site) for _ in range(3)])
+        for _ in range(TURNS):
+            with sqlite_recorder.recording() as seen:
+                prune.prune(sqlite_site, Budget(0))
+            check_sqlite(seen)
+
+
+def test_create_what_was_pruned_on_sqlite(sqlite_site: Site, sqlite_recorder: Recorder) -> None:
+    tasks = pruned_tasks(sqlite_site, 10)
+    with sqlite_recorder.recording() as seen:
+        assert all(each.deduplicated for each in creating.create(sqlite_site, tasks))
     check_sqlite(seen)
 
 

@@ -15,6 +15,24 @@ if TYPE_CHECKING:
     from app.queue.access import Access
     from app.site import Site
 
+MAX_DAYS = 36500
+RETAINED = ("completed", "failed", "cancelled", "result")
+
+
+def _retention(value: Any) -> dict[str, float | None]:
+    """Days by what is kept so long; null means for ever."""
+    days: dict[str, float | None] = {}
+    for name, given in fields.json_object(value).items():
+        if name not in RETAINED:
+            known = ", ".join(RETAINED)
+            raise ValueError(f"has {fields.shorten(name)!r}, and may have {known}")
+        try:
+            days[name] = None if given is None else fields.number(0, MAX_DAYS)(given)
+        except ValueError as error:
+            raise ValueError(f"has {name!r}, which {error} days, or null for ever") from None
+    return days
+
+
 SETTINGS = {
     "description": fields.long_text,
     "max_attempts": fields.integer(1, 1000),
@@ -24,6 +42,7 @@ SETTINGS = {
     "priority": fields.priority,
     "max_running": fields.integer(1, 1_000_000),
     "dedupe": fields.dedupe,
+    "retention": _retention,
     "retention_days": fields.number(0),
 }
 

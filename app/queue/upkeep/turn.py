@@ -60,6 +60,12 @@ class Duty:
         self.run = run
 
 
+def _prune(site: Site, budget: Budget) -> bool:
+    from app.queue.upkeep.prune import prune  # loaded when needed
+
+    return prune(site, budget)
+
+
 def _make_scheduled_tasks(site: Site, budget: Budget) -> bool:
     from app.queue.upkeep.schedules import make_due_tasks
 
@@ -83,6 +89,7 @@ DUTIES: tuple[Duty, ...] = (
     Duty("schedules", upkeep.TURN_SECONDS, _make_scheduled_tasks),
     Duty("statistics", upkeep.TURN_SECONDS, _roll_up_history),
     Duty("old_statistics", 600, _remove_old_statistics),
+    Duty("prune", 60, _prune),
 )
 """In the order in which they run."""
 

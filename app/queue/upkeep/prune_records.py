@@ -1,0 +1,107 @@
+"""Pruning of what is not a task: workers long away, used dedupe keys, the audit log."""
+
+from __future__ import annotations
+
+from app.db.connection import id_list, text_list
+from app.queue.upkeep.retention import DAY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.config import Settings
+    from app.db.connection import Connection
+
+    Prune = Callable[[Connection, float, bool], int]
+
+BATCH = 500
+"""How many rows of each kind are pruned in one transaction."""
+
+LEAST_WORKER_SECONDS = 3600.0
+"""A worker that was seen within the hour may be in the middle of a call."""
+
+LEAST_KEY_SECONDS = 600.0
+
+
+class Records:
+    """Rows of one ``kind`` that are kept for ``seconds``. ``prune`` deletes a batch of those that
+    are older, or counts them all, and returns how many they were.
+    """
+
+    def __init__(self, kind: str, seconds: float, prune: Prune) -> None:
+        self.kind = kind
+        self.seconds = seconds
+        self.prune = prune
+
+
+def prunable(settings: Settings) -> list[Records]:
+    """What is not kept for ever."""
+    found = (
+        ("workers", settings.retain_worker_days, LEAST_WORKER_SECONDS, _workers),
+        ("used dedupe keys", settings.retain_dedupe_days, LEAST_KEY_SECONDS, _used_keys),
+        ("audit log entries", settings.retain_audit_days, 0.0, _audit_log),
+    )
+    return [
+        Records(kind, max(days * DAY, least), prune)
+        for kind, days, least, prune in found
+        if days is not None
+    ]
+
+
+def _workers(connection: Connection, seconds: float, only_count: bool) -> int:
+    """Those that hold nothing, and have not come back since they were looked at."""
+    sql = connection.dialect
+    is_away = f"last_seen_at < {sql.after(':seconds')}"
+    values = {"seconds": -seconds}
+    if only_count:
+        return _count(connection, f"workers WHERE {is_away}", values)
+    look = f"SELECT id FROM workers WHERE {is_away} ORDER BY last_seen_at LIMIT {BATCH}"
+    found = [row["id"] for row in connection.query(look, values)]
+    if not found:
+        return 0
+    names, listed = text_list("worker", found)
+    held = (
+        f"SELECT claimed_by FROM tasks {sql.by_index('tasks_claim')} "
+        f"WHERE status = 'claimed' AND claimed_by IN ({names})"
+    )
+    busy = {row["claimed_by"] for row in connection.query(held, listed)}
+    names, listed = text_list("worker", [each for each in found if each not in busy])
+    delete = f"DELETE FROM workers WHERE id IN ({names}) AND {is_away}"
+    return connection.send([(delete, {**values, **listed})])[0].changed
+
+
+def _used_keys(connection: Connection, seconds: float, only_count: bool) -> int:
+    sql = connection.dialect
+    is_old = f"pruned_at < {sql.after(':seconds')}"
+    values = {"seconds": -seconds}
+    if only_count:
+        return _count(connection, f"used_dedupe_keys WHERE {is_old}", values)
+    look = (
+        f"SELECT pruned_at FROM used_dedupe_keys {sql.by_index('used_dedupe_keys_pruned')} "
+        f"WHERE {is_old} ORDER BY pruned_at LIMIT {BATCH}"
+    )
+    found = connection.query(look, values)
+    if not found:
+        return 0
+    # Rows of one moment come from one transaction of pruning, which is bounded, too.
+    delete = f"DELETE FROM used_dedupe_keys WHERE {is_old} AND pruned_at <= :last"
+    return connection.send([(delete, {**values, "last": found[-1]["pruned_at"]})])[0].changed
+
+
+def _audit_log(connection: Connection, seconds: float, only_count: bool) -> int:
+    """From the oldest on; ids are in the order of time."""
+    sql = connection.dialect
+    if only_count:
+        is_old = f"created_at < {sql.after(':seconds')}"
+        return _count(connection, f"audit_log WHERE {is_old}", {"seconds": -seconds})
+    age = sql.seconds_since("created_at")
+    look = f"SELECT id, {age} AS age FROM audit_log ORDER BY id LIMIT {BATCH}"
+    old = [row["id"] for row in connection.query(look, {}) if (row["age"] or 0) > seconds]
+    if not old:
+        return 0
+    return connection.send([(f"DELETE FROM audit_log WHERE id IN ({id_list(old)})", {})])[0].changed
+
+
+def _count(connection: Connection, rows: str, values: dict[str, float]) -> int:
+    found: int = connection.query(f"SELECT COUNT(*) AS n FROM {rows}", values)[0]["n"]
+    return found
