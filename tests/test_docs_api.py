@@ -286,6 +286,10 @@ TYPES: dict[str, Callable[..., tuple[list[Any], list[Any]]]] = {
         [*quoted(words), ",".join(quoted(words)).upper()],
         ["other", "", 1],
     ),
+    rf"days by (`.*`), each {NUMBER} to {NUMBER} or `null`": lambda words, low, high: (
+        [{each: days} for each in quoted(words) for days in (plain(low), plain(high), None)],
+        [{"other": 1}, *({each: plain(high) + 1} for each in quoted(words)), 1],
+    ),
     r"`true`": lambda: ([True], [False, "true", 1]),
     r"not supported": lambda: ([], ["a", 1]),
 }

@@ -60,12 +60,6 @@ class Duty:
         self.run = run
 
 
-def _prune(site: Site, budget: Budget) -> bool:
-    from app.queue.upkeep.prune import prune  # loaded when needed
-
-    return prune(site, budget)
-
-
 def _make_scheduled_tasks(site: Site, budget: Budget) -> bool:
     from app.queue.upkeep.schedules import make_due_tasks
 
@@ -82,6 +76,12 @@ def _remove_old_statistics(site: Site, budget: Budget) -> bool:
     from app.queue.statistics.old_steps import remove_old_steps
 
     return remove_old_steps(site, budget)
+
+
+def _prune(site: Site, budget: Budget) -> bool:
+    from app.queue.upkeep.prune import prune
+
+    return prune(site, budget)
 
 
 DUTIES: tuple[Duty, ...] = (
