@@ -17,10 +17,12 @@ COMMANDS = {
     "backup": "app.cli.backup:backup",
     "doctor": "app.cli.doctor:doctor",
     "init-db": "app.cli.database:init_db",
+    "prune": "app.cli.prune:prune",
     "restore": "app.cli.backup:restore",
     "tasks": "app.cli.tasks:tasks",
     "types": "app.cli.types:types",
     "upgrade-db": "app.cli.database:upgrade_db",
+    "vacuum": "app.cli.prune:vacuum",
     "workers": "app.cli.workers:workers",
     "write-schema": "app.cli.database:write_schema",
 }
