@@ -58,8 +58,8 @@ RETRY_MAX_DELAY = 3600
 # --- What is kept, and for how long -----------------------------------------------------------
 
 # How many days after its end a task is kept with its history, by how it ended. Then it is deleted,
-# a few hundred at a time, in the course of later claims or by `flask prune`. 0 deletes it with the
-# next claims, None keeps it for ever. A task type may set its own, as "retention".
+# a few hundred at a time, in the course of later claims or by `flask prune`. 0 deletes it about ten
+# minutes later, None keeps it for ever. A task type may set its own, as "retention".
 RETAIN_COMPLETED_DAYS = 30
 RETAIN_FAILED_DAYS = 90
 RETAIN_CANCELLED_DAYS = 30
@@ -67,8 +67,8 @@ RETAIN_CANCELLED_DAYS = 30
 # How many days a task keeps its result; None keeps it as long as the task.
 RETAIN_RESULT_DAYS = None
 
-# A task with dedupe "forever" (the default) is not made again after it was deleted: a row of about
-# 100 bytes keeps its key. How many days it is kept; None means for ever.
+# A task with dedupe "forever" (the default) is not made again after it was deleted for its age: a
+# row of about 250 bytes keeps its key. How many days it is kept; None means for ever.
 RETAIN_DEDUPE_DAYS = None
 
 # How many days workers that are not seen any more are listed, and the audit log goes back.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +30,7 @@ class Queue:
 
     def __init__(self, version: Version, server: Server, mariadb: MariaDB, database: str) -> None:
         self.version = version
+        self.config = str(server.config)
         self.url = server.url
         self.client = Client(server.url)
         self.database = database
@@ -45,12 +46,14 @@ class Queue:
 
 
 @contextmanager
-def serving(version: Version, mariadb: MariaDB, name: str) -> Iterator[Queue]:
+def serving(
+    version: Version, mariadb: MariaDB, name: str, settings: Mapping[str, object] | None = None
+) -> Iterator[Queue]:
     """An empty queue, until the block ends. gunicorn has a process a core and keeps connections."""
     database = f"tm_bench_{name}_{version.name}"
     url = mariadb.create_database(database)
     mariadb.client((version.folder / "schema.sql").read_text("utf-8"), database)
-    config = {"DATABASE_URL": url}
+    config = {"DATABASE_URL": url, **(settings or {})}
     cores = os.cpu_count() or 1
     try:
         with Server(config, workers=cores, threads=THREADS, project=version.folder) as server:

@@ -22,6 +22,7 @@ TITLES = {
     "cycles": ["Cycles: tasks completed a second, MariaDB", "SQLite"],
     "floor": ["Share of the raw-SQL floor"],
     "growth": ["Growth: a claim's median milliseconds", "Waking:"],
+    "prunable": ["Prunable: tasks claimed and completed a second", "while flask prune runs"],
     "settles": ["Settles and heartbeats: median milliseconds"],
     "creates": ["Creates: median milliseconds"],
     "lists": ["Lists: median milliseconds"],

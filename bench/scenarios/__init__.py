@@ -11,6 +11,7 @@ SCENARIOS = (
     "cycles",
     "floor",
     "growth",
+    "prunable",
     "settles",
     "creates",
     "lists",

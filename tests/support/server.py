@@ -53,13 +53,13 @@ class Server(Startable):
         """
         self._project = project
         self._folder = Path(tempfile.mkdtemp(prefix="tm-server-"))
-        self._config = self._folder / "config.py"
+        self.config = self._folder / "config.py"
         self._log = self._folder / "server.log"
         self._workers, self._threads = workers, threads
         self._env, self._prefix = dict(env or {}), list(prefix)
         self._process: subprocess.Popen[bytes] | None = None
         settings = {"API_KEY": API_KEY, **config}
-        self._config.write_text("".join(f"{k} = {v!r}\n" for k, v in settings.items()), "utf-8")
+        self.config.write_text("".join(f"{k} = {v!r}\n" for k, v in settings.items()), "utf-8")
         self.api_key = str(settings["API_KEY"])
         self.database_url = str(settings.get("DATABASE_URL", ""))
         self.port = free_port()
@@ -135,7 +135,7 @@ class Server(Startable):
         own = {k: v for k, v in os.environ.items() if not k.startswith("TASKMANAGER_")}
         # gunicorn keeps a socket in the home folder, one for all that share it.
         home = {"HOME": str(self._folder)}
-        return {**own, **home, "TASKMANAGER_CONFIG": str(self._config), **self._env}
+        return {**own, **home, "TASKMANAGER_CONFIG": str(self.config), **self._env}
 
     def _is_healthy(self) -> bool:
         # gunicorn goes on starting workers that cannot start.
