@@ -81,7 +81,17 @@ def lines_to_paste(summary: dict[str, Any], key: str) -> str:
         "mean every minute; where the panel asks for the time itself, paste what follows them.</p>"
         + copyable("cron", str(summary.get("cron", "")))
         + '<p class="dim">Its output goes to logs/cron.log. Cron mails you only what needs you.</p>'
+        + without_cron(str(summary.get("ping", "")))
         + (f"<p>{escape(note)}</p>" if note else "")
+    )
+
+
+def without_cron(address: str) -> str:
+    if not address:
+        return ""
+    return (
+        "<h2>No cron jobs here?</h2><p>Then have this address called each minute, by a service "
+        f"that pings addresses. Each call does waiting tasks.</p>{copyable('ping', address)}"
     )
 
 

@@ -163,6 +163,7 @@ def lines_to_paste(result: dict[str, Any]) -> str:
     key = str(result.get("api_key", ""))
     curl = str(result.get("curl", "")).replace("{api_key}", key or "YOUR_API_KEY")
     lines = [f"API key (also in config.py): {key}"] if key else []
-    return "\n".join(
-        [*lines, "", "Add a task:", f"  {curl}", "Cron line:", f"  {result.get('cron')}", ""]
-    )
+    lines += ["", "Add a task:", f"  {curl}", "Cron line:", f"  {result.get('cron')}"]
+    if result.get("ping"):
+        lines += ["Or, without cron, call this address each minute:", f"  {result['ping']}"]
+    return "\n".join([*lines, ""])

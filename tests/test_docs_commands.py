@@ -63,6 +63,8 @@ def test_what_they_print_is_what_is_shown(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     of_type = {"name": "mail.welcome", "version": "1", "param_schema": {"required": ["to"]}}
     (tmp_path / "mail.json").write_text(json.dumps(of_type), "utf-8")
+    nightly = {"name": "nightly", "type": "mail.welcome", "params": {"to": "a"}, "cron": "@daily"}
+    (tmp_path / "nightly.json").write_text(json.dumps(nightly), "utf-8")
     site = site_at(f"sqlite:///{tmp_path}/queue.db", API_KEY="a-key-of-a-good-length-1")
     commands = Commands(site)
     shown = examples()

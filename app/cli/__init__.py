@@ -19,6 +19,7 @@ COMMANDS = {
     "init-db": "app.cli.database:init_db",
     "prune": "app.cli.prune:prune",
     "restore": "app.cli.backup:restore",
+    "schedules": "app.cli.schedules:schedules",
     "tasks": "app.cli.tasks:tasks",
     "types": "app.cli.types:types",
     "upgrade-db": "app.cli.database:upgrade_db",

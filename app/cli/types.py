@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
 
 from app.cli.commands import current_site, group
+from app.cli.json_objects import objects_in
 from app.cli.output import json_option, print_facts, print_json, print_table
+
+STATE = ("id", "is_active", "is_paused", "created_at", "updated_at")
+"""What is printed of a type beside what registering takes."""
 
 types = group("types", "List, register, pause and switch off task types.")
 
@@ -57,7 +60,7 @@ def register_types(file: Any, as_json: bool) -> None:
 
     site = current_site()
     registered = []
-    for where, each in _objects(_parse(file)):
+    for where, each in objects_in(file, "task_types", STATE):
         result, warnings = register_from(each, site, where)
         registered.append(result)
         for warning in warnings:
@@ -111,30 +114,3 @@ def deactivate_types(names: tuple[str, ...]) -> None:
     for name in names:
         task_types.set_active(current_site(), name, False)
         click.echo(f"Task type {name} deactivated")
-
-
-def _parse(file: Any) -> Any:
-    from app import json_text
-
-    if file is sys.stdin and file.isatty():
-        raise click.UsageError("name a FILE with the types, or pipe them in")
-    try:
-        return json_text.parse(file.read())
-    except ValueError as error:  # also when it is not UTF-8
-        raise click.ClickException(f"{file.name} is not JSON: {error}") from None
-
-
-def _objects(content: Any) -> list[tuple[str, dict[str, Any]]]:
-    """Each type with how the paths in errors about it begin."""
-    listed = content.get("task_types", content) if isinstance(content, dict) else content
-    if isinstance(listed, dict):
-        return [("", _without_state(listed))]
-    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
-        raise click.ClickException("the file must hold an object, {…}, or a list of objects")
-    return [(f"[{number}].", _without_state(each)) for number, each in enumerate(listed)]
-
-
-def _without_state(given: dict[str, Any]) -> dict[str, Any]:
-    """What is printed of a type beside what registering takes."""
-    state = ("id", "is_active", "is_paused", "created_at", "updated_at")
-    return {name: value for name, value in given.items() if name not in state}

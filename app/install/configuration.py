@@ -33,12 +33,17 @@ def sqlite_values(installation: Installation) -> dict[str, str]:
 def write_config(
     installation: Installation, database: Mapping[str, str], api_key: str = ""
 ) -> None:
-    """Write config.py, for its owner alone. A key that it has already stays, unless one is given.
+    """Write config.py, for its owner alone. The key and the token of web runs that it has already
+    stay, unless a key is given.
 
     Raises InstallError when the given key cannot be one, OSError.
     """
-    key = api_key or _known_key(installation) or secrets.token_urlsafe(32)
-    values = {**database, "API_KEY": key}
+    known_key, known_token = _known(installation)
+    values = {
+        **database,
+        "API_KEY": api_key or known_key or secrets.token_urlsafe(32),
+        "RUN_TOKEN": known_token or secrets.token_urlsafe(32),
+    }
     try:
         from app.config import from_values
 
@@ -49,8 +54,10 @@ def write_config(
     write_whole(installation.config, text)
 
 
-def _known_key(installation: Installation) -> str:
+def _known(installation: Installation) -> tuple[str, str]:
+    """The key and the token of web runs that are set already, or empty texts."""
     try:
-        return installation.settings().api_key
+        settings = installation.settings()
     except ConfigError:
-        return ""
+        return "", ""
+    return settings.api_key, settings.run_token

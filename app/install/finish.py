@@ -85,6 +85,9 @@ def summary(installation: Installation) -> dict[str, Any]:
         # A percent sign ends a command in a crontab.
         "cron": "* * * * * " + shlex.join(command).replace("%", "\\%"),
     }
+    token = installation.settings().run_token
+    if token:
+        found["ping"] = f"{installation.url}/api/run?token={token}"
     if installation.kind == "passenger":
         found["note"] = PASSENGER_NOTE
     return found

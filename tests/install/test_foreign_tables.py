@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.db.prefix import TABLES
 from tests.support.mariadb import MariaDB
 from tests.support.programs import environment, run_cgi, run_flask
 from tests.support.server import PROJECT
@@ -66,7 +67,7 @@ def test_a_prefix_is_the_way_out(mariadb: MariaDB, table: str) -> None:
     assert run_flask("init-db", env=env).returncode == 0
     assert mariadb.client(f"SELECT COUNT(*) FROM {table}", "tm_foreign") == "2\n"
     assert before in snapshot(mariadb, "tm_foreign")
-    tables = {f"tm_{each}" for each in OTHERS} | {table}
+    tables = {f"tm_{each}" for each in TABLES} | {table}
     assert set(mariadb.client("SHOW TABLES", "tm_foreign").split()) == tables
 
 

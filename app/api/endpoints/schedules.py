@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.api import fields, serializers
+from app.api.body import read_object
 from app.api.response import Response, success
 from app.errors import Invalid
 from app.queue.schedules import store
@@ -10,9 +11,12 @@ from app.queue.schedules.times import SHORTEST_INTERVAL, check_cron, check_timez
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from app.api.call import Call
+    from app.db.connection import Row
+    from app.site import Site
 
 LONGEST_NAME = 40
 """Each task has the tag ``schedule:NAME``, and a tag has 50 characters at most."""
@@ -53,15 +57,25 @@ NOTHING = fields.Fields({})
 
 def put(call: Call) -> Response:
     """A schedule of a new name, or other values for a known one."""
-    values = call.fields(SCHEDULE)
-    if ("cron" in values) == ("every" in values):
-        message = 'give either cron, like "30 4 * * *", or every, in seconds'
-        raise Invalid(message, [{"path": "cron", "message": message}])
-    values.setdefault("params", {})
-    row, is_new = store.put(call.site, values.pop("name"), values)
+    given = read_object(call.request, call.site.settings.max_body_bytes)
+    row, is_new, warnings = put_from(given, call.site)
+    call.warnings += warnings
     if is_new:
         return success(serializers.schedule(row), "Schedule created successfully", 201)
     return success(serializers.schedule(row), "Schedule updated successfully")
+
+
+def put_from(given: Mapping[str, Any], site: Site, where: str = "") -> tuple[Row, bool, list[str]]:
+    """The schedule that these fields make or change, whether it is new, and warnings. ``where``
+    begins the paths in errors.
+    """
+    values, warnings = SCHEDULE.read(given, site.settings, where)
+    if ("cron" in values) == ("every" in values):
+        message = 'give either cron, like "30 4 * * *", or every, in seconds'
+        raise Invalid(f"{where}{message}", [{"path": f"{where}cron", "message": message}])
+    values.setdefault("params", {})
+    row, is_new = store.put(site, values.pop("name"), values)
+    return row, is_new, warnings
 
 
 def list_all(call: Call) -> Response:
