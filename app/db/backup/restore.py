@@ -77,6 +77,7 @@ class Restore:
         statements.append((version, {"version": str(dump.schema_version)}))
         statements.append((f"DELETE FROM settings WHERE name = '{MARK}'", {}))
         self._send(statements)
+        advance()
         return count
 
     def _empty(self, table: str) -> None:
