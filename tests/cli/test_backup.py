@@ -387,7 +387,7 @@ def test_each_page_begins_where_the_one_before_ended(site: Site, engine: str, ta
     key = TABLES[table].primary_key
     kind, explain, index = "sqlite", "EXPLAIN QUERY PLAN", ""
     if engine == "mariadb":
-        kind, explain, index = "mysql", "EXPLAIN", site.db.dialect.by_primary_key
+        kind, explain, index = "mysql", "EXPLAIN FORMAT=TRADITIONAL", site.db.dialect.by_primary_key
     sql = (
         f"{explain} SELECT * FROM {table} {index} WHERE {snapshot.after_key(key, kind)} "
         f"ORDER BY {', '.join(key)} LIMIT 200"
