@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from app.db.connection import id_list
 from app.queue.created_range import IdRange
 from app.queue.list_scans import (
@@ -17,8 +15,10 @@ from app.queue.list_scans import (
     page,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
     from app.db.connection import Dialect
     from app.queue.list_scans import IndexScan

@@ -1,0 +1,154 @@
+"""The tasks that pass some filters: the same ones for lists and for what is done to many."""
+
+from __future__ import annotations
+
+from app.queue.created_range import IdRange, narrowed
+from app.queue.list_plan import ListFilter, ListPlan
+from app.queue.list_scans import page
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from app.db.connection import Dialect
+    from app.queue.access import Access
+
+    Rows = Sequence[Mapping[Any, Any]]
+    Query = Callable[[str, Mapping[str, Any]], Rows]
+
+WAITING = ("pending", "scheduled")
+STATUSES = {
+    "pending": WAITING,
+    "claimed": ("claimed",),
+    "processing": ("claimed",),
+    "completed": ("completed",),
+    "failed": ("failed",),
+    "cancelled": ("cancelled",),
+}
+"""What may be asked for, and the stored statuses that it means."""
+
+MAX_ID = 2**63 - 1
+
+COUNTED_AT_ONCE = 16
+"""So many index scans are counted by one statement, and fewer by the first ones: often these find
+enough.
+"""
+
+
+class TaskFilter:
+    """``filters`` are ``status``, ``type`` (may hold ``%``), ``tag``, ``worker_id``,
+    ``created_after``, ``created_before`` (stored times), ``before_id``, ``from_id``; or
+    ``stored_statuses`` for ``status``, and of scheduled tasks only those that ``has_failed``. A
+    task must pass each that is given, and be of a type that ``access`` is for. ``query`` returns
+    the rows of a statement and its values.
+
+    ``statuses`` are the stored ones that tasks may have, None for all of them; ``conditions`` what
+    they must pass besides, as SQL about ``t``.
+    """
+
+    def __init__(
+        self,
+        sql: Dialect,
+        query: Query,
+        filters: Mapping[str, Any],
+        access: Access | None = None,
+        statuses: Sequence[str] | None = None,
+        conditions: Sequence[str] = (),
+    ) -> None:
+        self._sql = sql
+        self._run_query = query
+        self._filters = filters
+        self._visible, self._own = ("", {}) if access is None else access.types()
+        self.statuses = self._both(statuses)
+        self._wanted = self._list_filter(conditions)
+        self._ids = IdRange(0, 0) if self._is_empty() else self._id_range()
+
+    def page(self, limit: int, offset: int = 0, before_id: int = MAX_ID) -> str | None:
+        """SQL that finds the ids of one page, the highest first; None if no task can be on it."""
+        plan, arms = self._plan(limit + offset, before_id)
+        return page(self._sql, arms, plan.ids, limit, offset) if arms else None
+
+    def ids(self, limit: int, before_id: int = MAX_ID) -> list[int]:
+        """The highest ids below ``before_id``."""
+        found = self.page(limit, before_id=before_id)
+        return [row["id"] for row in self.query(found)] if found else []
+
+    def count(self, most: int, before_id: int = MAX_ID) -> int:
+        """How many tasks below ``before_id`` there are; counting ends at ``most``."""
+        plan, arms = self._plan(most, before_id)
+        total, at_once = 0, 1
+        while arms and total < most:
+            found = [arm.ids(self._sql, plan.ids, most - total) for arm in arms[:at_once]]
+            counts = [
+                f"SELECT COUNT(*) AS total FROM ({ids}) AS c{n}" for n, ids in enumerate(found)
+            ]
+            total += sum(row["total"] for row in self.query(" UNION ALL ".join(counts)))
+            arms, at_once = arms[at_once:], min(2 * at_once, COUNTED_AT_ONCE)
+        return min(total, most)
+
+    def query(self, sql: str, **values: Any) -> Rows:
+        """The rows of a statement that may name the filters' values."""
+        return self._run_query(sql, {**self._filters, **self._own, "escape": "\\", **values})
+
+    def _plan(self, depth: int, before_id: int) -> tuple[ListPlan, list[Any]]:
+        ids = IdRange(self._ids.first, min(self._ids.end, before_id))
+        plan = ListPlan(self._sql, self.query, self._wanted, ids)
+        return plan, plan.arms(depth) if ids.first < ids.end else []
+
+    def _both(self, statuses: Sequence[str] | None) -> Sequence[str] | None:
+        """The stored statuses that the filters and ``statuses`` let through."""
+        both = statuses
+        asked = self._filters.get("stored_statuses")
+        if "status" in self._filters:
+            asked = STATUSES[self._filters["status"]]
+        if asked is not None:
+            both = [each for each in asked if statuses is None or each in statuses]
+        if both is not None and "worker_id" in self._filters:
+            both = [each for each in both if each not in WAITING]  # a waiting task is nobody's
+        return both
+
+    def _list_filter(self, conditions: Sequence[str]) -> ListFilter:
+        has_worker = "worker_id" in self._filters
+        residual = [
+            f"t.created_at {comparison} {self._sql.timestamp(f':{name}')}"
+            for name, comparison in (("created_after", ">"), ("created_before", "<"))
+            if name in self._filters
+        ]
+        if "has_failed" in self._filters:
+            comparison = ">" if self._filters["has_failed"] else "="
+            residual.append(f"(t.status <> 'scheduled' OR t.attempts {comparison} t.releases)")
+        if has_worker and self.statuses is None:
+            residual.append("t.status NOT IN ('pending', 'scheduled')")
+        residual += conditions
+        types = None if self.statuses == [] else self._type_ids()
+        return ListFilter(self.statuses, types, "tag" in self._filters, has_worker, residual)
+
+    def _is_empty(self) -> bool:
+        return self.statuses == [] or self._wanted.types == []
+
+    def _type_ids(self) -> list[int] | None:
+        """None for all of them."""
+        conditions = [self._visible] if self._own else []
+        name = self._filters.get("type")
+        if name is not None and name.strip("%"):
+            conditions.append("name LIKE :type ESCAPE :escape" if "%" in name else "name = :type")
+        if not conditions:
+            return None
+        condition = " AND ".join(conditions)
+        return [row["id"] for row in self.query(f"SELECT id FROM task_types WHERE {condition}")]
+
+    def _id_range(self) -> IdRange:
+        """The ids among which all of the tasks are."""
+        first = self._filters.get("from_id", 0)
+        end = min(self._filters.get("before_id", MAX_ID), MAX_ID)
+        after, before = self._filters.get("created_after"), self._filters.get("created_before")
+        if after is None and before is None:
+            return IdRange(first, end)
+        # In one SELECT together, SQLite would read the whole table.
+        lowest, highest = "(SELECT MIN(id) FROM tasks)", "(SELECT MAX(id) FROM tasks)"
+        (row,) = self.query(f"SELECT {lowest} AS lowest, {highest} AS highest")
+        if row["lowest"] is None:
+            return IdRange(0, 0)
+        there = IdRange(max(first, row["lowest"]), min(end, row["highest"] + 1))
+        return narrowed(there, self.query, self._sql.by_primary_key, after, before)
