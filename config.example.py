@@ -82,8 +82,8 @@ ENABLE_TASK_HISTORY = True
 # --- Alarm ------------------------------------------------------------------------------------
 
 # GET /api/health/queue answers 503 when the oldest due task has waited for longer than this, when
-# tasks wait and no worker was seen for longer than this, or when a larger share than this of the
-# tasks that ended in the last hour failed. An address may ask for its own limits, as in
+# no worker was seen for longer than this, or when a larger share than this of the tasks that ended
+# in the last hour failed. An address may ask for its own limits, as in
 # /api/health/queue?max_age=60.
 HEALTH_MAX_AGE = 900
 HEALTH_MAX_SILENCE = 900

@@ -31,6 +31,7 @@ STATUS_OF_CODE = {
     "too_large": 413,
     "unsupported_media_type": 415,
     "rate_limited": 429,
+    "queue_unhealthy": 503,
 }
 
 RETRY_AFTER = {"Retry-After": "2"}

@@ -56,6 +56,19 @@ class Response:
         return text.encode("utf-8", "replace") + b"\n"
 
 
+class TextResponse(Response):
+    """Lines for programs that do not read JSON."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str, content_type: str) -> None:
+        super().__init__(200, None, {"Content-Type": content_type})
+        self.text = text
+
+    def body(self) -> bytes:
+        return self.text.encode("utf-8", "replace")
+
+
 def success(data: Any, message: str, status: int = 200) -> Response:
     payload = {"success": True, "message": message, "data": data, "timestamp": int(time.time())}
     return Response(status, payload)

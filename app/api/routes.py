@@ -127,6 +127,9 @@ class Target:
 
 ROUTES = [
     Route("GET", "/health", "endpoints.health:health", OPEN),
+    Route("GET", "/health/live", "endpoints.health:live", OPEN),
+    Route("GET", "/health/ready", "endpoints.health:health", OPEN),
+    Route("GET", "/health/queue", "endpoints.health:queue", OPEN),
     Route("POST", "/tasks/claim", "endpoints.claim:claim_tasks", WORK, by_type=True),
     Route("POST", "/tasks/settle", "endpoints.settle:settle_many", WORK, by_type=True),
     Route("POST", "/tasks/heartbeat", "endpoints.leases:heartbeat_many", WORK, by_type=True),
@@ -166,6 +169,7 @@ ROUTES = [
     Route("GET", "/workers", "endpoints.workers:list_all", READ),
     Route("GET", "/workers/{worker}/stats", "endpoints.workers:stats", READ),
     Route("GET", "/workers/{worker}", "endpoints.workers:get", READ),
+    Route("GET", "/metrics", "endpoints.metrics:metrics", READ),
     Route("POST", "/run", "endpoints.run:run", WORK, takes_run_token=True),
     Route("GET", "/run", "endpoints.run:run", WORK, takes_run_token=True),
     Route("GET", "/stats", "endpoints.stats:stats", READ),

@@ -75,7 +75,7 @@ def response_to(environ: Environ, site: Site) -> Response:
 def send(response: Response, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     body = response.body()
     headers = list(response.headers.items())
-    if response.payload is not None:
+    if body or response.payload is not None:
         headers.append(("Content-Length", str(len(body))))
     start_response(f"{response.status} {REASONS[response.status]}", headers)
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]

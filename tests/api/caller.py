@@ -47,6 +47,7 @@ STATUS_OF_CODE = {
     "too_large": 413,
     "unsupported_media_type": 415,
     "rate_limited": 429,
+    "queue_unhealthy": 503,
     "internal": 500,
     "database_unavailable": 503,
     "busy": 503,
@@ -151,6 +152,9 @@ class Api:
         sent = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
         own = {"X-API-Key": API_KEY} if headers is None else headers
         response = self._way(method, path, query or {}, own, sent)
+        if path in TEXTS and response.status == 200:
+            check_text_form(response)
+            return response
         assert not response.raw or response.raw.endswith((b"}\n", b"]\n")), response
         if speaks_spooled(path):
             check_spooled_form(method, response)
@@ -265,6 +269,17 @@ def seconds_between(earlier: str, later: str) -> float:
         assert TIME.fullmatch(each), each
     span = datetime.fromisoformat(later[:-1]) - datetime.fromisoformat(earlier[:-1])
     return span.total_seconds()
+
+
+TEXTS = ("/metrics",)
+"""These addresses answer in lines for programs that do not read JSON."""
+
+
+def check_text_form(response: Response) -> None:
+    assert response.headers["Content-Type"].startswith("text/plain"), response
+    assert response.headers["Cache-Control"] == "no-store", response
+    assert response.headers["X-Content-Type-Options"] == "nosniff", response
+    assert response.raw.endswith(b"\n"), response
 
 
 def check_spooled_form(method: str, response: Response) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from app.api.endpoints import (
     claim,
     failures,
+    health,
     leases,
     run,
     schedules,
@@ -267,6 +268,15 @@ QUERIES = [
         {"active_only": ["yes", "2", " true", "\x00", "x" * 100_000]},
     ),
     Place(
+        "GET /health/queue",
+        health.QUEUE,
+        {
+            "max_age": ["0", "soon", "nan", "-1", "1e99"],
+            "max_silence": ["0", "soon", "nan", "-1", "1e99"],
+            "max_failure_share": ["-0.1", "1.1", "half", "nan"],
+        },
+    ),
+    Place(
         "GET /run",
         run.RUN,
         {
@@ -307,6 +317,9 @@ QUERIES = [
 
 WITHOUT_FIELDS = {
     "GET /health",
+    "GET /health/live",
+    "GET /health/ready",
+    "GET /metrics",
     "GET /tasks/{id}",
     "GET /tasks/{id}/history",
     "GET /task-types/{name}",

@@ -21,6 +21,10 @@ class Row(NamedTuple):
 
 ROWS = {
     "GET /health": Row(OPEN),
+    "GET /health/live": Row(OPEN),
+    "GET /health/ready": Row(OPEN),
+    "GET /health/queue": Row(OPEN),
+    "GET /metrics": Row(READ, NO_PATTERNS),
     "POST /tasks/claim": Row(WORK),
     "POST /tasks/settle": Row(WORK),
     "POST /tasks/heartbeat": Row(WORK),

@@ -93,7 +93,9 @@ def test_every_closed_address(api: Api, route: object) -> None:
 
 
 def test_only_health_is_open() -> None:
-    assert [address_of(route) for route in NATIVE if route.is_open] == [("GET", "/health")]
+    paths = ["/health", "/health/live", "/health/ready", "/health/queue"]
+    opened = [address_of(route) for route in NATIVE if route.is_open]
+    assert opened == [("GET", path) for path in paths]
 
 
 @both_ways

@@ -522,6 +522,10 @@ STATISTICS = "in statistics/test_plans.py"
 ELSEWHERE = {
     **{template(route): SCHEDULES for route in NATIVE if "/schedules" in route.template},
     "GET /health": "changes nothing",
+    "GET /health/live": "asks nothing",
+    "GET /health/ready": "changes nothing",
+    "GET /health/queue": STATISTICS,
+    "GET /metrics": STATISTICS,
     "GET /failures": STATISTICS,
     "GET /stats": STATISTICS,
     "GET /stats/series": STATISTICS,

@@ -15,9 +15,13 @@ ROWS = 100
 """Rows in one INSERT."""
 
 MINUTE, QUARTER, HOUR = 60, 900, 3600
-STEPS = (MINUTE, QUARTER, HOUR)
+EVER = 0
+"""The step that never ends: what was counted since counting began."""
+STEPS = (MINUTE, QUARTER, HOUR, EVER)
 WORKER_STEPS = (QUARTER,)
 """Workers come and go, so less is kept of each."""
+
+START_OF_EVER = "2000-01-01 00:00:00.000"
 
 ALL_TYPES = 0
 
@@ -89,6 +93,8 @@ def _summed(keyed: Iterable[tuple[tuple[Any, ...], Row]]) -> list[list[Any]]:
 
 def start_of_step(minute: str, step: int) -> str:
     """The stored time at which the step began that ``minute`` (``YYYY-MM-DD HH:MM``) is in."""
+    if step == EVER:
+        return START_OF_EVER
     hour, minutes = minute[:13], int(minute[14:16])
     return f"{hour}:{minutes * 60 // step * step // 60:02}:00.000"
 
