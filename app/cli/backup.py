@@ -27,11 +27,12 @@ DUMPS = (".jsonl", ".jsonl.gz")
 @click.argument("file")
 @overwrite_option
 def backup(file: str, overwrite: bool) -> None:
-    """Copy the whole queue into FILE as it is at this moment, while everything runs.
+    """Copy the queue into FILE while everything runs.
 
-    Of a SQLite queue the copy is a SQLite file, unless the name ends in .jsonl: then it is a dump
-    as JSON lines, as always from MySQL and MariaDB. A name that ends in .gz is compressed. A dump
-    can be restored on either engine. - writes a dump to standard output.
+    The copy is complete and of one moment. A SQLite queue becomes a SQLite file. A name that ends
+    in .jsonl makes a dump as JSON lines instead, as every backup of MySQL and MariaDB is. A dump
+    can be restored on either engine. A name that ends in .gz is compressed. Use - to write a dump
+    to standard output.
     """
     url = current_site().settings.database
     if url.engine == "sqlite" and file != "-" and not file.endswith(DUMPS):
@@ -46,13 +47,13 @@ def backup(file: str, overwrite: bool) -> None:
 
 @command("restore")
 @click.argument("file")
-@click.option("--replace", is_flag=True, help="Delete first what the database holds.")
+@click.option("--replace", is_flag=True, help="Delete what the database holds first.")
 @yes_option
 def restore(file: str, replace: bool, yes: bool) -> None:
-    """Bring back the queue that "backup" wrote to FILE.
+    """Bring back the queue from the backup in FILE.
 
-    The database has to be empty, or --replace given. Stop workers and calls first. An interrupted
-    restore is begun again by running this again. - reads a dump from standard input.
+    Stop workers and calls first. The database must be empty, unless --replace is given. After an
+    interruption run it again: it starts over. Use - to read a dump from standard input.
     """
     from app.db.backup.restore import NotEmpty, Restore, described
     from app.install.migrate import migrate

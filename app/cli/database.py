@@ -12,7 +12,7 @@ from app.config import PROJECT_FOLDER
 
 @command("init-db")
 def init_db() -> None:
-    """Make the tables that are missing in the configured database."""
+    """Make the tables that are missing."""
     from app.db.tables import Base
 
     _migrate("the tables could not be made")
@@ -21,7 +21,7 @@ def init_db() -> None:
 
 @command("upgrade-db")
 def upgrade_db() -> None:
-    """Bring the tables of the configured database to this release; every row is kept."""
+    """Upgrade the tables to this version; every row is kept."""
     before, now = _migrate("the tables could not be upgraded")
     done = f"went from version {before} to" if before != now else "are of version"
     click.echo(f"The tables {done} {now}.")
@@ -39,7 +39,10 @@ def _migrate(trouble: str) -> tuple[int, int]:
 
 @command("write-schema")
 def write_schema() -> None:
-    """Write schema.sql and app/db/sqlite.sql again, after a change of app/db/tables.py."""
+    """Write the SQL files after a change of the tables.
+
+    schema.sql and app/db/sqlite.sql are made from app/db/tables.py.
+    """
     from app.db.ddl import mysql_script, sqlite_script
 
     for name, text in (("schema.sql", mysql_script()), ("app/db/sqlite.sql", sqlite_script())):

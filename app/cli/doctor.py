@@ -12,10 +12,10 @@ from app.wording import counted
 @command("doctor")
 @json_option
 def doctor(as_json: bool) -> None:
-    """Check settings, files, database, clock, workers and tasks.
+    """Check settings, files, database and workers.
 
-    Each line is "ok", a "note" or a "problem" with what to do. The exit code is 1 if there is a
-    problem.
+    Each line says "ok", "note" or "problem"; a problem comes with what to do. The exit code is 1 if
+    there is a problem.
     """
     from app.doctor.checks import findings
 

@@ -18,9 +18,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-overwrite_option = click.option(
-    "--overwrite", is_flag=True, help="Replace FILE if it exists already."
-)
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 
 
 def is_gzip(path: str) -> bool:

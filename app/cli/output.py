@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON, for programs, instead of text."
 )
-yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask before it is done.")
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask for confirmation.")
 
 
 def print_json(value: Any) -> None:

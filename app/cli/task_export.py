@@ -16,9 +16,10 @@ from app.wording import counted
 @filter_options
 @overwrite_option
 def export_tasks(file: str, overwrite: bool, **given: str | None) -> None:
-    """Write tasks to FILE, one JSON object a line, the oldest first.
+    """Write tasks to FILE as JSON lines, oldest first.
 
-    - is standard output; a name that ends in .gz is compressed. "tasks import" reads it.
+    "tasks import" reads such a file. A name that ends in .gz is compressed; use - for standard
+    output.
     """
     from app.api import serializers
     from app.json_text import dumps

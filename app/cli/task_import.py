@@ -25,15 +25,14 @@ MAX_TOLD = 100
 
 @command("import")
 @click.argument("file", default="-", metavar="[FILE]")
-@click.option(
-    "--finished", is_flag=True, help="Make tasks of finished ones, too: then they run again."
-)
+@click.option("--finished", is_flag=True, help="Import finished tasks as well; they run again.")
 def import_tasks(file: str, finished: bool) -> None:
-    """Make a task of each line of FILE, a JSON object as POST /api/tasks takes it.
+    """Make a task of each line of FILE.
 
-    - is standard input; a name that ends in .gz is unpacked. A line is imported once, however often
-    this runs, so run it again after an interruption. Lines that cannot be imported are told by
-    number; the others are.
+    A line is a JSON object as POST /api/tasks takes it, or as "tasks export" writes it. Lines that
+    cannot be imported are reported with their numbers; the others are imported. Each line makes at
+    most one task, so run this again after an interruption. A name that ends in .gz is decompressed;
+    use - for standard input.
     """
     site = current_site()
     result = ImportResult(site)

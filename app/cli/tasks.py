@@ -40,9 +40,9 @@ for longer in (retry_tasks, cancel_tasks, delete_tasks, export_tasks, import_tas
 )
 @json_option
 def list_tasks(limit: int, as_json: bool, **given: str | None) -> None:
-    """List tasks, the newest first.
+    """List tasks, newest first.
 
-    All filters that are given must fit.
+    A task must pass every filter that is given.
     """
     from app.api import serializers
     from app.queue import listing
@@ -119,7 +119,7 @@ def show_task(task_id: int, as_json: bool) -> None:
 def add_task(type_name: str, params: str, as_json: bool, **options: Any) -> None:
     """Make a task of a type.
 
-    PARAMS is a JSON object like '{"to": "ann@example.com"}'; - reads it from standard input.
+    PARAMS is a JSON object like '{"to": "ann@example.com"}'. Use - to read it from standard input.
     """
     from app.api import serializers
     from app.queue.create import create

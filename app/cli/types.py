@@ -51,10 +51,10 @@ def show_type(name: str, as_json: bool) -> None:
 @click.argument("file", default="-", type=click.File(encoding="utf-8"))
 @json_option
 def register_types(file: Any, as_json: bool) -> None:
-    """Register the task types in a JSON FILE, or bring them up to date.
+    """Register or update the types in a JSON file.
 
     FILE holds what POST /api/task-types/register takes, a list of such objects, or what
-    "types list --json" prints; - is standard input.
+    "types list --json" prints. Use - for standard input.
     """
     from app.api.endpoints.task_types import register_from
 
@@ -75,7 +75,10 @@ def register_types(file: Any, as_json: bool) -> None:
 @types.command("pause")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 def pause_types(names: tuple[str, ...]) -> None:
-    """Hand out no tasks of these types until they are resumed. New tasks are still accepted."""
+    """Hand out no tasks of these types.
+
+    New tasks are still accepted. "types resume" ends the pause.
+    """
     from app.queue import task_types
 
     for name in names:
@@ -108,7 +111,10 @@ def activate_types(names: tuple[str, ...]) -> None:
 @types.command("deactivate")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 def deactivate_types(names: tuple[str, ...]) -> None:
-    """Accept no new tasks of these types. Waiting ones still run."""
+    """Accept no new tasks of these types.
+
+    Waiting ones still run.
+    """
     from app.queue import task_types
 
     for name in names:

@@ -20,7 +20,10 @@ workers = group("workers", "Look at the workers.")
 )
 @json_option
 def list_workers(limit: int, as_json: bool) -> None:
-    """List the workers, those seen last first, with what they did within a day."""
+    """List the workers, those seen last first.
+
+    What they did is counted for the last day.
+    """
     from app.api import serializers
     from app.queue import workers as queue_workers
 
