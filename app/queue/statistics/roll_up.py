@@ -59,8 +59,8 @@ def _roll_up_piece(connection: Connection, site: Site) -> bool:
         return True
     after = found.rolled_up_to or 0
     upto, is_more_left = _reach(connection, after, safe_age(connection, site))
-    if upto > after:
-        _add(connection, after, upto)
+    if upto > after and not _add(connection, after, upto):
+        return True
     return is_more_left
 
 
@@ -108,8 +108,10 @@ def _all_is_committed(connection: Connection, after: int, upto: int) -> bool:
     return dirty.rows == committed.rows
 
 
-def _add(connection: Connection, after: int, upto: int) -> None:
-    """Raises TryAgain where somebody else was faster, or is at it."""
+def _add(connection: Connection, after: int, upto: int) -> bool:
+    """Whether the counts can be trusted then. Raises TryAgain where somebody else was faster, or is
+    at it.
+    """
     sql = connection.dialect
     lock = f"SELECT value FROM settings WHERE name = :name {connection.lock_what_is_free}"
     locked, found = connection.begin([(lock, {"name": marks.MARK}), marks.LOOK])
@@ -123,9 +125,11 @@ def _add(connection: Connection, after: int, upto: int) -> None:
         keep_examples(sql, after, upto),
         marks.store(sql, marks.ROLLED_UP_TO, str(upto)),
     ]
-    if any(is_of_earlier_version(row) for row in rows):
+    is_trusted = not any(is_of_earlier_version(row) for row in rows)
+    if not is_trusted:
         statements.append(marks.store(sql, marks.RECOUNTED, marks.DOUBTED))
     if connection.is_cluster:
         connection.commit_apart(statements)
     else:
         connection.commit(statements)
+    return is_trusted

@@ -28,9 +28,10 @@ ERRORS = ("no row 1", "no row 2", "other")
 class RandomCalls:
     """One client's. Refusals are part of it: several clients get into each other's way."""
 
-    def __init__(self, site: Site, seed: int) -> None:
+    def __init__(self, site: Site, seed: int, deletes: bool = True) -> None:
         self._site = site
         self._random = random.Random(seed)
+        self._deletes = deletes
         self._worker = f"w{seed}"
         self._held: list[LeaseRef] = []
         self._tasks: list[int] = []
@@ -41,7 +42,8 @@ class RandomCalls:
 
     def call(self) -> None:
         calls = [self._create] * 2 + [self._claim] * 3 + [self._settle] * 3
-        calls += [self._cancel, self._retry, self._retry, self._delete, self._let_time_pass]
+        calls += [self._cancel, self._retry, self._retry, self._let_time_pass]
+        calls += [self._delete] if self._deletes else []
         calls += [self._leave] if self._random.random() < 0.1 else []
         with contextlib.suppress(QueueError, DatabaseBusy):
             self._random.choice(calls)()
