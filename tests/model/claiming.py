@@ -1,0 +1,132 @@
+"""The model of claiming: what is due is taken back, then the tasks that come first are taken."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+from tests.model import workers
+from tests.model.state import DEFAULT_LEASE, Queue, Range, Task, TaskType, milliseconds
+
+LEASE_EXPIRED = "lease expired"
+
+
+def claim(queue: Queue, worker_id: str, options: dict[str, Any]) -> list[Task]:
+    """The tasks that a claim with these options gets."""
+    take_back_due(queue)
+    key = options.get("claim_key")
+    if key and options.get("again"):
+        workers.make_known(queue, worker_id).repeated_claim = key
+        before = _taken_before(queue, worker_id, key)
+        if before:
+            workers.saw_idle(queue, worker_id)
+            return before
+    first = _first(queue, options)
+    if first and key and not options.get("again") and _is_overtaken(queue, worker_id, key):
+        workers.saw_busy(queue, worker_id)
+        return _taken_before(queue, worker_id, key)
+    for task in first:
+        _take(queue, task, worker_id, options)
+    (workers.saw_busy if first else workers.saw_idle)(queue, worker_id)
+    return first
+
+
+def _is_overtaken(queue: Queue, worker_id: str, key: str) -> bool:
+    """Whether this claim was sent again already: then its first sending came late."""
+    worker = queue.workers.get(worker_id)
+    return worker is not None and worker.repeated_claim == key
+
+
+def take_back_due(queue: Queue) -> None:
+    for task in queue.with_status("scheduled"):
+        # A time that is not known yet is that of an attempt which failed just now.
+        if not isinstance(task.due, Range) and task.due <= queue.now:
+            _promote(queue, task)
+    for task in queue.with_status("claimed"):
+        if task.due <= queue.now:
+            _expire(queue, task)
+
+
+def _promote(queue: Queue, task: Task) -> None:
+    task.status, task.ready_at, task.due = "pending", task.due, None
+    task.note(queue.now, "promoted", is_hidden=True)
+
+
+def _expire(queue: Queue, task: Task) -> None:
+    worker = task.claimed_by
+    task.claimed_by = None
+    if task.cancel_requested:
+        task.end("cancelled", queue.now)
+    elif task.attempts < task.max_attempts:
+        task.status, task.ready_at, task.due = "pending", queue.now, None
+    else:
+        task.end("failed", queue.now)
+        task.error = LEASE_EXPIRED
+    task.note(queue.now, LEASE_EXPIRED, worker)
+
+
+def _taken_before(queue: Queue, worker_id: str, key: str) -> list[Task]:
+    """What the same claim took when it was sent before: with new leases."""
+    held = [task for task in queue.held_by(worker_id) if task.claim == (worker_id, key)]
+    for task in held:
+        task.due = queue.now + task.lease
+    return sorted(held, key=lambda task: (-task.priority, task.id))
+
+
+def _first(queue: Queue, options: dict[str, Any]) -> list[Task]:
+    """The tasks that come first, no more of a type than may run."""
+    running = Counter(task.type.name for task in queue.with_status("claimed"))
+    found: list[Task] = []
+    waiting = [task for task in queue.with_status("pending") if _is_eligible(task.type, options)]
+    for task in _in_order(waiting, options):
+        most = task.type.get("max_running", float("inf"))
+        if len(found) < options.get("limit", 1) and running[task.type.name] < most:
+            found.append(task)
+            running[task.type.name] += 1
+    return found
+
+
+def _is_eligible(type: TaskType, options: dict[str, Any]) -> bool:
+    names, pattern = options.get("task_types"), options.get("type_pattern")
+    type_id = options.get("task_type_id")
+    return (
+        not type.is_paused
+        and (names is None or type.name in names)
+        and (pattern is None or is_like(type.name, pattern))
+        and (type_id is None or type.id == type_id)
+    )
+
+
+def is_like(name: str, pattern: str) -> bool:
+    """Whether a name matches: ``%`` any characters, ``_`` one, a backslash before either."""
+    parts = re.findall(r"\\.|.", pattern, re.DOTALL)
+    wild = {"%": ".*", "_": "."}
+    regex = "".join(wild.get(part) or re.escape(part[-1]) for part in parts)
+    return re.fullmatch(regex, name, re.DOTALL) is not None
+
+
+def _in_order(tasks: list[Task], options: dict[str, Any]) -> list[Task]:
+    by = options.get("sort_by", "priority")
+    descends = options.get("sort_order", "desc" if by == "priority" else "asc") == "desc"
+    sign = -1 if descends else 1
+    if by == "attempts":
+        return sorted(tasks, key=lambda task: (sign * task.attempts, -task.priority, task.id))
+    if by == "priority":
+        # Backwards it is the same order read from its end.
+        return sorted(tasks, key=lambda task: (sign * task.priority, -sign * task.id))
+    return sorted(tasks, key=lambda task: sign * task.id)
+
+
+def _take(queue: Queue, task: Task, worker_id: str, options: dict[str, Any]) -> None:
+    given = (options.get("lease"), task.timeout, task.type.get("timeout"))
+    lease = next((each for each in given if each is not None), DEFAULT_LEASE / 1000)
+    task.status = "claimed"
+    task.attempts += 1
+    task.lease = milliseconds(lease)
+    task.due = queue.now + task.lease
+    task.claim = (worker_id, options.get("claim_key"))
+    task.claimed_by, task.claimed_at = worker_id, queue.now
+    task.last_outcome = task.completed_at = task.progress = task.progress_message = None
+    since = task.created_at if task.ready_at is None else task.ready_at
+    task.note(queue.now, None, worker_id, waited=queue.now - since)

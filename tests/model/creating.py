@@ -1,0 +1,83 @@
+"""The model of creating tasks: defaults of the type, deduplication."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from tests.model.state import DEFAULT_ATTEMPTS, ENDED, Queue, Refused, Task, TaskType, milliseconds
+
+
+class Created(NamedTuple):
+    task: Task
+    deduplicated: bool
+
+
+def create(queue: Queue, wanted: Sequence[dict[str, Any]]) -> list[Created]:
+    """All of these tasks or none, as the fields of a call say. New tasks have no id yet."""
+    types = [queue.type(each["type"]) for each in wanted]
+    if not all(each.is_active for each in types):
+        raise Refused("validation_failed")
+    made: dict[tuple[str, str], Task] = {}
+    return [_create(queue, type, each, made) for type, each in zip(types, wanted)]
+
+
+def _create(
+    queue: Queue, type: TaskType, wanted: dict[str, Any], made: dict[tuple[str, str], Task]
+) -> Created:
+    scope = _scope(type, wanted)
+    key = None
+    if scope is not False:
+        key = wanted.get("dedupe_key") or computed_key(type.name, wanted["params"])
+        if (type.name, key) in made:
+            return Created(made[type.name, key], True)
+        holder = queue.holder_of_key(type, key)
+        if holder and _counts(holder, scope, queue.now):
+            return Created(holder, True)
+        if holder:
+            holder.dedupe_key, holder.former_dedupe_key = None, key
+    task = _new(queue, type, wanted, key)
+    if key is not None:
+        made[type.name, key] = task
+    return Created(task, False)
+
+
+def _scope(type: TaskType, wanted: dict[str, Any]) -> Any:
+    """How long an equal task counts. A key of one's own counts where the type says false."""
+    if wanted.get("dedupe") is not None:
+        return wanted["dedupe"]
+    scope = type.get("dedupe", "forever")
+    return "forever" if scope is False and "dedupe_key" in wanted else scope
+
+
+def _counts(holder: Task, scope: Any, now: int) -> bool:
+    if scope == "forever":
+        return True
+    if scope == "active":
+        return holder.status not in ENDED
+    return now - holder.created_at < scope * 1000
+
+
+def _new(queue: Queue, type: TaskType, wanted: dict[str, Any], key: str | None) -> Task:
+    task = Task(
+        type=type,
+        params=wanted["params"],
+        priority=wanted.get("priority", type.get("priority", 0)),
+        max_attempts=wanted.get("max_attempts", type.get("max_attempts", DEFAULT_ATTEMPTS)),
+        created_at=queue.now,
+        tags=wanted.get("tags", []),
+        timeout=wanted.get("timeout"),
+        dedupe_key=key,
+    )
+    later = queue.now + (milliseconds(wanted.get("delay")) or 0)
+    if later > queue.now:
+        task.status, task.due = "scheduled", later
+    task.note(queue.now)
+    return task
+
+
+def computed_key(type: str, params: dict[str, Any]) -> str:
+    text = json.dumps(params, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(f"{type}\n{text}".encode()).hexdigest()

@@ -1,0 +1,126 @@
+"""Steps of people, who look and step in; and of time, which passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.model import operating, reading, values
+from tests.model.machine import Machine
+from tests.model.state import Task, shown_status
+from tests.model.steps import step
+from tests.support.stopped_clock import iso
+
+Pick = tuple[str, int]
+
+
+class ActionSteps(Machine):
+    @step(3, pick=values.any_picks)
+    def cancel(self, pick: Pick) -> None:
+        self._act(pick, "cancel", operating.cancel, ("cancel_requested",))
+
+    @step(5, pick=values.any_picks)
+    def retry(self, pick: Pick) -> None:
+        self._act(pick, "retry", operating.retry, ("attempts", "max_attempts"))
+
+    def _act(self, pick: Pick, verb: str, action: Any, names: tuple[str, ...]) -> None:
+        task_id = self.picked(pick)
+
+        def show(task: Task) -> dict[str, Any]:
+            shown = {name: getattr(task, name) for name in names}
+            return {"id": task_id, "status": shown_status(task.status), **shown}
+
+        self.post(
+            f"/tasks/{task_id}/{verb}", {}, lambda response: action(self.queue, task_id), show
+        )
+
+    @step(2, pick=values.any_picks, method=st.sampled_from(["POST", "DELETE"]))
+    def delete(self, pick: Pick, method: str) -> None:
+        task_id = self.picked(pick)
+        self.call(
+            method,
+            f"/tasks/{task_id}" + ("/delete" if method == "POST" else ""),
+            model=lambda response: operating.delete(self.queue, task_id),
+            show=lambda nothing: {"id": task_id, "deleted": True},
+        )
+
+
+class ReadSteps(Machine):
+    @step(2, pick=values.any_picks)
+    def read_task(self, pick: Pick) -> None:
+        task_id = self.picked(pick)
+        self.get(f"/tasks/{task_id}", lambda: reading.whole(self.queue.task(task_id)))
+
+    @step(2, pick=values.any_picks)
+    def read_history(self, pick: Pick) -> None:
+        task_id = self.picked(pick)
+
+        def show() -> dict[str, Any]:
+            lines = reading.history(self.queue, task_id)
+            return {"history": lines, "count": len(lines)}
+
+        self.get(f"/tasks/{task_id}/history", show)
+
+    @step(
+        4,
+        filters=values.list_filters,
+        limit=st.integers(1, 8),
+        offset=st.integers(0, 3),
+        bounds=st.dictionaries(
+            st.sampled_from(["before_id", "created_after", "created_before"]), values.any_picks
+        ),
+    )
+    def list_tasks(
+        self, filters: dict[str, str], limit: int, offset: int, bounds: dict[str, Pick]
+    ) -> None:
+        """``bounds`` are tasks whose id, or time, is the end of what is listed."""
+        query: dict[str, Any] = dict(filters)
+        wanted: dict[str, Any] = dict(filters)
+        for name, pick in bounds.items():
+            task = self.queue.tasks.get(self.picked(pick))
+            if task:
+                wanted[name] = task.id if name == "before_id" else task.created_at
+                query[name] = task.id if name == "before_id" else iso(task.created_at)
+
+        def show() -> dict[str, Any]:
+            found = reading.listed(self.queue, wanted)[offset : offset + limit]
+            return {
+                "tasks": [reading.whole(task) for task in found],
+                "count": len(found),
+                "limit": limit,
+                "offset": offset,
+                "next_before_id": found[-1].id if len(found) == limit else None,
+            }
+
+        self.get("/tasks", show, **query, limit=limit, offset=offset)
+
+    @step(active_only=st.booleans())
+    def list_types(self, active_only: bool) -> None:
+        found = sorted(self.queue.types.values(), key=lambda type: type.name)
+        names = [type.name for type in found if type.is_active or not active_only]
+        query = {"active_only": "true"} if active_only else {}
+        response = self.api.get("/task-types", **query)
+        assert [type["name"] for type in response.data["task_types"]] == names
+
+
+class TimeSteps(Machine):
+    @step(4, span=values.spans)
+    def let_time_pass(self, span: int) -> None:
+        self.pass_time(span)
+
+    @step(6, number=st.integers(0, 20), just_before=st.booleans())
+    def let_time_pass_until_a_task_is_due(self, number: int, just_before: bool) -> None:
+        """The next call finds it due at this very millisecond, or one too early."""
+        due = [task.due for task in self.queue.with_status("scheduled", "claimed")]
+        later = sorted(each - self.queue.now for each in due if each > self.queue.now + 2)
+        if later:
+            self.pass_time(later[number % len(later)] - 1 - just_before)
+
+    @step(days=st.sampled_from([1, 8]))
+    def let_days_pass(self, days: int) -> None:
+        self.pass_time(days * 86_400_000)
+
+
+class OperatorSteps(ActionSteps, ReadSteps, TimeSteps):
+    """All that people do, and time."""

@@ -1,0 +1,182 @@
+"""What the model knows of a queue: types, tasks with their history, workers. Plain values, no SQL.
+
+Times and durations are whole milliseconds. What happens to them is in the other modules, which
+say what docs/api.md and docs/design.md promise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+WAITING = ("pending", "scheduled")
+UNFINISHED = ("pending", "scheduled", "claimed")
+ENDED = ("completed", "failed", "cancelled")
+
+DEFAULT_LEASE = 300_000
+DEFAULT_ATTEMPTS = 3
+DEFAULT_RETRY_DELAY = 10_000
+DEFAULT_RETRY_MAX_DELAY = 3_600_000
+
+
+class Refused(Exception):
+    """A call is refused with this code."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
+
+
+def shown_status(status: str) -> str:
+    return "pending" if status == "scheduled" else status
+
+
+@dataclass
+class TaskType:
+    name: str
+    version: str = "1"
+    id: int = 0
+    is_active: bool = True
+    is_paused: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What it was registered with, in seconds where a setting has seconds; None is the default."""
+
+    def get(self, setting: str, default: Any = None) -> Any:
+        value = self.settings.get(setting)
+        return default if value is None else value
+
+    def milliseconds(self, setting: str, default: int) -> int:
+        value = milliseconds(self.settings.get(setting))
+        return default if value is None else value
+
+
+@dataclass
+class HistoryLine:
+    status: str
+    worker_id: str | None
+    attempt: int
+    message: str | None
+    at: int
+    ended: str | None = None
+    """How a worker ended its attempt: completed, failed or released."""
+    run: int | None = None
+    """How long the attempt took, where it completed or failed."""
+    waited: int | None = None
+    """How long the task had waited, where it was claimed."""
+    is_hidden: bool = False
+    """Whether people are not shown it: they know a scheduled task as a pending one."""
+
+
+@dataclass
+class Range:
+    """A time that is random between two."""
+
+    low: int
+    high: int
+
+
+@dataclass
+class Task:
+    type: TaskType
+    params: dict[str, Any]
+    priority: int
+    max_attempts: int
+    created_at: int
+    id: int = 0
+    tags: list[str] = field(default_factory=list)
+    timeout: float | None = None
+    dedupe_key: str | None = None
+    former_dedupe_key: str | None = None
+    """The key that it gave to a later task."""
+    status: str = "pending"
+    due: int | Range | None = None
+    attempts: int = 0
+    releases: int = 0
+    ready_at: int | None = None
+    """Since when it waits, if that is not since it was made."""
+    lease: int | None = None
+    claim: tuple[str, str | None] | None = None
+    """The worker and the claim_key of its last claim."""
+    claimed_by: str | None = None
+    claimed_at: int | None = None
+    last_outcome: str | None = None
+    cancel_requested: bool = False
+    progress: float | None = None
+    progress_message: str | None = None
+    completed_at: int | None = None
+    result: Any = None
+    error: str | None = None
+    traceback: str | None = None
+    history: list[HistoryLine] = field(default_factory=list)
+
+    def note(
+        self, at: int, message: str | None = None, worker: str | None = None, **more: Any
+    ) -> None:
+        line = HistoryLine(self.status, worker, self.attempts, message, at, **more)
+        self.history.append(line)
+
+    def end(self, status: str, at: int) -> None:
+        self.status = status
+        self.due = None
+        self.completed_at = at
+        self.cancel_requested = False
+
+
+@dataclass
+class Worker:
+    id: str
+    first_seen: int
+    last_seen: int
+    registered: int | None = None
+    deregistered: int | None = None
+    told: dict[str, Any] = field(default_factory=dict)
+    repeated_claim: str | None = None
+    """The claim_key of the last claim that it sent again."""
+
+
+class Queue:
+    """The whole state, and the time."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+        self.types: dict[str, TaskType] = {}
+        self.tasks: dict[int, Task] = {}
+        self.deleted: list[int] = []
+        self.workers: dict[str, Worker] = {}
+
+    def task(self, task_id: int) -> Task:
+        if task_id not in self.tasks:
+            raise Refused("not_found")
+        return self.tasks[task_id]
+
+    def type(self, name: str) -> TaskType:
+        if name not in self.types:
+            raise Refused("unknown_type")
+        return self.types[name]
+
+    def with_status(self, *statuses: str) -> list[Task]:
+        return [task for task in self.tasks.values() if task.status in statuses]
+
+    def held_by(self, worker_id: str) -> list[Task]:
+        return [task for task in self.with_status("claimed") if task.claimed_by == worker_id]
+
+    def holder_of_key(self, type: TaskType, key: str) -> Task | None:
+        """The task that has this dedupe key now: never more than one."""
+        holders = [
+            task for task in self.tasks.values() if (task.type, task.dedupe_key) == (type, key)
+        ]
+        assert len(holders) < 2
+        return holders[0] if holders else None
+
+    def random_times(self) -> Iterator[Task]:
+        """The tasks whose time only the queue can tell."""
+        return (task for task in self.tasks.values() if isinstance(task.due, Range))
+
+
+def ids(tasks: Iterable[Task]) -> list[int]:
+    return [task.id for task in tasks]

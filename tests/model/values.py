@@ -1,0 +1,123 @@
+"""What the machine's calls are made of: few values, so that they meet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+Strategy = st.SearchStrategy[Any]
+
+TYPE_NAMES = ("mail", "mail.bulk", "m_il", "Mail", "100%")
+PATTERNS = ("mail%", "m_il", "m\\_il", "%", "MAIL%", "%\\%", "nothing")
+LIST_TYPES = ("mail", "m_il", "mail%", "%a%", "%", "m\\_%", "100%", "nothing")
+KEYS = ("first", "second", "Second")
+TAGS = ("red", "blue", "Blue", "100%")
+WORKER_IDS = ("w1", "w2", "W1", "ä")
+ERRORS = ("refused", "", "lease expired", "released", "two\nlines")
+
+known_types = st.sampled_from(TYPE_NAMES[:3])
+type_names = st.sampled_from(TYPE_NAMES)
+worker_ids = st.sampled_from(WORKER_IDS)
+priorities = st.sampled_from([-1, 0, 5, 1_000_000])
+leases = st.sampled_from([0.5, 5, 60, 4000])
+delays = st.sampled_from([0, 0.001, 3, 100])
+attempts = st.sampled_from([1, 2, 5])
+
+
+def some(required: dict[str, Strategy] | None = None, **optional: Strategy) -> Strategy:
+    """An object that has the required fields and any of the others."""
+    return st.fixed_dictionaries(required or {}, optional=optional)
+
+
+dedupe = st.sampled_from(["forever", "active", 7.3, False])
+
+type_settings = some(
+    max_attempts=st.none() | attempts,
+    timeout=st.none() | leases,
+    retry_delay=st.none() | st.sampled_from([0, 4, 1000]),
+    retry_max_delay=st.none() | st.sampled_from([0, 10, 5000]),
+    priority=st.none() | priorities,
+    max_running=st.none() | st.sampled_from([1, 2]),
+    dedupe=st.none() | dedupe,
+    description=st.none() | st.just("what it does"),
+)
+
+tasks = some(
+    {
+        "type": known_types,
+        "params": st.sampled_from([{}, {"n": 1}, {"n": 2, "a": ["ä", None]}]),
+    },
+    priority=priorities,
+    delay=delays,
+    max_attempts=attempts,
+    timeout=leases,
+    dedupe=dedupe,
+    dedupe_key=st.sampled_from(KEYS),
+    tags=st.lists(st.sampled_from(TAGS), max_size=3, unique=True),
+).filter(lambda task: task.get("dedupe") is not False or "dedupe_key" not in task)
+
+claim_options = some(
+    limit=st.integers(1, 5),
+    task_types=st.lists(known_types, min_size=1, max_size=2, unique=True),
+    type_pattern=st.sampled_from(PATTERNS),
+    lease=leases,
+    sort_by=st.sampled_from(["priority", "created_at", "id", "attempts"]),
+    sort_order=st.sampled_from(["asc", "desc"]),
+    claim_key=st.sampled_from(["k1", "k2"]),
+    again=st.booleans(),
+)
+"""Mostly without a filter, for claims that find nothing lead nowhere."""
+plain_claims = some(limit=st.integers(1, 5), lease=leases)
+claims = plain_claims | claim_options
+folded_claims = st.none() | claims
+
+picks = st.tuples(
+    st.sampled_from(["claimed"] * 4 + ["waiting", "ended", "any", "gone"]), st.integers(0, 20)
+)
+"""Which task a call is about, by its state. Workers mostly speak of what is held."""
+any_picks = st.tuples(
+    st.sampled_from(["claimed", "waiting", "ended", "any", "gone"]), st.integers(0, 20)
+)
+
+holders = st.tuples(
+    st.sampled_from(["its"] * 4 + ["none", "w1", "w2"]),
+    st.sampled_from(["its"] * 4 + ["none", "before", "next"]),
+)
+"""Who a call says it is, and of which attempt it speaks."""
+
+results = st.sampled_from([{"sent": True}, [1, 2], "text", 0, None])
+successes = some(result=results)
+failures = some(
+    error=st.sampled_from(ERRORS),
+    traceback=st.just("line 1\nline 2"),
+    retry=st.booleans(),
+    delay=delays,
+)
+outcomes = st.one_of(
+    successes,
+    failures.map(lambda fields: {**fields, "success": False}),
+    some({"release": st.just(True)}, delay=delays),
+)
+progress = some({"progress": st.sampled_from([0, 33.5, 100])}, message=st.just("half way"))
+heartbeats = some(lease=leases)
+
+list_filters = some(
+    status=st.sampled_from(
+        ["pending", "claimed", "processing", "completed", "failed", "cancelled"]
+    ),
+    type=st.sampled_from(LIST_TYPES),
+    tag=st.sampled_from(TAGS),
+    worker_id=worker_ids,
+)
+
+told_by_workers = some(
+    host=st.just("web1"),
+    version=st.just("1.0"),
+    metadata=st.just({"rack": 7}),
+    task_types=st.just(["mail"]),
+    concurrency=st.just(4),
+)
+
+spans = st.sampled_from([1, 999, 4_000, 11_000, 61_000, 301_000, 3_700_000])
+"""Milliseconds that pass."""
