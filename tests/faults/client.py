@@ -33,12 +33,12 @@ class Client:
 
     def post(self, path: str, body: dict[str, Any]) -> Response:
         """One call, once. Raises OSError or HTTPException when no whole response comes back."""
-        return self._call("POST", path, body)
+        return self.call("POST", path, body)
 
     def get(self, path: str) -> Response:
-        return self._call("GET", path, None)
+        return self.call("GET", path, None)
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None) -> Response:
+    def call(self, method: str, path: str, body: dict[str, Any] | None) -> Response:
         server = random.choice(self._servers)
         self.port = server.port
         return server.call(method, path, body)

@@ -77,9 +77,9 @@ class ClientPool:
     def tell_to_stop(self) -> None:
         self._stop.touch()
 
-    def join(self) -> None:
+    def join(self, seconds: float = END_SECONDS) -> None:
         """Wait for every client's end. Raises AssertionError with what a failed one printed."""
-        deadline = time.monotonic() + END_SECONDS
+        deadline = time.monotonic() + seconds
         for client in self._clients:
             client.join(deadline)
 
