@@ -14,6 +14,7 @@ LEASE_EXPIRED = "lease expired"
 
 def claim(queue: Queue, worker_id: str, options: dict[str, Any]) -> list[Task]:
     """The tasks that a claim with these options gets."""
+    queue.did_upkeep = True
     take_back_due(queue)
     key = options.get("claim_key")
     if key and options.get("again"):

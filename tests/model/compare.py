@@ -30,6 +30,7 @@ def differences(queue: Queue, rows: Rows) -> list[str]:
         ("task", {each.id: _task(each) for each in queue.tasks.values()}, _tasks(rows)),
         ("history of", {each.id: _lines(each) for each in queue.tasks.values()}, _history(rows)),
         ("type", {name: _type(each) for name, each in queue.types.items()}, _types(rows)),
+        ("used key", _used_keys_of(queue), _used_keys(rows)),
         ("worker", {key: _worker(each) for key, each in queue.workers.items()}, _workers(rows)),
     ]
     for what, expected, there in pairs:
@@ -142,6 +143,30 @@ def _types(rows: Rows) -> dict[str, Row]:
             "paused": bool(row["is_paused"]),
         }
         for row in rows.types.values()
+    }
+
+
+def _used_keys_of(queue: Queue) -> dict[tuple[int, str], Row]:
+    return {
+        (used.task.type.id, key): {
+            "task": used.task.id,
+            "status": used.task.status,
+            "created_at": stored(used.task.created_at),
+            "pruned_at": stored(used.pruned_at),
+        }
+        for (_, key), used in queue.used_keys.items()
+    }
+
+
+def _used_keys(rows: Rows) -> dict[tuple[int, str], Row]:
+    return {
+        key: {
+            "task": row["task_id"],
+            "status": row["status"],
+            "created_at": row["created_at"],
+            "pruned_at": row["pruned_at"],
+        }
+        for key, row in rows.used_keys.items()
     }
 
 

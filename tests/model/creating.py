@@ -33,15 +33,20 @@ def _create(
         key = wanted.get("dedupe_key") or computed_key(type.name, wanted["params"])
         if (type.name, key) in made:
             return Created(made[type.name, key], True)
-        holder = queue.holder_of_key(type, key)
-        if holder and _counts(holder, scope, queue.now):
-            return Created(holder, True)
-        if holder:
-            holder.dedupe_key, holder.former_dedupe_key = None, key
+        equal = _equal_task(queue, type, key)
+        if equal and _counts(equal, scope, queue.now):
+            return Created(equal, True)
+        queue.give_up_key(type, key)
     task = _new(queue, type, wanted, key)
     if key is not None:
         made[type.name, key] = task
     return Created(task, False)
+
+
+def _equal_task(queue: Queue, type: TaskType, key: str) -> Task | None:
+    """The task that has the key, or had it when it was pruned."""
+    used = queue.used_keys.get((type.name, key))
+    return queue.holder_of_key(type, key) or (used and used.task)
 
 
 def _scope(type: TaskType, wanted: dict[str, Any]) -> Any:

@@ -175,11 +175,13 @@ def tags_are_rows(rows: Rows) -> list[str]:
 
 
 def keys_are_unique(rows: Rows) -> list[str]:
-    """No two tasks of a type have one dedupe key."""
+    """No two tasks of a type have one dedupe key, those that were pruned included."""
     tasks: dict[tuple[int, str], list[int]] = defaultdict(list)
     for row in rows.tasks.values():
         if row["dedupe_key"] is not None:
             tasks[row["type_id"], row["dedupe_key"]].append(row["id"])
+    for key, row in rows.used_keys.items():
+        tasks[key].append(row["task_id"])
     return [f"key {key} of {ids}" for key, ids in tasks.items() if len(ids) > 1]
 
 

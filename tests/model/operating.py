@@ -63,8 +63,7 @@ def _take_key_back(queue: Queue, task: Task) -> None:
     holder = queue.holder_of_key(task.type, key)
     if holder and holder.status in UNFINISHED:
         raise Refused("conflict")
-    if holder:
-        holder.dedupe_key, holder.former_dedupe_key = None, key
+    queue.give_up_key(task.type, key)
     task.dedupe_key, task.former_dedupe_key = key, None
 
 

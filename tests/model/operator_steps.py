@@ -6,13 +6,19 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.model import operating, reading, values
+from app.queue.upkeep import prune
+from app.queue.upkeep.turn import Budget
+from tests.model import operating, pruning, reading, values
 from tests.model.machine import Machine
+from tests.model.pruning import DAY
 from tests.model.state import Task, shown_status
 from tests.model.steps import step
-from tests.support.stopped_clock import iso
+from tests.support.stopped_clock import START, iso
 
 Pick = tuple[str, int]
+
+END = START + 1000 * DAY
+"""Days pass no longer: the databases' clocks do not go beyond 2038."""
 
 
 class ActionSteps(Machine):
@@ -117,9 +123,17 @@ class TimeSteps(Machine):
         if later:
             self.pass_time(later[number % len(later)] - 1 - just_before)
 
-    @step(days=st.sampled_from([1, 8]))
+    @step(3, days=st.sampled_from([1, 8, 31, 100]))
     def let_days_pass(self, days: int) -> None:
-        self.pass_time(days * 86_400_000)
+        if self.queue.now < END:
+            self.pass_time(days * DAY)
+
+    @step()
+    def prune_everything(self) -> None:
+        self.queue.did_upkeep = True
+        prune.prune_everything(self.api.site, Budget(None), lambda kind, count: None)
+        self.compare()
+        assert pruning.left_over(self.queue) == []
 
 
 class OperatorSteps(ActionSteps, ReadSteps, TimeSteps):

@@ -12,7 +12,7 @@ from tests.support.stopped_clock import iso
 
 TYPE_SETTINGS = (
     *("description", "max_attempts", "timeout", "retry_delay", "retry_max_delay", "priority"),
-    *("max_running", "retention_days", "dedupe"),
+    *("max_running", "retention", "retention_days", "dedupe"),
 )
 TOLD = ("host", "version", "task_types", "concurrency", "metadata")
 

@@ -18,6 +18,7 @@ STATEMENTS = {
     "tags": "SELECT tag, task_id, type_id FROM task_tags",
     "types": "SELECT * FROM task_types",
     "workers": "SELECT * FROM workers",
+    "used_keys": "SELECT * FROM used_dedupe_keys",
     "errors": "SELECT task_id, error_group FROM task_errors",
 }
 
@@ -35,6 +36,7 @@ class Rows:
         self.error_groups: dict[int, list[int]] = {}
         for row in found["errors"]:
             self.error_groups.setdefault(row["task_id"], []).append(row["error_group"])
+        self.used_keys = {(row["type_id"], row["dedupe_key"]): row for row in found["used_keys"]}
         self.counts: dict[CountKey, int] = {}
         """How many tasks there are by type, status and error group, as the statistics have it."""
         self.tags = {(row["task_id"], row["tag"], row["type_id"]) for row in found["tags"]}

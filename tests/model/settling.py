@@ -139,6 +139,7 @@ def _repeated(task: Task, holder: Holder, kind: str) -> Settled | None:
 def _complete(queue: Queue, task: Task, said: dict[str, Any]) -> None:
     task.end("completed", queue.now)
     task.result, task.error, task.traceback = said.get("result"), None, None
+    task.has_result = said.get("result") is not None
     task.progress = 100
     _note(queue, task, None, "completed")
 

@@ -110,6 +110,7 @@ class Task:
     progress_message: str | None = None
     completed_at: int | None = None
     result: Any = None
+    has_result: bool = False
     error: str | None = None
     traceback: str | None = None
     history: list[HistoryLine] = field(default_factory=list)
@@ -139,6 +140,14 @@ class Worker:
     """The claim_key of the last claim that it sent again."""
 
 
+@dataclass
+class UsedKey:
+    """The dedupe key of a task that was pruned."""
+
+    task: Task
+    pruned_at: int
+
+
 class Queue:
     """The whole state, and the time."""
 
@@ -148,6 +157,9 @@ class Queue:
         self.tasks: dict[int, Task] = {}
         self.deleted: list[int] = []
         self.workers: dict[str, Worker] = {}
+        self.used_keys: dict[tuple[str, str], UsedKey] = {}
+        self.did_upkeep = False
+        """Whether the last call was one that does upkeep."""
 
     def task(self, task_id: int) -> Task:
         if task_id not in self.tasks:
@@ -172,6 +184,13 @@ class Queue:
         ]
         assert len(holders) < 2
         return holders[0] if holders else None
+
+    def give_up_key(self, type: TaskType, key: str) -> None:
+        """Free the key for another task, if one has it, or had it when it was pruned."""
+        holder = self.holder_of_key(type, key)
+        if holder:
+            holder.dedupe_key, holder.former_dedupe_key = None, key
+        self.used_keys.pop((type.name, key), None)
 
     def random_times(self) -> Iterator[Task]:
         """The tasks whose time only the queue can tell."""

@@ -41,6 +41,14 @@ type_settings = some(
     max_running=st.none() | st.sampled_from([1, 2]),
     dedupe=st.none() | dedupe,
     description=st.none() | st.just("what it does"),
+    retention=st.none()
+    | some(
+        completed=st.sampled_from([None, 0, 2]),
+        failed=st.sampled_from([None, 0, 2]),
+        cancelled=st.sampled_from([None, 0, 2]),
+        result=st.sampled_from([None, 0, 1]),
+    ),
+    retention_days=st.none() | st.sampled_from([0, 1]),
 )
 
 tasks = some(

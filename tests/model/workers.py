@@ -10,7 +10,6 @@ BUSY = 10_000
 """How old a worker's ``last_seen_at`` may get while it claims tasks, or keeps them."""
 IDLE = 60_000
 """The same while it claims and gets nothing."""
-FORGOTTEN = 7 * 86_400_000
 DAY = 86_400_000
 
 
@@ -51,15 +50,7 @@ def saw_heartbeat(queue: Queue, worker_id: str) -> None:
 def register(queue: Queue, worker_id: str, told: dict[str, Any]) -> Worker:
     worker = saw(queue, worker_id)
     worker.registered, worker.told = queue.now, told
-    forget(queue)
     return worker
-
-
-def forget(queue: Queue) -> None:
-    """Those who were away for a week and hold nothing."""
-    for worker in list(queue.workers.values()):
-        if queue.now - worker.last_seen > FORGOTTEN and not queue.held_by(worker.id):
-            del queue.workers[worker.id]
 
 
 def deregister(queue: Queue, worker_id: str, releases: bool) -> int:
