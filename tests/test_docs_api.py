@@ -277,6 +277,14 @@ TYPES: dict[str, Callable[..., tuple[list[Any], list[Any]]]] = {
         [["a"] * 21, 1],
     ),
     r"list of one string": lambda: ([["a"]], [[], ["a", "b"], "a"]),
+    r"list of one to 4 of (`.*`)": lambda words: (
+        [quoted(words), [quoted(words)[0].upper()]],
+        [["other"], "read", 1],
+    ),
+    r"list of one to 20 strings of 1 to 255 characters": lambda: (
+        [["a" * 255] * 20],
+        [["a"] * 21, ["a" * 256], [""], [1], "a"],
+    ),
     r"list, at most 100 strings": lambda: ([[], ["a"] * 100], [["a"] * 101, [1], "a"]),
     r"at most 100 ids, with commas between them": lambda: (
         ["", "1", ",".join(["1"] * 100)],
@@ -368,6 +376,7 @@ def exchanges(section: Section) -> list[Exchange]:
 STORY = [
     ("GET /health", "/health"),
     ("POST /task-types/register", "/task-types/register"),
+    ("GET /audit", "/audit"),
     ("GET /task-types/{name}", "/task-types/mail.send"),
     ("POST /tasks", "/tasks"),
     ("POST /tasks", "/tasks"),
@@ -416,6 +425,7 @@ waits.
 VARYING = {
     *("timestamp", "version", "mean_run_seconds", "dedupe_key", "avg_processing_time_ms"),
     *("oldest_due_age", "wait_seconds", "run_seconds"),
+    *("key", "hint"),
 }
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from app.api.fields import Fields
     from app.api.request import Request
     from app.queue.access import Access
+    from app.queue.audit import Actor
     from app.site import Site
 
 
@@ -39,6 +40,18 @@ class Call:
         values, warnings = known.read(given, self.site.settings, where)
         self.warnings += warnings
         return values
+
+    @property
+    def actor(self) -> Actor:
+        """Who calls, for the audit log."""
+        # Loaded when needed: calls of workers and producers are not noted.
+        from app.queue.audit import Actor
+
+        if self.access is not None:
+            name = f"key {self.access.name} (#{self.access.key_id})"
+        else:
+            name = "root key" if self.site.settings.require_auth else "anybody"
+        return Actor(name, self.request.address)
 
     @property
     def task_id(self) -> int:

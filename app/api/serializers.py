@@ -178,3 +178,30 @@ def failure_group(group: FailureGroup) -> Shown:
 def point(row: Row) -> Shown:
     """A step of a time series."""
     return {**row, "at": to_iso(row["at"])}
+
+
+def api_key(row: Row) -> Shown:
+    """Without its text, which is not stored."""
+    return {
+        "id": row["id"],
+        "name": row["name"],
+        "hint": row["hint"],
+        "scopes": row["scopes"].split(","),
+        "type_patterns": loads(row["type_patterns_json"]),
+        "created_at": to_iso(row["created_at"]),
+        "expires_at": to_iso(row["expires_at"]),
+        "last_used_at": to_iso(row["last_used_at"]),
+        "revoked_at": to_iso(row["revoked_at"]),
+        "previous_until": to_iso(row["previous_until"]),
+    }
+
+
+def audit_entry(row: Row) -> Shown:
+    return {
+        "id": row["id"],
+        "at": to_iso(row["created_at"]),
+        "actor": row["actor"],
+        "action": row["action"],
+        "target": row["target"],
+        "detail": loads(row["detail_json"]) or {},
+    }

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     import click
 
 COMMANDS = {
+    "audit": "app.cli.audit:audit_log",
     "backup": "app.cli.backup:backup",
     "doctor": "app.cli.doctor:doctor",
     "init-db": "app.cli.database:init_db",
+    "keys": "app.cli.keys:keys",
     "prune": "app.cli.prune:prune",
     "restore": "app.cli.backup:restore",
     "schedules": "app.cli.schedules:schedules",

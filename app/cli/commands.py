@@ -19,6 +19,7 @@ from app.errors import CallError, TaskManagerError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from app.queue.audit import Actor
     from app.site import Site
 
 
@@ -26,6 +27,19 @@ def current_site() -> Site:
     """The site that the command is run for."""
     site: Site = current_app.extensions["taskmanager"]
     return site
+
+
+def current_actor() -> Actor:
+    """Who runs the command, for the audit log: the system's account."""
+    from getpass import getuser
+
+    from app.queue.audit import Actor
+
+    try:
+        account = getuser()
+    except (KeyError, OSError, ImportError):  # an account without a name, as containers have
+        account = str(os.getuid())
+    return Actor(f"cli {account}")
 
 
 class SiteCommand(click.Command):

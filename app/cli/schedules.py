@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.commands import current_site, group
+from app.cli.commands import current_actor, current_site, group
 from app.cli.json_objects import objects_in
 from app.cli.output import confirm, json_option, print_facts, print_json, print_table, yes_option
 
@@ -69,7 +69,7 @@ def put(file: Any, as_json: bool) -> None:
 
     site, shown = current_site(), []
     for where, each in objects_in(file, "schedules", STATE):
-        row, is_new, warnings = put_from(each, site, where)
+        row, is_new, warnings = put_from(each, site, where, current_actor())
         shown.append(serializers.schedule(row))
         for warning in warnings:
             click.echo(f"Warning: {warning}", err=True)
@@ -85,7 +85,7 @@ def pause(name: str) -> None:
     """Make no more tasks by this schedule until it is resumed."""
     from app.queue.schedules import store
 
-    store.set_paused(current_site(), name, True)
+    store.set_paused(current_site(), name, True, current_actor())
     click.echo(f"Schedule {name} paused")
 
 
@@ -95,7 +95,7 @@ def resume(name: str) -> None:
     """Let a paused schedule make tasks again, from its next time on."""
     from app.queue.schedules import store
 
-    row = store.set_paused(current_site(), name, False)
+    row = store.set_paused(current_site(), name, False, current_actor())
     click.echo(f"Schedule {name} resumed: {_next_of(row)}")
 
 
@@ -107,7 +107,7 @@ def run(name: str) -> None:
     from app.queue.schedules.making import run_now
 
     site = current_site()
-    click.echo(f"Task {run_now(site, store.get(site, name))} created")
+    click.echo(f"Task {run_now(site, store.get(site, name), current_actor())} created")
 
 
 @schedules.command("delete")
@@ -119,7 +119,7 @@ def delete(name: str, yes: bool) -> None:
 
     store.get(current_site(), name)
     confirm(f"Delete the schedule {name}?", yes)
-    store.delete(current_site(), name)
+    store.delete(current_site(), name, current_actor())
     click.echo(f"Schedule {name} deleted")
 
 

@@ -6,16 +6,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from app.cli.commands import command, current_site
+from app.cli.commands import command, current_actor, current_site
 from app.errors import QueueError
 from app.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+    from typing import Protocol
 
+    from app.queue.audit import Actor
     from app.site import Site
 
-    Change = Callable[[Site, int], object]
+    class Change(Protocol):
+        """A function of the queue that changes one task."""
+
+        def __call__(self, site: Site, task_id: int, *, actor: Actor | None = None) -> object: ...
+
 
 task_ids = click.argument("ids", metavar="ID...", nargs=-1, required=True, type=int)
 
@@ -49,11 +55,11 @@ def delete_tasks(ids: Sequence[int]) -> None:
 
 def _change_each(change: Change, ids: Sequence[int], done: str) -> None:
     """Each task by itself; those for which it is refused are told, and the others are done."""
-    site = current_site()
+    site, actor = current_site(), current_actor()
     refused = 0
     for task_id in ids:
         try:
-            change(site, task_id)
+            change(site, task_id, actor=actor)
         except QueueError as error:
             refused += 1
             click.echo(f"Error: {error.message}", err=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from app.cli.commands import current_site, group
+from app.cli.commands import current_actor, current_site, group
 from app.cli.json_objects import objects_in
 from app.cli.output import json_option, print_facts, print_json, print_table
 
@@ -61,7 +61,7 @@ def register_types(file: Any, as_json: bool) -> None:
     site = current_site()
     registered = []
     for where, each in objects_in(file, "task_types", STATE):
-        result, warnings = register_from(each, site, where)
+        result, warnings = register_from(each, site, where, actor=current_actor())
         registered.append(result)
         for warning in warnings:
             click.echo(f"Warning: {warning}", err=True)
@@ -82,7 +82,7 @@ def pause_types(names: tuple[str, ...]) -> None:
     from app.queue import task_types
 
     for name in names:
-        task_types.set_paused(current_site(), name, True)
+        task_types.set_paused(current_site(), name, True, actor=current_actor())
         click.echo(f"Task type {name} paused")
 
 
@@ -93,7 +93,7 @@ def resume_types(names: tuple[str, ...]) -> None:
     from app.queue import task_types
 
     for name in names:
-        task_types.set_paused(current_site(), name, False)
+        task_types.set_paused(current_site(), name, False, actor=current_actor())
         click.echo(f"Task type {name} resumed")
 
 
@@ -104,7 +104,7 @@ def activate_types(names: tuple[str, ...]) -> None:
     from app.queue import task_types
 
     for name in names:
-        task_types.set_active(current_site(), name, True)
+        task_types.set_active(current_site(), name, True, actor=current_actor())
         click.echo(f"Task type {name} activated")
 
 
@@ -118,5 +118,5 @@ def deactivate_types(names: tuple[str, ...]) -> None:
     from app.queue import task_types
 
     for name in names:
-        task_types.set_active(current_site(), name, False)
+        task_types.set_active(current_site(), name, False, actor=current_actor())
         click.echo(f"Task type {name} deactivated")

@@ -60,6 +60,22 @@ def record(
     return [(insert, {**line, **(values or {})})]
 
 
+def record_task(
+    sql: Dialect, actor: Actor | None, action: str, task_id: int, change_id: int
+) -> list[Statement]:
+    """The same of an action on one task, which the change of this number made."""
+    changed = f"id = {int(task_id)} AND change_id = {change_id}"
+    condition = f"EXISTS (SELECT 1 FROM tasks WHERE {changed})"
+    return record(sql, actor, action, str(task_id), condition)
+
+
+def write(site: Site, actor: Actor | None, action: str, target: str | None, **detail: Any) -> None:
+    """A line by itself, for an action of several transactions."""
+    statements = record(site.db.dialect, actor, action, target, **detail)
+    if statements:
+        site.db.run(lambda connection: connection.send(statements))
+
+
 def read(
     site: Site,
     limit: int,

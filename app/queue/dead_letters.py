@@ -9,7 +9,7 @@ import time
 
 from app.db.connection import id_list
 from app.errors import Conflict, NotFound, UnknownType
-from app.queue import task_types
+from app.queue import audit, task_types
 from app.queue.created_range import IdRange, narrowed
 from app.queue.delete import delete
 from app.queue.retry import retry
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.db.connection import Connection
+    from app.queue.audit import Actor
     from app.site import Site
 
 TIME_SHARE = 0.5
@@ -49,22 +50,34 @@ class BulkResult:
         self.has_more = has_more
 
 
-def retry_dead_letters(site: Site, meant: DeadLetters) -> BulkResult:
+def retry_dead_letters(site: Site, meant: DeadLetters, actor: Actor | None = None) -> BulkResult:
     """Make them pending, as ``retry`` does. One whose work a newer task with its dedupe key does
     stays as it is.
     """
-    return _change_all(site, meant, lambda task_id: retry(site, task_id))
+    result = _change_all(site, meant, lambda task_id: retry(site, task_id))
+    return _noted(site, result, "tasks.retry", meant.type, actor)
 
 
-def retry_these(site: Site, task_ids: Sequence[int]) -> BulkResult:
+def retry_these(site: Site, task_ids: Sequence[int], actor: Actor | None = None) -> BulkResult:
     """The same for those of these tasks that are dead letters."""
     found = _failed_among(site, task_ids)
-    return _change_each(site, found, lambda task_id: retry(site, task_id))
+    result = _change_each(site, found, lambda task_id: retry(site, task_id))
+    return _noted(site, result, "tasks.retry", None, actor)
 
 
-def purge_dead_letters(site: Site, meant: DeadLetters) -> BulkResult:
+def purge_dead_letters(site: Site, meant: DeadLetters, actor: Actor | None = None) -> BulkResult:
     """Delete them with their history."""
-    return _change_all(site, meant, lambda task_id: delete(site, task_id))
+    result = _change_all(site, meant, lambda task_id: delete(site, task_id))
+    return _noted(site, result, "tasks.delete", meant.type, actor)
+
+
+def _noted(
+    site: Site, result: BulkResult, action: str, type: str | None, actor: Actor | None
+) -> BulkResult:
+    """The same result, with a line in the audit log if anything was changed."""
+    if result.changed:
+        audit.write(site, actor, action, type, count=len(result.changed))
+    return result
 
 
 def _change_all(site: Site, meant: DeadLetters, change: Callable[[int], Any]) -> BulkResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.errors import Conflict, NotFound, TryAgain
-from app.queue import task_tags
+from app.queue import audit, task_tags
 from app.queue.fencing import look_up
 from app.queue.statistics.deleted import leave_statistics
 
@@ -11,13 +11,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from app.db.connection import Connection, Row, Statement
     from app.queue.access import Access
+    from app.queue.audit import Actor
     from app.site import Site
 
 
-def delete(site: Site, task_id: int, access: Access | None = None) -> None:
+def delete(
+    site: Site, task_id: int, access: Access | None = None, actor: Actor | None = None
+) -> None:
     """Remove a task, its history and tags. Raises NotFound; Conflict while a worker holds it."""
     found, left = site.db.run(
-        lambda connection: _delete(connection, int(task_id), access), repeatable=False
+        lambda connection: _delete(connection, int(task_id), access, actor), repeatable=False
     )
     if not found:
         raise NotFound(f"Task {task_id} not found")
@@ -28,7 +31,7 @@ def delete(site: Site, task_id: int, access: Access | None = None) -> None:
 
 
 def _delete(
-    connection: Connection, task_id: int, access: Access | None
+    connection: Connection, task_id: int, access: Access | None, actor: Actor | None
 ) -> tuple[list[Row], list[Row]]:
     """The task before and after."""
     sql = connection.dialect
@@ -40,7 +43,8 @@ def _delete(
         return [], []
     ids = [row["id"] for row in found if row["status"] != "claimed"]
     left_out = leave_statistics(connection, ids)
-    statements = [*_delete_statements(task_id), *left_out]
+    noted = audit.record(sql, actor if ids else None, "task.delete", str(task_id))
+    statements = [*_delete_statements(task_id), *left_out, *noted]
     look = look_up(sql, [task_id])
     if connection.is_cluster:
         connection.commit_apart(statements)

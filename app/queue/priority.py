@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.errors import Conflict
+from app.queue import audit
 from app.queue.change_id import new_change_id
 from app.queue.fencing import GuardedUpdate, transact
 from app.queue.find_task import row_or_not_found
@@ -14,13 +15,18 @@ if TYPE_CHECKING:
 
     from app.db.connection import Connection, Row, Statement
     from app.queue.access import Access
+    from app.queue.audit import Actor
     from app.site import Site
 
 UNFINISHED = "status IN ('pending', 'scheduled', 'claimed')"
 
 
 def set_priority(
-    site: Site, task_id: int, priority: int, access: Access | None = None
+    site: Site,
+    task_id: int,
+    priority: int,
+    access: Access | None = None,
+    actor: Actor | None = None,
 ) -> tuple[int, Row]:
     """Give a task another priority: the one that it had, and the task as it is now.
 
@@ -30,7 +36,7 @@ def set_priority(
     Raises NotFound; Conflict when the task has ended.
     """
     before, row = site.db.run(
-        lambda connection: _set(connection, task_id, priority, access), repeatable=False
+        lambda connection: _set(connection, task_id, priority, access, actor), repeatable=False
     )
     if before is None:
         raise Conflict(
@@ -41,7 +47,11 @@ def set_priority(
 
 
 def _set(
-    connection: Connection, task_id: int, priority: int, access: Access | None
+    connection: Connection,
+    task_id: int,
+    priority: int,
+    access: Access | None,
+    actor: Actor | None,
 ) -> tuple[int | None, Row]:
     """The priority is None where the task had ended."""
     sql = connection.dialect
@@ -59,7 +69,8 @@ def _set(
         values,
     )
     updates = [GuardedUpdate([task_id], change_id, 1)]
-    results, rows = transact(connection, [look, update], updates, ALL_COLUMNS, access)
+    noted = audit.record_task(sql, actor, "task.priority", task_id, change_id)
+    results, rows = transact(connection, [look, update, *noted], updates, ALL_COLUMNS, access)
     row = row_or_not_found(rows, task_id)
     found = results[0].rows
     return (priority_of(found[0]["urgency"]) if found else None), row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.errors import Conflict, Duplicate, TryAgain
-from app.queue import dedupe, error_groups, history, used_keys
+from app.queue import audit, dedupe, error_groups, history, used_keys
 from app.queue.change_id import new_change_id
 from app.queue.fencing import GuardedUpdate, transact
 from app.queue.find_task import row_or_not_found
@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 
     from app.db.connection import Connection, Row, Statement
     from app.queue.access import Access
+    from app.queue.audit import Actor
     from app.site import Site
 
 RETRYABLE_STATUSES = ("failed", "cancelled", "scheduled")
 RETRYABLE = "status IN ('failed', 'cancelled', 'scheduled')"
 
 
-def retry(site: Site, task_id: int, access: Access | None = None) -> Row:
+def retry(
+    site: Site, task_id: int, access: Access | None = None, actor: Actor | None = None
+) -> Row:
     """Make a failed, cancelled or scheduled task pending now.
 
     A task that had ended gets as many attempts more as it had; ``attempts`` goes on counting,
@@ -31,7 +34,7 @@ def retry(site: Site, task_id: int, access: Access | None = None) -> Row:
     """
     try:
         rows = site.db.run(
-            lambda connection: _retry(connection, site, task_id, access), repeatable=False
+            lambda connection: _retry(connection, site, task_id, access, actor), repeatable=False
         )
     except Duplicate:
         raise Conflict(
@@ -48,7 +51,11 @@ def retry(site: Site, task_id: int, access: Access | None = None) -> Row:
 
 
 def _retry(
-    connection: Connection, site: Site, task_id: int, access: Access | None
+    connection: Connection,
+    site: Site,
+    task_id: int,
+    access: Access | None,
+    actor: Actor | None,
 ) -> dict[int, Row]:
     """A task that had to give its key to a later one takes it back, if that one has ended: there
     are never two unfinished tasks of one key.
@@ -91,6 +98,7 @@ def _retry(
     noted = history.record(site.settings, sql, changed, worker="NULL", message="retry")
     position = len(statements)
     statements += [(update, values), *noted, error_groups.forget(sql, [task_id])]
+    statements += audit.record_task(sql, actor, "task.retry", task_id, change_id)
     updates = [GuardedUpdate([task_id], change_id, position)]
     results, rows = transact(connection, statements, updates, ALL_COLUMNS, access)
     if not results[position].changed and rows.get(task_id, {}).get("status") in RETRYABLE_STATUSES:

@@ -9,9 +9,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from app.db.connection import Connection, Row
+    from app.db.connection import Connection, Dialect, Row, Statement
     from app.queue.access import Access
+    from app.queue.audit import Actor
     from app.site import Site
+
+VERB_OF = {
+    ("is_active", True): "activate",
+    ("is_active", False): "deactivate",
+    ("is_paused", True): "pause",
+    ("is_paused", False): "resume",
+}
 
 COLUMN_OF = {"dedupe": "dedupe_json", "retention": "retention_json"}
 """Where an option has another name in the table."""
@@ -24,6 +32,7 @@ def register(
     param_schema: Any,
     options: dict[str, Any],
     access: Access | None = None,
+    actor: Actor | None = None,
 ) -> dict[str, Any]:
     """Make the type or bring it up to date, and make it active.
 
@@ -41,9 +50,9 @@ def register(
         **{COLUMN_OF.get(option, option): _stored(option, options[option]) for option in options},
     }
     try:
-        return site.db.run(lambda connection: _register(connection, values))
+        return site.db.run(lambda connection: _register(connection, values, actor))
     except Duplicate:  # another registered it between our look and our insert
-        return site.db.run(lambda connection: _register(connection, values))
+        return site.db.run(lambda connection: _register(connection, values, actor))
 
 
 def make_open(site: Site, name: str, max_attempts: int) -> None:
@@ -79,14 +88,26 @@ def list_all(site: Site, active_only: bool = False, access: Access | None = None
     return site.db.run(lambda connection: connection.query(sql, values))
 
 
-def set_active(site: Site, name: str, active: bool, access: Access | None = None) -> Row:
+def set_active(
+    site: Site,
+    name: str,
+    active: bool,
+    access: Access | None = None,
+    actor: Actor | None = None,
+) -> Row:
     """A type that is not active takes no new tasks. Raises UnknownType."""
-    return _set_flag(site, name, "is_active", active, access)
+    return _set_flag(site, name, "is_active", active, access, actor)
 
 
-def set_paused(site: Site, name: str, paused: bool, access: Access | None = None) -> Row:
+def set_paused(
+    site: Site,
+    name: str,
+    paused: bool,
+    access: Access | None = None,
+    actor: Actor | None = None,
+) -> Row:
     """A paused type hands no tasks out. Raises UnknownType."""
-    return _set_flag(site, name, "is_paused", paused, access)
+    return _set_flag(site, name, "is_paused", paused, access, actor)
 
 
 def seconds_paused(site: Site, name: str) -> float:
@@ -105,29 +126,36 @@ def unknown_type(name: str, details: list[dict[str, str]] | None = None) -> Unkn
     )
 
 
-def _register(connection: Connection, values: dict[str, Any]) -> dict[str, Any]:
+def _register(
+    connection: Connection, values: dict[str, Any], actor: Actor | None
+) -> dict[str, Any]:
     shown = {"name": values["name"], "version": values["version"]}
-    look = "SELECT id FROM task_types WHERE name = :name"
+    look = "SELECT * FROM task_types WHERE name = :name"
     known = connection.query(look, {"name": values["name"]})
     now = connection.dialect.now
+    # Programs that register their types at each start change nothing.
+    changes_it = not known or not _is_as_given(known[0], values)
+    noted = _noted(connection.dialect, actor if changes_it else None, "register", values["name"])
     if known:
         changes = ", ".join(f"{column} = :{column}" for column in values if column != "name")
-        connection.send(
-            [
-                (
-                    f"UPDATE task_types SET {changes}, is_active = 1, updated_at = {now} "
-                    "WHERE name = :name",
-                    values,
-                )
-            ]
+        update = (
+            f"UPDATE task_types SET {changes}, is_active = 1, updated_at = {now} "
+            "WHERE name = :name",
+            values,
         )
+        connection.transact([update, *noted])
         return {"id": known[0]["id"], **shown, "updated": True}
     columns = ", ".join(values)
     insert = (
         f"INSERT INTO task_types ({columns}, is_active, is_paused, created_at, updated_at) "
         f"VALUES ({', '.join(':' + column for column in values)}, 1, 0, {now}, {now})"
     )
-    return {"id": connection.send([(insert, values)])[0].last_id, **shown, "created": True}
+    inserted = connection.transact([(insert, values), *noted])[0]
+    return {"id": inserted.last_id, **shown, "created": True}
+
+
+def _is_as_given(row: Row, values: dict[str, Any]) -> bool:
+    return bool(row["is_active"]) and all(row[column] == values[column] for column in values)
 
 
 def _refuse_hidden(name: str, access: Access | None) -> None:
@@ -138,15 +166,35 @@ def _refuse_hidden(name: str, access: Access | None) -> None:
         raise unknown_type(name)
 
 
-def _set_flag(site: Site, name: str, column: str, value: bool, access: Access | None) -> Row:
+def _set_flag(
+    site: Site, name: str, column: str, value: bool, access: Access | None, actor: Actor | None
+) -> Row:
     _refuse_hidden(name, access)
-    sql = (
-        f"UPDATE task_types SET {column} = :value, updated_at = {site.db.dialect.now} "
-        "WHERE name = :name"
+    sql = site.db.dialect
+    values = {"value": int(value), "name": name}
+    changes_it = f"EXISTS (SELECT 1 FROM task_types WHERE name = :name AND {column} <> :value)"
+    noted = _noted(sql, actor, VERB_OF[column, value], name, changes_it, values)
+    update = (
+        f"UPDATE task_types SET {column} = :value, updated_at = {sql.now} WHERE name = :name",
+        values,
     )
-    statement = (sql, {"value": int(value), "name": name})
-    site.db.run(lambda connection: connection.send([statement]))
+    site.db.run(lambda connection: connection.transact([*noted, update]))
     return get(site, name)
+
+
+def _noted(
+    sql: Dialect,
+    actor: Actor | None,
+    verb: str,
+    name: str,
+    condition: str = "1 = 1",
+    values: dict[str, Any] | None = None,
+) -> list[Statement]:
+    if actor is None:
+        return []
+    from app.queue import audit  # loaded when needed: creating tasks loads this module, too
+
+    return audit.record(sql, actor, f"type.{verb}", name, condition, values)
 
 
 def _stored(option: str, value: Any) -> Any:

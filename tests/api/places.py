@@ -10,9 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from app.api.endpoints import (
+    audit,
     claim,
     failures,
     health,
+    keys,
     leases,
     run,
     schedules,
@@ -78,6 +80,15 @@ TYPE = {
     "dedupe": bad.DEDUPE,
     "retention": bad.RETENTION,
     "retention_days": bad.number(0, SECONDS),
+}
+
+PATTERNS = ["mail.%", [], [""], ["a"] * 21, [1], ["x" * 256], ["a\nb"], ["mail.\\"], {"a": 1}]
+KEY = {
+    "name": bad.name(100),
+    "scopes": ["read", [], ["other"], ["read"] * 5, [1], {"read": True}],
+    "type_patterns": PATTERNS,
+    "expires_at": [*bad.TIME, "2020-01-31T12:00:00Z"],
+    "prefix": bad.choice("tm_", "sk_live_"),
 }
 
 
@@ -244,9 +255,31 @@ BODIES = [
     Place("DELETE /schedules/{name}", schedules.NOTHING, {}),
     Place("POST /workers/{worker}/heartbeat", workers.NOTHING, {}),
     Place("POST /workers/{worker}/deregister", workers.DEREGISTER, {"release": bad.BOOLEAN}, {}),
+    Place("POST /keys", keys.KEY, KEY, {"name": "new", "scopes": ["read"]}),
+    Place(
+        "POST /keys/{id}/rotate",
+        keys.ROTATE,
+        {"grace": bad.number(0, 30 * 86400), "expires_at": KEY["expires_at"]},
+    ),
+    Place("POST /keys/{id}/revoke", keys.NOTHING, {}),
 ]
 
 QUERIES = [
+    Place(
+        "GET /keys",
+        keys.LIST,
+        {"limit": [*bad.NO_QUERY_NUMBER, "0"], "before_id": [*bad.NO_QUERY_NUMBER, "0"]},
+    ),
+    Place(
+        "GET /audit",
+        audit.LIST,
+        {
+            "limit": [*bad.NO_QUERY_NUMBER, "0"],
+            "before_id": [*bad.NO_QUERY_NUMBER, "0"],
+            "action": [" a", "a\nb", "\x00", "x" * 65],
+            "actor": [" a", "a\nb", "\x00", "x" * 151],
+        },
+    ),
     Place(
         "GET /tasks",
         tasks.LIST,

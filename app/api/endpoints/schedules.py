@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from app.api.call import Call
     from app.db.connection import Row
+    from app.queue.audit import Actor
     from app.site import Site
 
 LONGEST_NAME = 40
@@ -58,14 +59,16 @@ NOTHING = fields.Fields({})
 def put(call: Call) -> Response:
     """A schedule of a new name, or other values for a known one."""
     given = read_object(call.request, call.site.settings.max_body_bytes)
-    row, is_new, warnings = put_from(given, call.site)
+    row, is_new, warnings = put_from(given, call.site, actor=call.actor)
     call.warnings += warnings
     if is_new:
         return success(serializers.schedule(row), "Schedule created successfully", 201)
     return success(serializers.schedule(row), "Schedule updated successfully")
 
 
-def put_from(given: Mapping[str, Any], site: Site, where: str = "") -> tuple[Row, bool, list[str]]:
+def put_from(
+    given: Mapping[str, Any], site: Site, where: str = "", actor: Actor | None = None
+) -> tuple[Row, bool, list[str]]:
     """The schedule that these fields make or change, whether it is new, and warnings. ``where``
     begins the paths in errors.
     """
@@ -74,7 +77,7 @@ def put_from(given: Mapping[str, Any], site: Site, where: str = "") -> tuple[Row
         message = 'give either cron, like "30 4 * * *", or every, in seconds'
         raise Invalid(f"{where}{message}", [{"path": f"{where}cron", "message": message}])
     values.setdefault("params", {})
-    row, is_new = store.put(site, values.pop("name"), values)
+    row, is_new = store.put(site, values.pop("name"), values, actor)
     return row, is_new, warnings
 
 
@@ -92,13 +95,13 @@ def get(call: Call) -> Response:
 def pause(call: Call) -> Response:
     """A paused schedule makes nothing, and what it leaves out is not made up for."""
     call.fields(NOTHING)
-    row = store.set_paused(call.site, call.arguments["name"], True)
+    row = store.set_paused(call.site, call.arguments["name"], True, call.actor)
     return success(serializers.schedule(row), "Schedule paused successfully")
 
 
 def resume(call: Call) -> Response:
     call.fields(NOTHING)
-    row = store.set_paused(call.site, call.arguments["name"], False)
+    row = store.set_paused(call.site, call.arguments["name"], False, call.actor)
     return success(serializers.schedule(row), "Schedule resumed successfully")
 
 
@@ -108,12 +111,13 @@ def run(call: Call) -> Response:
 
     call.fields(NOTHING)
     row = store.get(call.site, call.arguments["name"])
-    return success({"task_id": run_now(call.site, row)}, "Task created successfully", 201)
+    task_id = run_now(call.site, row, call.actor)
+    return success({"task_id": task_id}, "Task created successfully", 201)
 
 
 def delete(call: Call) -> Response:
     """Its tasks stay."""
     call.fields(NOTHING)
     name = call.arguments["name"]
-    store.delete(call.site, name)
+    store.delete(call.site, name, call.actor)
     return success({"name": name, "deleted": True}, "Schedule deleted successfully")

@@ -17,7 +17,8 @@ def cancel(call: Call) -> Response:
     from app.queue.cancel import cancel
 
     call.fields(NOTHING)
-    data = serializers.task(cancel(call.site, call.task_id, call.access), serializers.CANCELLED)
+    row = cancel(call.site, call.task_id, call.access, call.actor)
+    data = serializers.task(row, serializers.CANCELLED)
     asked = "Cancel requested successfully: the worker hears it at its next heartbeat"
     return success(data, asked if data["cancel_requested"] else "Task cancelled successfully")
 
@@ -26,7 +27,8 @@ def retry(call: Call) -> Response:
     from app.queue.retry import retry
 
     call.fields(NOTHING)
-    data = serializers.task(retry(call.site, call.task_id, call.access), serializers.RETRIED)
+    row = retry(call.site, call.task_id, call.access, call.actor)
+    data = serializers.task(row, serializers.RETRIED)
     return success(data, "Task is pending again: retried successfully")
 
 
@@ -34,5 +36,5 @@ def delete(call: Call) -> Response:
     from app.queue.delete import delete
 
     call.fields(NOTHING)
-    delete(call.site, call.task_id, call.access)
+    delete(call.site, call.task_id, call.access, call.actor)
     return success({"id": call.task_id, "deleted": True}, "Task deleted successfully")

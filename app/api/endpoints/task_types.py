@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from app.api.call import Call
     from app.queue.access import Access
+    from app.queue.audit import Actor
     from app.site import Site
 
 MAX_DAYS = 36500
@@ -58,7 +59,7 @@ def register(call: Call) -> Response:
     from app.api.body import read_object
 
     given = read_object(call.request, call.site.settings.max_body_bytes)
-    registered, warnings = register_from(given, call.site, access=call.access)
+    registered, warnings = register_from(given, call.site, access=call.access, actor=call.actor)
     call.warnings += warnings
     if "created" in registered:
         return success(registered, "Task type registered successfully", 201)
@@ -66,7 +67,11 @@ def register(call: Call) -> Response:
 
 
 def register_from(
-    given: Mapping[str, Any], site: Site, where: str = "", access: Access | None = None
+    given: Mapping[str, Any],
+    site: Site,
+    where: str = "",
+    access: Access | None = None,
+    actor: Actor | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
     """Registers the type that an object describes: what ``task_types.register`` returns, and a
     warning for each field that is not known. ``where`` begins the paths in errors. Raises Invalid.
@@ -79,7 +84,7 @@ def register_from(
     # A setting given as null goes back to the server's; one not given stays as it is.
     options = {name: values.get(name) for name in SETTINGS if name in given}
     registered = task_types.register(
-        site, values["name"], values["version"], values["param_schema"], options, access
+        site, values["name"], values["version"], values["param_schema"], options, access, actor
     )
     return registered, warnings
 
@@ -99,24 +104,24 @@ def list_all(call: Call) -> Response:
 def activate(call: Call) -> Response:
     """A type that is not active takes no new tasks."""
     call.fields(NOTHING)
-    row = task_types.set_active(call.site, call.arguments["name"], True, call.access)
+    row = task_types.set_active(call.site, call.arguments["name"], True, call.access, call.actor)
     return success(serializers.task_type(row), "Task type activated successfully")
 
 
 def deactivate(call: Call) -> Response:
     call.fields(NOTHING)
-    row = task_types.set_active(call.site, call.arguments["name"], False, call.access)
+    row = task_types.set_active(call.site, call.arguments["name"], False, call.access, call.actor)
     return success(serializers.task_type(row), "Task type deactivated successfully")
 
 
 def pause(call: Call) -> Response:
     """A paused type hands no tasks out."""
     call.fields(NOTHING)
-    row = task_types.set_paused(call.site, call.arguments["name"], True, call.access)
+    row = task_types.set_paused(call.site, call.arguments["name"], True, call.access, call.actor)
     return success(serializers.task_type(row), "Task type paused successfully")
 
 
 def resume(call: Call) -> Response:
     call.fields(NOTHING)
-    row = task_types.set_paused(call.site, call.arguments["name"], False, call.access)
+    row = task_types.set_paused(call.site, call.arguments["name"], False, call.access, call.actor)
     return success(serializers.task_type(row), "Task type resumed successfully")

@@ -65,7 +65,7 @@ def set_priority(call: Call) -> Response:
     from app.queue import priority
 
     wanted = call.fields(PRIORITY)["priority"]
-    before, _ = priority.set_priority(call.site, call.task_id, wanted, call.access)
+    before, _ = priority.set_priority(call.site, call.task_id, wanted, call.access, call.actor)
     payload = {"job_id": str(call.task_id), "old_priority": before, "new_priority": wanted}
     return Response(200, payload)
 
@@ -74,12 +74,13 @@ def retry_job(call: Call) -> Response:
     from app.queue.retry import retry
 
     call.fields(NOTHING)
-    return Response(200, job(retry(call.site, call.task_id, call.access), call.site.settings))
+    row = retry(call.site, call.task_id, call.access, call.actor)
+    return Response(200, job(row, call.site.settings))
 
 
 def cancel_job(call: Call) -> Response:
     from app.queue.cancel import cancel
 
     call.fields(NOTHING)
-    cancel(call.site, call.task_id, call.access)
+    cancel(call.site, call.task_id, call.access, call.actor)
     return Response(204, None)

@@ -61,8 +61,9 @@ def queue_of(call: Call) -> Row:
 
 
 def _set_paused(call: Call, paused: bool) -> Row:
+    name = call.arguments["name"]
     try:
-        return task_types.set_paused(call.site, call.arguments["name"], paused, call.access)
+        return task_types.set_paused(call.site, name, paused, call.access, call.actor)
     except UnknownType:
         raise _not_found(call) from None
 

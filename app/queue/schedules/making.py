@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.errors import CallError
+from app.queue import audit
 from app.queue.create import create
 from app.queue.dedupe import UNFINISHED
 from app.queue.schedules.due_times import DueTimes
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from app.db.connection import Connection, Dialect, Row, Statement
+    from app.queue.audit import Actor
     from app.queue.new_task import NewTask
     from app.site import Site
 
@@ -35,13 +37,14 @@ def make_tasks(site: Site, row: Row) -> None:
     site.db.run(lambda connection: _finish(connection, row, due, runs))
 
 
-def run_now(site: Site, row: Row) -> int:
+def run_now(site: Site, row: Row, actor: Actor | None = None) -> int:
     """Make a task besides those of its times; its id. Raises UnknownType, Invalid."""
     task = task_of(row)
     task_id = create(site, [task])[0].id
     sql = site.db.dialect
     run = _Run(sql.now, task_id, "run by hand")
-    site.db.run(lambda connection: connection.transact([run.noted(sql, row["id"])]))
+    noted = audit.record(sql, actor, "schedule.run", row["name"], task_id=task_id)
+    site.db.run(lambda connection: connection.transact([run.noted(sql, row["id"]), *noted]))
     return task_id
 
 

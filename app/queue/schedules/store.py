@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from app import json_text
 from app.errors import Duplicate, Invalid, NotFound
+from app.queue import audit
 from app.queue.new_task import Draft, NewTask
 from app.queue.schedules.times import Times
 from app.queue.task_fields import FIELD_OF
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.db.connection import Connection, Row, Statement
+    from app.queue.audit import Actor
     from app.site import Site
 
 SHOWN_RUNS = 20
@@ -35,7 +37,9 @@ WITH_LAST_RUN = (
 """A schedule, and what became of its newest time."""
 
 
-def put(site: Site, name: str, values: dict[str, Any]) -> tuple[Row, bool]:
+def put(
+    site: Site, name: str, values: dict[str, Any], actor: Actor | None = None
+) -> tuple[Row, bool]:
     """Make the schedule, or give the one of this name these values; whether it was made.
 
     ``values`` are ``type``, ``params``, ``cron`` or ``every`` (seconds), ``timezone``, ``missed``,
@@ -46,9 +50,9 @@ def put(site: Site, name: str, values: dict[str, Any]) -> tuple[Row, bool]:
     """
     _check_task(site, values)
     try:
-        made = site.db.run(lambda connection: _put(connection, name, values))
+        made = site.db.run(lambda connection: _put(connection, name, values, actor))
     except Duplicate:  # another made it between our look and our insert
-        made = site.db.run(lambda connection: _put(connection, name, values))
+        made = site.db.run(lambda connection: _put(connection, name, values, actor))
     return get(site, name), made
 
 
@@ -84,19 +88,21 @@ def runs(site: Site, schedule_id: int) -> list[Row]:
     return site.db.run(lambda connection: connection.query(sql, {"id": schedule_id}))
 
 
-def set_paused(site: Site, name: str, paused: bool) -> Row:
+def set_paused(site: Site, name: str, paused: bool, actor: Actor | None = None) -> Row:
     """A paused schedule makes nothing, and what it leaves out meanwhile is not made up for. Raises
     NotFound.
     """
     _refuse_padding(name)
-    site.db.run(lambda connection: _set_paused(connection, name, paused))
+    site.db.run(lambda connection: _set_paused(connection, name, paused, actor))
     return get(site, name)
 
 
-def delete(site: Site, name: str) -> None:
+def delete(site: Site, name: str, actor: Actor | None = None) -> None:
     """Its tasks stay. Raises NotFound."""
     _refuse_padding(name)
+    there = "EXISTS (SELECT 1 FROM schedules WHERE name = :name)"
     statements: list[Statement] = [
+        *audit.record(site.db.dialect, actor, "schedule.delete", name, there, {"name": name}),
         (
             "DELETE FROM schedule_runs WHERE schedule_id IN "
             "(SELECT id FROM schedules WHERE name = :name)",
@@ -105,7 +111,7 @@ def delete(site: Site, name: str) -> None:
         ("DELETE FROM schedules WHERE name = :name", {"name": name}),
     ]
     results = site.db.run(lambda connection: connection.transact(statements))
-    if not results[1].changed:
+    if not results[-1].changed:
         raise not_found(name)
 
 
@@ -159,8 +165,9 @@ def _check_task(site: Site, values: dict[str, Any]) -> None:
     TypeCheck(site, [draft]).typed(types)
 
 
-def _put(connection: Connection, name: str, values: dict[str, Any]) -> bool:
+def _put(connection: Connection, name: str, values: dict[str, Any], actor: Actor | None) -> bool:
     sql = connection.dialect
+    noted = audit.record(sql, actor, "schedule.put", name)
     known, clock = connection.send(
         [
             ("SELECT id FROM schedules WHERE name = :name", {"name": name}),
@@ -176,11 +183,11 @@ def _put(connection: Connection, name: str, values: dict[str, Any]) -> bool:
             f"INSERT INTO schedules (name, {', '.join(columns)}, created_at, updated_at) "
             f"VALUES (:name, {cells}, {sql.now}, {sql.now})"
         )
-        connection.transact([(insert, {**columns, "name": name})])
+        connection.transact([(insert, {**columns, "name": name}), *noted])
         return True
     changes = ", ".join(f"{column} = :{column}" for column in columns)
     update = f"UPDATE schedules SET {changes}, updated_at = {sql.now} WHERE id = :id"
-    connection.transact([(update, {**columns, "id": known.rows[0]["id"]})])
+    connection.transact([(update, {**columns, "id": known.rows[0]["id"]}), *noted])
     return False
 
 
@@ -214,7 +221,7 @@ def _first(columns: dict[str, Any], now: str) -> str:
     return stored(first)
 
 
-def _set_paused(connection: Connection, name: str, paused: bool) -> None:
+def _set_paused(connection: Connection, name: str, paused: bool, actor: Actor | None) -> None:
     sql = connection.dialect
     rows = connection.query(
         f"SELECT schedules.*, {sql.now} AS now FROM schedules WHERE name = :name", {"name": name}
@@ -229,4 +236,6 @@ def _set_paused(connection: Connection, name: str, paused: bool) -> None:
     )
     first = None if paused else _first(rows[0], rows[0]["now"])
     values = {"paused": int(paused), "next": first, "id": rows[0]["id"]}
-    connection.transact([(update, values)])
+    verb = "pause" if paused else "resume"
+    noted = audit.record(sql, actor, f"schedule.{verb}", name)
+    connection.transact([(update, values), *noted])

@@ -1,0 +1,246 @@
+"""Keys for some task types: what is of other types is not there for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.api.routes import ROUTES
+from tests.api.addresses import address_of, template
+from tests.api.caller import Api
+from tests.api.keys import WithKey, key_with
+from tests.api.scopes import ADMIN, OWN_TYPES, ROWS
+
+BODIES: dict[str, dict[str, Any]] = {
+    "POST /tasks/{id}/progress": {"progress": 5},
+    "POST /v1/jobs/{id}/progress": {"progress": 5},
+    "PUT /v1/jobs/{id}/priority": {"priority": 5},
+    "POST /v1/jobs/{id}/priority": {"priority": 5},
+}
+"""What a call needs to be a right one. Others take an empty body."""
+
+BY_ID = [name for name, row in ROWS.items() if row.types == OWN_TYPES and "{id}" in name]
+BY_NAME = [name for name, row in ROWS.items() if row.types == OWN_TYPES and "{name}" in name]
+OTHERS = {
+    *("POST /tasks/claim", "POST /tasks/settle", "POST /tasks/heartbeat", "POST /tasks"),
+    *("GET /tasks", "POST /task-types/register", "GET /task-types", "POST /v1/jobs/claim"),
+    *("POST /v1/jobs/bulk", "POST /v1/jobs", "GET /v1/jobs", "GET /v1/jobs/status"),
+    *("GET /v1/jobs/dlq", "GET /v1/queues"),
+}
+"""These have a test of their own below."""
+OF_WORKERS = {name for name, row in ROWS.items() if row.types == OWN_TYPES and "/workers/" in name}
+"""A worker is not of one type: test_workers_are_of_no_type."""
+
+
+@pytest.fixture
+def mine(api: Api) -> Api:
+    """The API as an operator of the types mail.… calls it."""
+    api.register("mail.send")
+    api.register("sms")
+    return WithKey(api, key_with(api, ["admin"], ["mail.%"]))
+
+
+@pytest.fixture
+def worker(api: Api, mine: Api) -> Api:
+    return WithKey(api, key_with(api, ["work", "produce"], ["mail.%", "fax"]))
+
+
+def test_every_route_for_own_types_is_tried_here() -> None:
+    for_own = {name for name, row in ROWS.items() if row.types == OWN_TYPES} - {"GET /health"}
+    missing = for_own - {*BY_ID, *BY_NAME, *OTHERS, *OF_WORKERS}
+    assert not missing, f"tests/api/test_key_types.py: add a test for {sorted(missing)}"
+
+
+@pytest.mark.parametrize("status", ["pending", "claimed", "failed", "completed"])
+@pytest.mark.parametrize("name", BY_ID)
+def test_a_task_of_another_type_is_404(api: Api, mine: Api, name: str, status: str) -> None:
+    """Exactly as if there were none, and it stays as it is."""
+    task_id = task_in(api, "sms", status)
+    route = route_of(name)
+    body = BODIES.get(name, {})
+    keys = [mine]
+    if ROWS[name].scope != ADMIN:
+        keys.append(WithKey(api, key_with(api, ["work", "produce"], ["mail.%"])))
+    for key in keys:
+        with api.unchanged(except_for="api_keys"):
+            response = key.call(*address_of(route, id=str(task_id)), body)
+        absent = key.call(*address_of(route, id="999999999"), body)
+        assert response.status == absent.status == 404, response
+        assert (
+            response.raw.replace(str(task_id).encode(), b"ID").split(b'"timestamp"')[0]
+            == (absent.raw.replace(b"999999999", b"ID").split(b'"timestamp"')[0])
+        )
+
+
+@pytest.mark.parametrize("name", BY_ID)
+def test_one_of_its_own_types_is_there(api: Api, mine: Api, name: str) -> None:
+    task_id = task_in(api, "mail.send", "claimed")
+    response = mine.call(*address_of(route_of(name), id=str(task_id)), BODIES.get(name, {}))
+    assert response.status in (200, 204, 409), response
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_another_type_is_404(api: Api, mine: Api, name: str) -> None:
+    route = route_of(name)
+    with api.unchanged(except_for="api_keys"):
+        response = mine.call(*address_of(route, name="sms"), {})
+    assert response.status == 404
+    assert response.json["code"].lower() in ("unknown_type", "not_found")
+    assert mine.call(*address_of(route, name="mail.send"), {}).status == 200
+
+
+class TestClaims:
+    @pytest.mark.parametrize("options", [{}, {"type_pattern": "%"}, {"task_types": ["sms"]}])
+    def test_others_are_never_taken(self, api: Api, worker: Api, options: dict[str, Any]) -> None:
+        api.create("sms", priority=9)
+        own = api.create("mail.send")["id"]
+        found = worker.claim("w1", **options)
+        assert (found and found["id"]) == (None if "task_types" in options else own)
+        assert worker.claim("w1", **options) is None
+
+    def test_by_the_id_of_another_type(self, api: Api, worker: Api) -> None:
+        api.create("sms")
+        other = api.get("/task-types/sms").data["id"]
+        assert worker.claim("w1", task_type_id=other) is None
+
+    def test_behind_many_of_other_types(self, api: Api, worker: Api) -> None:
+        api.post("/tasks", {"tasks": [{"type": "sms", "params": {"n": n}} for n in range(400)]})
+        own = [api.create("mail.send")["id"] for _ in range(3)]
+        assert [each["id"] for each in worker.claim("w1", limit=100)] == own
+
+    def test_of_many_types(self, api: Api, worker: Api) -> None:
+        for number in range(40):
+            api.register(f"other-{number}")
+            api.register(f"mail.{number}")
+            api.create(f"other-{number}")
+        own = [api.create(f"mail.{number}")["id"] for number in range(40)]
+        assert [each["id"] for each in worker.claim("w1", limit=100)] == own
+
+    def test_with_a_settle(self, api: Api, worker: Api) -> None:
+        api.create("mail.send")
+        api.create("sms")
+        first = worker.claim("w1")
+        done = {"worker_id": "w1", "attempt": 1, "claim": {"limit": 5}}
+        assert worker.post(f"/tasks/{first['id']}/complete", done).data["tasks"] == []
+
+    def test_in_spooleds_dialect(self, api: Api, worker: Api) -> None:
+        api.create("sms")
+        body = {"worker_id": "w1", "queue_name": "sms"}
+        assert worker.call("POST", "/v1/jobs/claim", body).json["jobs"] == []
+
+
+class TestBatches:
+    def test_outcomes_and_heartbeats(self, api: Api, worker: Api, mine: Api) -> None:
+        foreign = task_in(api, "sms", "claimed")
+        api.create("mail.send")
+        own = worker.claim("w2")["id"]
+        items = [{"id": foreign, "worker_id": "w1"}, {"id": own}]
+        for key in (worker, mine):
+            body = {"worker_id": "w2", "tasks": items}
+            kept = key.post("/tasks/heartbeat", body).data["tasks"]
+            assert [each.get("code") for each in kept] == ["not_found", None]
+        body = {"worker_id": "w2", "outcomes": items}
+        settled = worker.post("/tasks/settle", body).data["settled"]
+        assert [each.get("code") for each in settled] == ["not_found", None]
+        assert api.task(foreign)["status"] == "claimed"
+
+
+class TestMaking:
+    def test_a_task(self, api: Api, worker: Api) -> None:
+        assert worker.post("/tasks", {"type": "mail.send", "params": {}}).status == 201
+        with api.unchanged(except_for="api_keys"):
+            for body in (
+                {"type": "sms", "params": {}},
+                {"type": "unknown", "params": {}},
+                {"tasks": [{"type": "mail.send", "params": {}}, {"type": "sms", "params": {}}]},
+            ):
+                response = worker.post("/tasks", body)
+                assert (response.status, response.code) == (403, "forbidden")
+        assert "'sms'" in response.error
+        assert "mail.%" in response.error
+
+    def test_a_job(self, api: Api, worker: Api) -> None:
+        """A queue that is new becomes a type, if the key is for it."""
+        assert worker.call("POST", "/v1/jobs", {"queue_name": "fax", "payload": {}}).status == 201
+        with api.unchanged(except_for="api_keys"):
+            job = {"queue_name": "sms", "payload": {}}
+            assert worker.call("POST", "/v1/jobs", job).status == 403
+            assert worker.call("POST", "/v1/jobs", {**job, "queue_name": "new"}).status == 403
+            jobs = {"queue_name": "sms", "jobs": [{"payload": {}}]}
+            assert worker.call("POST", "/v1/jobs/bulk", jobs).status == 403
+
+    def test_a_type(self, api: Api, mine: Api) -> None:
+        body = {"name": "mail.read", "version": "1", "param_schema": {}}
+        assert mine.post("/task-types/register", body).status == 201
+        with api.unchanged(except_for="api_keys"):
+            for name in ("sms", "new"):
+                response = mine.post("/task-types/register", {**body, "name": name})
+                assert (response.status, response.code) == (403, "forbidden")
+
+
+class TestLists:
+    def test_of_types(self, api: Api, mine: Api) -> None:
+        listed = mine.get("/task-types").data["task_types"]
+        assert [each["name"] for each in listed] == ["mail.send"]
+        queues = mine.call("GET", "/v1/queues").items
+        assert [each["queue_name"] for each in queues] == ["mail.send"]
+
+    def test_of_tasks(self, api: Api, mine: Api) -> None:
+        failed = [task_in(api, name, "failed") for name in ("mail.send", "sms")]
+        own = api.create("mail.send", tags=["t"])["id"]
+        api.create("sms", tags=["t"])
+        queries: list[dict[str, str]] = [{}, {"tag": "t"}, {"type": "%"}, {"status": "pending"}]
+        for query in [*queries, {"type": "%s%"}, {"type": "mail.send"}, {"limit": "1"}]:
+            listed = mine.get("/tasks", **query).data["tasks"]
+            assert {each["type"] for each in listed} == {"mail.send"}, query
+        assert mine.get("/tasks", type="sms").data["tasks"] == []
+        assert mine.get("/tasks", worker_id="w1", type="sms").data["tasks"] == []
+        jobs = mine.call("GET", "/v1/jobs").items
+        assert {each["queue_name"] for each in jobs} == {"mail.send"}
+        letters = mine.call("GET", "/v1/jobs/dlq").items
+        assert [each["id"] for each in letters] == [str(failed[0])]
+        query = {"ids": f"{own},{failed[1]}"}
+        status = mine.call("GET", "/v1/jobs/status", query=query).items
+        assert [each["id"] for each in status] == [str(own)]
+
+    def test_of_a_key_whose_types_are_not_there(self, api: Api, mine: Api) -> None:
+        api.create("sms")
+        none = WithKey(api, key_with(api, ["read"], ["nothing.%"]))
+        assert none.get("/tasks").data["tasks"] == []
+        assert none.get("/task-types").data["task_types"] == []
+
+
+def test_a_pattern_is_taken_as_in_like(api: Api) -> None:
+    api.register("a_b")
+    api.register("axb")
+    api.register("A_b")
+    exact = WithKey(api, key_with(api, ["read"], ["a\\_b"]))
+    assert [each["name"] for each in exact.get("/task-types").data["task_types"]] == ["a_b"]
+    assert exact.get("/task-types/axb").status == 404
+    wide = WithKey(api, key_with(api, ["read"], ["a_b"]))
+    names = [each["name"] for each in wide.get("/task-types").data["task_types"]]
+    assert names == ["a_b", "axb"]
+
+
+def test_workers_are_of_no_type(api: Api, worker: Api) -> None:
+    assert worker.post("/workers/register", {"worker_id": "w1"}).status == 200
+    assert worker.post("/workers/w1/heartbeat").status == 200
+    assert worker.post("/workers/w1/deregister").status == 200
+
+
+def route_of(name: str) -> Any:
+    return next(route for route in ROUTES if template(route) == name)
+
+
+def task_in(api: Api, type: str, status: str) -> int:
+    """A task of the type in this status; where it was claimed, by w1 with the root key."""
+    task_id = int(api.create(type)["id"])
+    if status == "pending":
+        return task_id
+    assert api.claim("w1", task_types=[type])["id"] == task_id
+    if status == "failed":
+        api.post(f"/tasks/{task_id}/fail", {"error": "e", "retry": False})
+    if status == "completed":
+        api.post(f"/tasks/{task_id}/complete", {})
+    return task_id
