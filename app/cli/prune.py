@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from app.cli.commands import command, current_site
+from app.cli.commands import command, current_actor, current_site
 from app.cli.output import confirm, json_option, print_json, print_table, progress, yes_option
 from app.wording import size, span
 
@@ -30,6 +30,7 @@ def prune(dry_run: bool, max_seconds: float | None, as_json: bool) -> None:
     Claims do the same bit by bit. This does it until nothing is left, half of the time pausing
     for the calls of others.
     """
+    from app.queue import audit
     from app.queue.upkeep.prune import count_everything, prune_everything
     from app.queue.upkeep.turn import Budget
 
@@ -47,6 +48,8 @@ def prune(dry_run: bool, max_seconds: float | None, as_json: bool) -> None:
         else:
             is_more_left = prune_everything(site, Budget(max_seconds), tell)
     named = {NAMES.get(kind, kind): count for kind, count in counts.items()}
+    if not dry_run and any(named.values()):
+        audit.write(site, current_actor(), "prune", None, **counts)
     if as_json:
         print_json({"dry_run": dry_run, "deleted": named, "is_more_left": is_more_left})
         return

@@ -23,6 +23,7 @@ from app.queue import (
     delete,
     eligible_types,
     history,
+    key_lookup,
     leases,
     release,
     retry,
@@ -31,6 +32,8 @@ from app.queue import (
 )
 from app.queue import claim as claiming
 from app.queue import create as creating
+from app.queue.access import Access
+from app.queue.audit import Actor
 from app.queue.claim import ClaimRequest
 from app.queue.claim_order import SORT_KEYS, SORT_ORDERS, Order
 from app.queue.eligible_types import Filter
@@ -349,6 +352,21 @@ def create_thousand(site: Site, tasks: list[NewTask]) -> None:
     assert len({each.id for each in made}) == 1000
 
 
+WORKER = Access(7, "worker", ["work"], ["kind-1%", "kind\\_%"])
+OPERATOR = Access(8, "operator", ["admin"], ["kind-%", "other"])
+ACTOR = Actor("key operator (#8)", "192.0.2.1")
+
+
+def request_with(access: Access, limit: int) -> ClaimRequest:
+    return ClaimRequest("w", limit, 3600, access=access)
+
+
+def claimed_with(site: Site, access: Access, count: int) -> list[LeaseRef]:
+    tasks = claiming.claim(site, request_with(access, count)).tasks
+    assert len(tasks) == count
+    return [LeaseRef(task["id"], "w", task["attempts"], access) for task in tasks]
+
+
 def cancelled(site: Site) -> int:
     task_id = creating.create(site, new_tasks(site, 1))[0].id
     cancel.cancel(site, task_id)
@@ -428,6 +446,34 @@ CHANGES: dict[str, Any] = {
         take, lambda site, lease_refs: set_priority(site, lease_refs[0].task_id, 7)
     ),
     "get": change(lambda site: 77, find_task),
+    "claim with a key for some types": change(lambda site: request_with(WORKER, 1), claiming.claim),
+    "claim fifty with such a key": change(lambda site: request_with(WORKER, 50), claiming.claim),
+    "settle with such a key": change(
+        lambda site: claimed_with(site, WORKER, 100),
+        lambda site, lease_refs: settle(site, [Completion(each, "1") for each in lease_refs]),
+    ),
+    "settle with an admin's key for some types": change(
+        lambda site: claimed_with(site, OPERATOR, 100), settle_mixed
+    ),
+    "heartbeat with such a key": change(
+        lambda site: claimed_with(site, WORKER, 1)[0],
+        leases.heartbeat,
+    ),
+    "get with such a key": change(lambda site: 77, lambda site, n: find_task(site, n, OPERATOR)),
+    "history with such a key": change(
+        lambda site: 77, lambda site, n: history.read(site, n, OPERATOR)
+    ),
+    "cancel by an operator": change(
+        lambda site: creating.create(site, new_tasks(site, 1))[0].id,
+        lambda site, task_id: cancel.cancel(site, task_id, OPERATOR, ACTOR),
+    ),
+    "retry by an operator": change(
+        cancelled, lambda site, task_id: retry.retry(site, task_id, OPERATOR, ACTOR)
+    ),
+    "delete by an operator": change(
+        cancelled, lambda site, task_id: delete.delete(site, task_id, OPERATOR, ACTOR)
+    ),
+    "find a key": change(lambda site: ["tm_" + "x" * 43], key_lookup.find),
     "get a hundred": change(lambda site: range(1, 101), find_tasks),
     "history": change(lambda site: 77, history.read),
 }

@@ -8,16 +8,22 @@ from typing import Any
 import pymysql.connections
 import pytest
 
+from app.queue import api_keys, history, key_lookup, leases, release, task_types, workers
 from app.queue import claim as claiming
 from app.queue import create as creating
-from app.queue import history, leases, release, task_types, workers
+from app.queue.access import Access
+from app.queue.api_keys import NewKey
+from app.queue.audit import Actor
+from app.queue.cancel import cancel
 from app.queue.candidates import FAR
 from app.queue.claim import ClaimRequest
 from app.queue.claim_order import Order
+from app.queue.delete import delete
 from app.queue.eligible_types import FEW_TYPES, Filter
 from app.queue.fencing import LeaseRef
 from app.queue.find_task import find_task
 from app.queue.new_task import NewTask
+from app.queue.retry import retry
 from app.queue.settle import Completion, Failure, Outcome, settle
 from app.queue.upkeep.reclaim import BATCH
 from app.site import Site
@@ -293,6 +299,52 @@ def test_workers(mariadb_site: Site, wire: Wire) -> None:
     count, released = wire.count(lambda: workers.deregister(mariadb_site, "w"))
     assert released == 3
     assert count <= 3
+
+
+WORKER = Access(7, "worker", ["work"], ["pl%"])
+OPERATOR = Access(8, "operator", ["admin"], ["pl%"])
+ACTOR = Actor("key operator (#8)", "192.0.2.1")
+
+
+def test_a_key_with_scopes_takes_one_look(mariadb_site: Site, wire: Wire) -> None:
+    made = api_keys.make(mariadb_site, NewKey("one", ["read"])).text
+    for key in (made, "tm_" + "x" * 43):
+        count, _ = wire.count(lambda key=key: key_lookup.find(mariadb_site, [key]))
+        assert count == 1
+    count, _ = wire.count(lambda: key_lookup.find(mariadb_site, ["not one of ours"]))
+    assert count == 0
+
+
+def test_calls_with_such_a_key_take_no_more(mariadb_site: Site, wire: Wire) -> None:
+    fill(mariadb_site, 100)
+    request = ClaimRequest("w", 50, 60, access=WORKER)
+    count, result = wire.count(lambda: claiming.claim(mariadb_site, request))
+    assert len(result.tasks) == 50
+    assert count <= 3
+    outcomes = [Completion(LeaseRef(task["id"], "w", 1, WORKER), None) for task in result.tasks]
+    count, settled = wire.count(lambda: settle(mariadb_site, outcomes))
+    assert [each.refusal for each in settled] == [None] * 50
+    assert count <= 2
+
+
+def test_the_audit_log_takes_no_round_trip(mariadb_site: Site, wire: Wire) -> None:
+    task_id, other = fill(mariadb_site, 2)
+    changes: list[Callable[..., Any]] = [cancel, retry, delete]
+    for change in changes:
+        with_log, _ = wire.count(
+            lambda change=change: change(mariadb_site, task_id, OPERATOR, ACTOR)
+        )
+        without, _ = wire.count(lambda change=change: change(mariadb_site, other))
+        assert with_log == without
+    with_log, _ = wire.count(
+        lambda: task_types.set_paused(mariadb_site, "plain", True, OPERATOR, ACTOR)
+    )
+    without, _ = wire.count(lambda: task_types.set_paused(mariadb_site, "plain", False))
+    assert with_log == without
+    lines = mariadb_site.db.run(lambda c: c.query("SELECT action FROM audit_log ORDER BY id", {}))
+    assert [line["action"] for line in lines] == [
+        *("task.cancel", "task.retry", "task.delete", "type.pause"),
+    ]
 
 
 def test_reading(mariadb_site: Site, wire: Wire) -> None:

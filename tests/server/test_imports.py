@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from app.config import from_values
-from app.queue import task_types
+from app.queue import api_keys, task_types
+from app.queue.api_keys import NewKey
 from app.queue.claim import ClaimRequest, claim
 from app.queue.create import create
 from app.queue.new_task import NewTask
@@ -53,9 +54,12 @@ print(json.dumps([status, json.loads(response), sorted(sys.modules)]))
 
 
 class Called(NamedTuple):
+    """``modules`` are the packages that are loaded afterwards, ``own`` those of the queue."""
+
     status: int
     data: Any
     modules: set[str]
+    own: set[str]
 
 
 class Entry:
@@ -67,8 +71,8 @@ class Entry:
         own = {k: v for k, v in os.environ.items() if not k.startswith("TASKMANAGER_")}
         self._environment = {**own, "TASKMANAGER_CONFIG": str(config)}
 
-    def call(self, method: str, path: str, body: Any = None) -> Called:
-        call = {"method": method, "path": path, "body": body, "api_key": API_KEY}
+    def call(self, method: str, path: str, body: Any = None, api_key: str = API_KEY) -> Called:
+        call = {"method": method, "path": path, "body": body, "api_key": api_key}
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM],
             cwd=PROJECT,
@@ -81,7 +85,9 @@ class Entry:
         )
         assert done.returncode == 0, done.stderr
         status, response, modules = json.loads(done.stdout)
-        return Called(status, response.get("data"), {name.partition(".")[0] for name in modules})
+        packages = {name.partition(".")[0] for name in modules}
+        own = {name.rpartition(".")[2] for name in modules if name.startswith("app.")}
+        return Called(status, response.get("data"), packages, own)
 
 
 @pytest.fixture
@@ -162,6 +168,30 @@ def test_on_a_database_that_is_there(
     called = entry.call(method, path.format(id=task_id), body)
     assert called.status in (200, 201)
     assert called.modules & unwanted == set()
+
+
+OF_SCOPED_KEYS = {"access", "api_keys", "audit", "key_lookup", "scoped_keys", "type_patterns"}
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_the_root_key_loads_nothing_of_the_other_keys(entry: Entry, database_url: str) -> None:
+    task_id = prepare(database_url)
+    for name, (method, path, body) in {**CALLS, **CALLS_OF_WORKERS}.items():
+        called = entry.call(method, path.format(id=task_id), body)
+        assert called.own & OF_SCOPED_KEYS == set(), name
+
+
+def test_a_key_with_scopes_loads_nothing_heavy(
+    entry: Entry, unwanted: set[str], database_url: str
+) -> None:
+    prepare(database_url)
+    site = Site(from_values({"DATABASE_URL": database_url}))
+    key = api_keys.make(site, NewKey("one", ["work"], ["pl%"])).text
+    site.db.close()
+    called = entry.call("POST", "/tasks/claim", {"worker_id": "w"}, key)
+    assert called.status == 200
+    assert called.modules & (unwanted | {"hashlib", "_hashlib"}) == set()
+    assert called.own & OF_SCOPED_KEYS == {"access", "key_lookup", "scoped_keys", "type_patterns"}
 
 
 STATUS_WITHOUT_TASKS = {"health": 200, "settle": 200}

@@ -34,6 +34,7 @@ WAYS = ("plain", "flask", "served")
 
 MEASURED = re.compile(
     rb'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"|(?<="timestamp":)\d+|(?<=_seconds":)[\d.]+'
+    rb'|"tm_[\w-]{6,43}"'
 )
 
 
@@ -127,6 +128,15 @@ WORKERS = [
     post("/workers/mail%2F1%20%C3%A9/deregister"),
 ]
 
+KEYS_AND_AUDIT = [
+    get("/keys"),
+    post("/keys", {"name": "größe", "scopes": ["read"], "type_patterns": ["ä%"]}),
+    post("/keys", {"name": "größe", "scopes": []}),
+    post("/keys/1/rotate", {"grace": 60}),
+    post("/keys/1/revoke"),
+    get("/audit", action="none"),
+]
+
 SPOOLED = [
     post("/v1/jobs", JOB),  # 11
     post(
@@ -204,7 +214,10 @@ ODD_REQUESTS = [
     Step("GET", "/v1/jobs/4", headers={}),
 ]
 
-STORY = [*TYPES, *TASKS, *SCHEDULES, *STATS, *WORKERS, *SPOOLED, *ODD_BODIES, *ODD_REQUESTS]
+STORY = [
+    *(*TYPES, *TASKS, *SCHEDULES, *STATS, *WORKERS, *KEYS_AND_AUDIT, *SPOOLED),
+    *(*ODD_BODIES, *ODD_REQUESTS),
+]
 
 
 @pytest.fixture
