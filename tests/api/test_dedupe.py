@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from app.queue.upkeep.prune import prune
+from app.queue.upkeep.turn import Budget
 from tests.api.caller import Api
 from tests.support.http_client import Response
 
@@ -387,3 +389,37 @@ class TestRetryBesideASuccessor:
         assert api.post(f"/tasks/{first}/retry").code == "conflict"
         assert made != [first]
         assert api.task(first)["status"] == "failed"
+
+
+def test_forever_outlives_a_task_that_was_pruned(api: Api) -> None:
+    api.register("job")
+    first = create(api).data
+    finish(api, first["id"])
+    old = api.site.db.dialect.after(f"-{100 * 86400}")
+    api.sql(f"UPDATE tasks SET completed_at = {old}, created_at = {old}")
+    prune(api.site, Budget(None))
+    assert api.get(f"/tasks/{first['id']}").status == 404
+    again = create(api)
+    assert again.status == 200
+    assert {name: again.data[name] for name in ("id", "status", "deduplicated", "dedupe_key")} == {
+        "id": first["id"],
+        "status": "completed",
+        "deduplicated": True,
+        "dedupe_key": first["dedupe_key"],
+    }
+    new = {"type": "job", "params": {"n": 2}}
+    many = api.post("/tasks", {"tasks": [{"type": "job", "params": {"n": 1}}, new]})
+    assert many.data["tasks"][0]["id"] == first["id"]
+    assert [each["deduplicated"] for each in many.data["tasks"]] == [True, False]
+    assert create(api, dedupe="active").status == 201
+
+
+def test_an_idempotency_key_of_spooled_outlives_its_job(api: Api) -> None:
+    job = {"queue_name": "job", "payload": {}, "idempotency_key": "once"}
+    first = api.post("/v1/jobs", job).json
+    finish(api, int(first["id"]))
+    old = api.site.db.dialect.after(f"-{100 * 86400}")
+    api.sql(f"UPDATE tasks SET completed_at = {old}, created_at = {old}")
+    prune(api.site, Budget(None))
+    again = api.post("/v1/jobs", job)
+    assert (again.status, again.json) == (200, {"id": first["id"], "created": False})

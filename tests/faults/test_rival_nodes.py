@@ -7,6 +7,7 @@ time and a settle comes to another node than its claim.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
@@ -17,16 +18,18 @@ from typing import Any, Callable, TypeVar
 import pytest
 
 from app.config import from_values
-from app.errors import DatabaseBusy
+from app.errors import DatabaseBusy, NotFound
+from app.queue import cancel, delete, history, leases, retry, task_types
 from app.queue import claim as claiming
 from app.queue import create as creating
-from app.queue import delete, history, leases, task_types
 from app.queue.claim import ClaimRequest
 from app.queue.fencing import LeaseRef
 from app.queue.find_task import find_task
 from app.queue.new_task import NewTask
 from app.queue.release import Release
 from app.queue.settle import Completion, Failure, Outcome, settle
+from app.queue.upkeep.prune import prune_everything
+from app.queue.upkeep.turn import Budget
 from app.site import Site
 from tests.support.galera import Galera
 
@@ -47,7 +50,7 @@ def urls() -> Iterator[list[str]]:
 def sites(urls: list[str]) -> Iterator[list[Site]]:
     """A site at each node, the tables empty."""
     made = [site_at(url) for url in urls]
-    tables = ("task_history", "tasks", "workers", "task_types")
+    tables = ("task_history", "tasks", "used_dedupe_keys", "workers", "task_types")
     made[0].db.run(lambda c: c.transact([(f"DELETE FROM {table}", {}) for table in tables]))
     task_types.register(made[0], "job", "1", True, {"max_attempts": 1000})
     yield made
@@ -221,3 +224,43 @@ def test_max_running_holds_on_all_nodes_together(urls: list[str], sites: list[Si
     assert failures == []
     assert rows(sites[0], left) == [{"total": 0}]
     assert max(highest) <= LIMIT
+
+
+def test_pruning_at_every_node(sites: list[Site]) -> None:
+    """While tasks are retried at others: each goes as a whole, and leaves its key, or stays."""
+    made = creating.create(sites[0], [NewTask("job", {"n": n}) for n in range(90)])
+    ids = [each.id for each in made]
+    for task_id in ids:
+        cancel.cancel(sites[task_id % 3], task_id)
+    sites[0].db.run(
+        lambda c: c.transact([("UPDATE tasks SET completed_at = '2001-01-01 00:00:00'", {})])
+    )
+    retried: list[int] = []
+    errors: list[BaseException] = []
+
+    def prune(site: Site) -> None:
+        try:
+            prune_everything(site, Budget(None), lambda kind, count: None)
+        except BaseException as error:
+            errors.append(error)
+
+    def retry_some() -> None:
+        for task_id in ids[::-9]:
+            with contextlib.suppress(NotFound):
+                retry.retry(sites[1], task_id)
+                retried.append(task_id)
+
+    threads = [threading.Thread(target=prune, args=(site,)) for site in sites]
+    threads.append(threading.Thread(target=retry_some))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    prune(sites[2])
+    assert errors == []
+    left = {row["id"] for row in rows(sites[0], "SELECT id FROM tasks")}
+    told = {row["task_id"] for row in rows(sites[0], "SELECT DISTINCT task_id FROM task_history")}
+    keys = {row["task_id"] for row in rows(sites[0], "SELECT task_id FROM used_dedupe_keys")}
+    assert left == set(retried)
+    assert told == left
+    assert keys == set(ids) - left

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from app.db.connection import Connection
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, NotFound, TryAgain
 from app.queue import cancel, create, delete, find_task, retry, settle, task_types
 from app.queue.claim import ClaimRequest, claim
 from app.queue.fencing import LeaseRef
 from app.queue.new_task import NewTask
+from app.queue.statistics import marks
+from app.queue.statistics.roll_up import roll_up
 from app.queue.upkeep import ended_tasks, prune, prune_records, prune_tasks
 from app.queue.upkeep.prune import count_everything, prune_everything
 from app.queue.upkeep.retention import Retention
@@ -605,6 +607,27 @@ def test_a_locked_task_is_left_for_another_time(queue: Queue) -> None:
     rival.db.close()
     assert queue.tasks() == [locked]
     assert not queue.has(over)
+    queue.turn()
+    assert queue.tasks() == []
+
+
+@pytest.mark.parametrize("engine", ["mariadb"], indirect=True)
+def test_nobody_is_waited_for_who_changes_the_statistics(queue: Queue) -> None:
+    over = queue.add("failed", 91)
+    roll_up(queue.site, Budget(None))
+    rival = Site(queue.site.settings)
+
+    def hold(connection: Connection) -> float:
+        connection.begin([marks.lock(connection.dialect)])
+        begun = time.monotonic()
+        with pytest.raises(TryAgain):
+            queue.turn()
+        connection.rollback()
+        return time.monotonic() - begun
+
+    assert rival.db.run(hold) < 5
+    rival.db.close()
+    assert queue.has(over)
     queue.turn()
     assert queue.tasks() == []
 

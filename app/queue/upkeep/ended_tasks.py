@@ -7,7 +7,9 @@ or deleted. A task that somebody has locked is left for another time.
 from __future__ import annotations
 
 from app.db.connection import id_list
+from app.errors import TryAgain
 from app.queue import used_keys
+from app.queue.statistics import marks
 from app.queue.statistics.deleted import leave_statistics
 from app.queue.upkeep.retention import RESULT
 
@@ -49,6 +51,7 @@ def delete(
     over = _lock_expired(connection, retention, status, status, ids)
     if not over:
         return 0
+    _lock_statistics(connection)
     # A DELETE takes no hint, and an index that begins with the status would be the wrong one.
     condition = f"id IN ({id_list(over)}) AND COALESCE(status, '') = :status"
     values = {"status": status}
@@ -103,6 +106,14 @@ def _lock_expired(
     if not over:
         connection.rollback()
     return over
+
+
+def _lock_statistics(connection: Connection) -> None:
+    """Raises TryAgain instead of waiting for somebody who is changing them."""
+    lock = f"SELECT value FROM settings WHERE name = :name {connection.lock_what_is_free}"
+    locked, found = connection.send([(lock, {"name": marks.MARK}), marks.LOOK])
+    if marks.Marks(found.rows).has_mark and not locked.rows:
+        raise TryAgain("another call rolls the history up")
 
 
 def _commit(connection: Connection, statements: Sequence[Statement]) -> list[Result]:
