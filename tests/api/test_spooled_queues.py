@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
+from app.queue.statistics.roll_up import roll_up
+from app.queue.upkeep.turn import Budget
 from tests.api.caller import TIME, Api, seconds_between
 from tests.api.spooled_calls import claim, create, dead, end, held, job
 
@@ -148,6 +151,8 @@ class TestStats:
         hold = {"id": other["id"], "worker_id": "w1", "lease_id": other["lease_id"]}
         end(api, hold, "complete")
         found = self.stats(api)
+        roll_up(api.site, Budget(60))
+        assert self.stats(api) == {**found, "max_job_age_seconds": ANY}
         mean = found.pop("avg_processing_time_ms")
         assert isinstance(mean, int)  # an SDK in Go takes nothing else
         assert 2900 < mean < 60_000
@@ -160,6 +165,15 @@ class TestStats:
             "failed_jobs_24h": 1,
             "active_workers": 0,
         }
+
+    def test_without_a_history(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(api.site.settings, "enable_task_history", False)
+        end(api, held(api), "complete")
+        create(api)
+        found = self.stats(api)
+        assert (found["pending_jobs"], found["completed_jobs_24h"]) == (1, 0)
+        assert found["avg_processing_time_ms"] is None
+        assert api.get("/v1/jobs/stats").json["completed"] == 1
 
     def test_active_workers(self, api: Api) -> None:
         api.register("mail")

@@ -199,7 +199,9 @@ def test_looking_at_jobs_queues_and_workers(site: SpooledSite, version: str) -> 
     stats = events["queue stats"]
     assert (stats["queue_name"], stats["active_workers"]) == ("scene.look", 1)
     assert (stats["pending_jobs"], stats["processing_jobs"]) == (1, 0)
-    assert (stats["completed_jobs_24h"], stats["failed_jobs_24h"]) == (1, 0)
+    # What another version did is counted as well: it is of the last day, too.
+    assert 1 <= stats["completed_jobs_24h"] <= len(VERSIONS)
+    assert stats["failed_jobs_24h"] == 0
     queue = {
         "queue_name": "scene.look",
         "max_retries": 3,

@@ -35,7 +35,8 @@ class Subject:
         condition, values = self._rolled_up(step, starts)
         columns = "event, bucket"
         return (
-            f"SELECT {columns}, SUM(total) AS total FROM {condition} GROUP BY {columns}",
+            f"SELECT {columns}, SUM(total) AS total, SUM(total_seconds) AS total_seconds "
+            f"FROM {condition} GROUP BY {columns}",
             values,
         )
 
@@ -85,6 +86,13 @@ class Histogram:
             for bucket, total in self._totals.get(event, {}).items():
                 together[bucket] = together.get(bucket, 0) + total
         return percentiles(together)
+
+
+def mean_seconds(rows: Iterable[Row], event: str) -> float | None:
+    """How long it took on average; None where there was no such event."""
+    own = [row for row in rows if row["event"] == event]
+    total = sum(int(row["total"]) for row in own)
+    return sum(float(row["total_seconds"] or 0) for row in own) / total if total else None
 
 
 def starts_of_steps(now: str, step: int, seconds: int) -> list[str]:

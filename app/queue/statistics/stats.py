@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from app.errors import UnknownType
-from app.queue.statistics.activity import RUNS, WAITS, Histogram, Subject, starts_of_steps
+from app.queue.statistics.activity import (
+    RUNS,
+    WAITS,
+    Histogram,
+    Subject,
+    mean_seconds,
+    starts_of_steps,
+)
 from app.queue.statistics.last_minute import ended, last_minute
 from app.queue.statistics.oldest_due import oldest_due_age
 from app.queue.statistics.reading import Reading, read
@@ -51,8 +58,8 @@ class Moment:
 class Stats:
     """``counts`` by status, and the same of each type that has tasks (``by_type``); a count that
     nobody keeps is None. ``ended`` is how many tasks completed and failed within a minute, an hour
-    and a day; ``waits`` and ``runs`` are percentiles of the last hour. These are None where no
-    history is kept.
+    and a day, ``mean_run`` how long those took on average that completed within the day; ``waits``
+    and ``runs`` are percentiles of the last hour. These are None where no history is kept.
     """
 
     def __init__(self, as_of: str) -> None:
@@ -63,6 +70,7 @@ class Stats:
         self.ended: dict[str, dict[str, int | None]] = {
             end: dict.fromkeys(("minute", "hour", "day")) for end in ENDS
         }
+        self.mean_run: float | None = None
         self.waits: dict[str, float | None] = Histogram().percentiles(WAITS)
         self.runs: dict[str, float | None] = Histogram().percentiles(RUNS)
 
@@ -131,20 +139,23 @@ def _activity(site: Site, moment: Moment, subject: Subject) -> list[Statement]:
 
 
 def _tell_activity(found: Stats, moment: Moment, reading: Reading, subject: Subject) -> None:
-    hour_rows, day_rows, oldest, ends = reading.results
+    of_hour, of_day, oldest, ends = reading.results
+    hour_rows = [*of_hour.rows, *_tail(reading, moment, subject, _hour_step(subject), HOUR)]
+    day_rows = [*of_day.rows, *_tail(reading, moment, subject, QUARTER, DAY)]
     hour, day = Histogram(), Histogram()
-    tail = subject.of_tail(reading.tail)
-    for histogram, rows, step, seconds in (
-        (hour, hour_rows.rows, _hour_step(subject), HOUR),
-        (day, day_rows.rows, QUARTER, DAY),
-    ):
-        first = starts_of_steps(moment.now, step, seconds)[0]
-        histogram.add(rows)
-        histogram.add(row for row in tail if row["minute"] >= first[:16])
+    hour.add(hour_rows)
+    day.add(day_rows)
     minute = ended(oldest, ends, moment.newest)
     found.ended = {
         end: {"minute": minute.get(end, 0), "hour": hour.total(end), "day": day.total(end)}
         for end in ENDS
     }
+    found.mean_run = mean_seconds(day_rows, "completed")
     found.waits = hour.percentiles(WAITS)
     found.runs = hour.percentiles(RUNS)
+
+
+def _tail(reading: Reading, moment: Moment, subject: Subject, step: int, seconds: int) -> list[Row]:
+    """The rows of the last so many seconds that are not rolled up."""
+    first = starts_of_steps(moment.now, step, seconds)[0]
+    return [row for row in subject.of_tail(reading.tail) if row["minute"] >= first[:16]]
