@@ -71,7 +71,7 @@ class Outcome(NamedTuple):
         return "completed" if self.said.get("success", True) else "failed"
 
 
-class Settled:
+class SettleResult:
     """An accepted outcome, as it is shown: what the task was right after it. ``status`` is what an
     earlier one came to, where the task has gone on since.
     """
@@ -93,13 +93,15 @@ class Settled:
         return shown
 
 
-def settle(queue: Queue, outcomes: Sequence[Outcome]) -> list[Settled | Refused]:
+def settle(queue: Queue, outcomes: Sequence[Outcome]) -> list[SettleResult | Refused]:
     """All of these, one after another; each is accepted or refused on its own. What did not change
     its task is judged by what the tasks are in the end.
     """
     changed = [_change(queue, outcome) for outcome in outcomes]
     return [
-        Settled(queue.tasks[outcome.task_id], outcome.kind) if is_done else _judge(queue, outcome)
+        SettleResult(queue.tasks[outcome.task_id], outcome.kind)
+        if is_done
+        else _judge(queue, outcome)
         for outcome, is_done in zip(outcomes, changed)
     ]
 
@@ -114,25 +116,25 @@ def _change(queue: Queue, outcome: Outcome) -> bool:
     return True
 
 
-def _judge(queue: Queue, outcome: Outcome) -> Settled | Refused:
+def _judge(queue: Queue, outcome: Outcome) -> SettleResult | Refused:
     task = queue.tasks.get(outcome.task_id)
     if task is None:
         return Refused("not_found")
     return _repeated(task, outcome.holder, outcome.kind) or outcome.holder.refusal(task)
 
 
-def _repeated(task: Task, holder: Holder, kind: str) -> Settled | None:
+def _repeated(task: Task, holder: Holder, kind: str) -> SettleResult | None:
     """What the same outcome of the same attempt came to before."""
     if (
         task.status != "claimed"
         and task.last_outcome == kind
         and holder.was(task.claimed_by, task.attempts)
     ):
-        return Settled(task, kind)
+        return SettleResult(task, kind)
     if holder.attempt is not None:
         for line in task.history:
             if line.ended == kind and holder.was(line.worker_id, line.attempt):
-                return Settled(task, kind, shown_status(line.status))
+                return SettleResult(task, kind, shown_status(line.status))
     return None
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.model import claiming, reading, settling, values, workers
 from tests.model.machine import Machine, at, named
-from tests.model.settling import Holder, Outcome, Settled
+from tests.model.settling import Holder, Outcome, SettleResult
 from tests.model.state import Refused, Task
 from tests.model.steps import step
 
@@ -106,7 +106,7 @@ class SettleSteps(Machine):
         """The body has only ``said``; the address has the rest of the outcome."""
         claimer = outcome.holder.worker_id or NOBODY
 
-        def model(response: Any) -> tuple[Settled, Said]:
+        def model(response: Any) -> tuple[SettleResult, Said]:
             settled = settling.settle(self.queue, [outcome])[0]
             if isinstance(settled, Refused):
                 raise settled
@@ -256,7 +256,7 @@ def _shown_claim(tasks: list[Said], as_list: bool) -> Said:
     return {"tasks": tasks, "count": len(tasks)} if as_list else tasks[0]
 
 
-def _brief(outcome: Outcome, settled: Settled | Refused) -> Said:
+def _brief(outcome: Outcome, settled: SettleResult | Refused) -> Said:
     if isinstance(settled, Refused):
         return _refused(outcome.task_id, settled)
     return settled.shown()
