@@ -58,20 +58,15 @@ def canonical(value: Any) -> str:
 
 def _check_depth(text: str) -> None:
     """Counts brackets outside strings, so that nothing deep is ever parsed."""
+    # Compiled when needed: what single calls send has few brackets.
+    import re
+
     depth = 0
-    in_string = escaped = False
-    for character in text:
-        if in_string:
-            in_string = escaped or character != '"'
-            escaped = not escaped and character == "\\"
-        elif character == '"':
-            in_string = True
-        elif character in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
-        elif character in "]}":
-            depth -= 1
+    # A string without its end is one too: nothing is tried twice, so the time stays in proportion.
+    for bracket in re.sub(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[^][{}"]+', "", text, flags=re.DOTALL):
+        depth += 1 if bracket in "[{" else -1
+        if depth > MAX_DEPTH:
+            raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
 
 
 def _refuse_constant(name: str) -> None:

@@ -77,21 +77,17 @@ class Fields:
 
         ``where`` begins the paths in errors. Raises Invalid with all validation errors at once.
         """
-        values, errors = {}, []
-        for name in self.readers:
-            value = given.get(name)
-            if value is None:
-                if name in self.required:
-                    errors.append({"path": where + name, "message": "is required"})
-                continue
-            try:
-                values[name] = self.reader(name, settings)(value)
-            except ValueError as error:
-                errors.append({"path": where + name, "message": str(error)})
-            except Invalid as error:
-                errors += error.details
-        if errors:
-            raise invalid(errors)
+        values: dict[str, Any] = {}
+        try:
+            for name, value in given.items():
+                if value is not None and name in self.readers:
+                    values[name] = self.reader(name, settings)(value)
+        except (ValueError, Invalid):
+            raise invalid(self._errors(given, settings, where)) from None
+        if not self.required.keys() <= values.keys():
+            raise invalid(self._errors(given, settings, where))
+        if len(values) == len(given):
+            return values, []
         unknown = [name for name in given if name not in self.readers]
         warnings = [
             f"unknown field {shorten(where + name)!r} was ignored" for name in unknown[:MAX_UNKNOWN]
@@ -100,6 +96,25 @@ class Fields:
             more = counted(len(unknown) - MAX_UNKNOWN, "more unknown field")
             warnings.append(f"{more} ignored, the names are cut here")
         return values, warnings
+
+    def _errors(
+        self, given: Mapping[str, Any], settings: Settings, where: str
+    ) -> list[dict[str, str]]:
+        """All validation errors, in the order in which the fields are listed."""
+        errors = []
+        for name in self.readers:
+            value = given.get(name)
+            if value is None:
+                if name in self.required:
+                    errors.append({"path": where + name, "message": "is required"})
+                continue
+            try:
+                self.reader(name, settings)(value)
+            except ValueError as error:
+                errors.append({"path": where + name, "message": str(error)})
+            except Invalid as error:
+                errors += error.details
+        return errors
 
 
 def read_each(given: list[Any], name: str, read: Callable[[dict[str, Any], str], T]) -> list[T]:

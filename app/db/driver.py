@@ -101,11 +101,11 @@ _standing_in = _stand_ins()
 sys.modules.update(_standing_in)
 try:
     import pymysql
-    from pymysql.constants import CLIENT, FIELD_TYPE
+    from pymysql.constants import CLIENT, COMMAND, FIELD_TYPE
     from pymysql.converters import conversions
 finally:
     for _name in _standing_in:
         sys.modules.pop(_name, None)
     sys.modules["re"] = re
 
-__all__ = ["CLIENT", "FIELD_TYPE", "conversions", "pymysql"]
+__all__ = ["CLIENT", "COMMAND", "FIELD_TYPE", "conversions", "pymysql"]

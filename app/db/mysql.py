@@ -10,9 +10,10 @@ import re
 import select
 import time
 
-from app.db.connection import ALIVE_SHARE, Connection, Dialect, Result
-from app.db.driver import pymysql
+from app.db.connection import ALIVE_SHARE, Connection, Dialect
+from app.db.driver import COMMAND, pymysql
 from app.db.mysql_errors import classify
+from app.db.mysql_results import read_results
 from app.db.mysql_session import (
     LOCK_SECONDS,
     lock_seconds,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from app.db.connection import Statement
+    from app.db.connection import Result, Statement
     from app.db.url import DatabaseUrl
 
 PACKET_BYTES = 512 * 1024
@@ -116,13 +117,12 @@ class MySQLConnection(Connection):
         results: list[Result] = []
         try:
             texts = [
-                cursor.mogrify(_format(sql, self.prefix), values) for sql, values in statements
+                cursor.mogrify(_format(sql, self.prefix), values).encode("utf-8", "surrogateescape")
+                for sql, values in statements
             ]
             for packet in _packets(texts):
-                cursor.execute(packet)
-                results.append(_result(cursor))
-                while cursor.nextset():
-                    results.append(_result(cursor))
+                self._raw._execute_command(COMMAND.COM_QUERY, packet)
+                results += read_results(self._raw)
         except pymysql.MySQLError as error:
             raise classify(error) from error
         return results
@@ -196,21 +196,13 @@ def _format(sql: str, prefix: str) -> str:
     return known
 
 
-def _packets(texts: list[str]) -> Iterator[str]:
-    packet: list[str] = []
+def _packets(texts: list[bytes]) -> Iterator[bytes]:
+    packet: list[bytes] = []
     size = 0
     for text in texts:
-        length = len(text.encode("utf-8", "surrogatepass"))
-        if packet and size + length > PACKET_BYTES:
-            yield ";\n".join(packet)
+        if packet and size + len(text) > PACKET_BYTES:
+            yield b";\n".join(packet)
             packet, size = [], 0
         packet.append(text)
-        size += length
-    yield ";\n".join(packet)
-
-
-def _result(cursor: Any) -> Result:
-    if cursor.description is None:
-        return Result([], cursor.rowcount, cursor.lastrowid)
-    names = [column[0] for column in cursor.description]
-    return Result([dict(zip(names, row)) for row in cursor.fetchall()], 0, 0)
+        size += len(text)
+    yield b";\n".join(packet)
