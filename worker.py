@@ -45,7 +45,7 @@ import time
 import traceback
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -81,6 +81,8 @@ TICK = 0.1  # seconds between two checks in the worker's threads
 BATCH_TIME = 2.0  # seconds of work that a worker holds, where it chooses the size of its batches
 MAX_PER_CALL = 100  # tasks that one call may claim, settle or renew
 REPORT_WITHIN = 1.0  # seconds a finished task may wait for others to be reported with
+SHORT = 0.01  # seconds that a task may take to be followed by another without the main thread
+COLLECT_WITHIN = 0.02  # seconds between two times that a busy slot notifies the main thread
 PROGRESS_INTERVAL = 1.0  # seconds between two progress reports of a task
 STATUS_INTERVAL = 10.0  # seconds between two updates of an idle worker's status file
 LONGEST_PAUSE = 60.0  # seconds, where the server does not ask for more
@@ -920,13 +922,21 @@ def takes_job(handler: Handler) -> bool:
     return len(required) == 2 or (len(positional) > 1 and positional[1].name == "job")
 
 
+def _wants_job(handler: Handler) -> bool:
+    # Looking at a signature takes longer than a short task.
+    return _remembered(handler) if isinstance(handler, Hashable) else takes_job(handler)
+
+
+_remembered = functools.lru_cache(maxsize=1000)(takes_job)
+
+
 def run_handler(handler: Handler, job: Job) -> dict[str, Any]:
     """Runs a handler and turns whatever it does into an outcome as the API takes it.
 
     "ends" in it is for the worker: why it must not go on.
     """
     try:
-        result = handler(job.params, job) if takes_job(handler) else handler(job.params)
+        result = handler(job.params, job) if _wants_job(handler) else handler(job.params)
         if inspect.iscoroutine(result):
             import asyncio
 
@@ -1419,9 +1429,13 @@ class Events:
         """Calls `listener` at each such event. Raises ValueError."""
         return _listen(self._listeners, event, listener)
 
+    def listeners(self, event: str) -> list[Listener]:
+        """Those of all workers first."""
+        return [*LISTENERS.get(event, ()), *self._listeners.get(event, ())]
+
     def emit(self, event: str, claim: Claim | None = None, **more: Any) -> None:
         """Tells the listeners. What they raise is logged; SystemExit stops the worker."""
-        listeners = [*LISTENERS.get(event, ()), *self._listeners.get(event, ())]
+        listeners = self.listeners(event)
         if not listeners:
             return
         told = {"event": event, "worker_id": self._worker_id, **more}
@@ -1523,7 +1537,7 @@ class Claim(Link):
         self.attempt: int = task["attempts"]
         self.lost = False  # the server says that this worker no longer holds it
         self.expires_at = self.renew_at = self.update_at = 0.0
-        self.started_at = self.finished_at = 0.0
+        self.started_at = self.ended_at = self.finished_at = 0.0
         self.is_begun = False  # a process that is to run it may have to start first, or die
         self.outcome: dict[str, Any] | None = None
         self.refused = False  # the server took no report of it
@@ -1572,10 +1586,15 @@ class Claim(Link):
         """Notes that its handler is called now: from here on this is an attempt."""
         self.started_at, self.is_begun = time.monotonic(), True
 
+    def end(self) -> float:
+        """Notes that its handler has ended, and returns when."""
+        self.ended_at = time.monotonic()
+        return self.ended_at
+
     def finish(self, outcome: dict[str, Any]) -> None:
         """Notes how the attempt ended; only the first outcome counts."""
         if self.outcome is None:
-            self.finished_at = time.monotonic()
+            self.finished_at = self.ended_at or time.monotonic()
             self.outcome = outcome
 
     def release(self, **more: Any) -> None:
@@ -2136,6 +2155,8 @@ class Executor:
 
     def release_queued(self) -> None:
         """Gives back what has not been started."""
+        for slot, _ in self.slots.busy():
+            self._requeue(slot.take_back())
         while self._queue:
             claim = self._queue.popleft()
             if claim.lost:
@@ -2144,9 +2165,12 @@ class Executor:
                 claim.release()
 
     def start_queued(self, now: float) -> None:
-        """Starts as many queued tasks as there are idle slots."""
+        """Starts queued tasks in all idle slots: one in each, or several where they are short."""
         handlers = self.options.all_handlers
+        self._take_back_late(now)
         idle = self.slots.idle()
+        size = self._tasks_at_once(len(idle))
+        together: list[Claim] = []
         waiting: list[Claim] = []
         while self._queue and (idle or self._queue[0].type not in handlers):
             claim = self._queue.popleft()
@@ -2162,33 +2186,63 @@ class Executor:
                 self.shutdown.request("max_time")
                 break
             else:
-                self._start(claim, idle.pop(), now)
-        self._queue.extendleft(reversed(waiting))
+                together.append(claim)
+                if len(together) == size:
+                    self._start(together, idle.pop(), now)
+                    together = []
+        if together:
+            self._start(together, idle.pop(), now)
+        self._requeue(waiting)
+
+    def _tasks_at_once(self, idle: int) -> int:
+        """How many queued tasks a slot takes: as many as take a moment, so that short ones are not
+        handed over one by one.
+        """
+        options, mean = self.options, self.run_times.mean
+        one_by_one = options.processes or options.max_runs or self.events.listeners("job:started")
+        if one_by_one or not 0 < mean < SHORT or not idle:
+            return 1
+        return max(1, min(int(TICK / mean), math.ceil(len(self._queue) / idle)))
+
+    def _take_back_late(self, now: float) -> None:
+        """What waits in a slot behind a task that takes longer than was expected."""
+        for slot, claim in self.slots.busy():
+            if claim.is_begun and claim.started_at + TICK < now:
+                self._requeue(slot.take_back())
+
+    def _requeue(self, claims: Sequence[Claim]) -> None:
+        self._queue.extendleft(reversed(claims))
+
+    def _may_begin(self, claim: Claim) -> bool:
+        """Whether a slot may go on with a claim that it was given; asked by the slot's thread."""
+        now = time.monotonic()
+        if self.shutdown.reason or self.shutdown.requested or claim.lost or claim.expires_at < now:
+            return False
+        return self._ends_in_time(claim, now)
 
     def _ends_in_time(self, claim: Claim, now: float) -> bool:
         """False if tasks of its type are known to take longer than what is left of --max-time."""
         longest = self.run_times.longest.get(claim.type, 0.0)
         return not self.options.max_time or now + longest <= self.shutdown.deadline
 
-    def _start(self, claim: Claim, slot: Slot, now: float) -> None:
-        self._runs += 1
+    def _start(self, claims: list[Claim], slot: Slot, now: float) -> None:
+        self._runs += len(claims)
         if self._runs == self.options.max_runs:
             self.shutdown.wind_down("max_runs")
-        claim.started_at = now
-        slot.start(claim)
-        self.events.emit("job:started", claim)
+        claims[0].started_at = now
+        slot.start(claims, self._may_begin)
+        self.events.emit("job:started", claims[0])
 
     def end_overdue(self, now: float) -> None:
         """Fails tasks that run longer than their timeout."""
         for slot, claim in self.slots.busy():
-            if claim.outcome or not claim.is_begun:
+            if claim.outcome or claim.ended_at or not claim.is_begun:
                 continue
             own = getattr(self.options.all_handlers[claim.type], "task_timeout", None)
             limit = self.options.task_timeout if own is None else own
             if limit and now > claim.started_at + limit:
                 within = counted(limit, "second")
-                claim.finish(failure(f"timed out: not finished within {within}"))
-                self._abandon(slot, claim)
+                self._abandon(slot, claim, failure(f"timed out: not finished within {within}"))
 
     def give_up_running(self) -> None:
         """Gives back what still runs when the worker has to end."""
@@ -2197,16 +2251,21 @@ class Executor:
             ran = time.monotonic() - claim.started_at
             if max_time and claim.is_begun and ran >= max_time / 2:
                 # Released, it would be begun again and again and never count as tried.
-                claim.finish(failure(f"not finished within --max-time: stopped after {ran:.0f} s"))
+                text = f"not finished within --max-time: stopped after {ran:.0f} s"
+                self._abandon(slot, claim, failure(text))
             else:
-                claim.release()
-            self._abandon(slot, claim)
+                self._abandon(slot, claim, {"release": True})
 
     def collect(self, seconds: float) -> None:
-        """Waits for the first handler that ends, and takes the outcomes of all that have."""
+        """Waits for the first handlers that end, and takes the outcomes of all that have."""
+        came_back: list[Claim] = []
         for claim, outcome in self.slots.ended(seconds):
-            if not claim.outcome:  # else its time was up before
+            if outcome is None:
+                came_back.append(claim)
+            elif not claim.outcome:  # else its time was up before
                 self._take(claim, outcome)
+        self._runs -= len(came_back)
+        self._requeue(came_back)
 
     def _take(self, claim: Claim, outcome: dict[str, Any]) -> None:
         ends = outcome.pop("ends", None)
@@ -2235,9 +2294,13 @@ class Executor:
             text = "task %d %s: Failed: %.200s"
             log.warning(text, claim.id, claim.type, error, extra=claim.extra)
 
-    def _abandon(self, slot: Slot, claim: Claim) -> None:
+    def _abandon(self, slot: Slot, claim: Claim, outcome: dict[str, Any]) -> None:
+        left = self.slots.replace(slot, claim)
+        if left is None:
+            return  # its handler has just ended, and the slot goes on with another
+        claim.finish(outcome)
         claim.raise_flag(CANCELLED)
-        self.slots.replace(slot)
+        self._requeue(left)
         self._tally(claim)
 
 
@@ -2250,7 +2313,7 @@ class SlotPool:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._slots: list[Slot] = []
-        self._ended: Ended = queue.SimpleQueue()
+        self._endings = Endings()
 
     def open(self) -> None:
         """Makes the slots."""
@@ -2267,66 +2330,151 @@ class SlotPool:
 
     def busy(self) -> list[tuple[Slot, Claim]]:
         """Those that run a handler, and for which claim."""
-        return [(slot, slot.claim) for slot in self._slots if slot.claim]
+        found = [(slot, slot.running()) for slot in self._slots]
+        return [(slot, claim) for slot, claim in found if claim]
 
     def running(self) -> list[Claim]:
         """The claims whose handlers run now."""
         return [claim for _, claim in self.busy()]
 
-    def replace(self, slot: Slot) -> None:
-        """Gives up a slot whose handler does not end."""
-        slot.end()
-        self._slots[self._slots.index(slot)] = self._new_slot()
+    def replace(self, slot: Slot, claim: Claim) -> list[Claim] | None:
+        """Gives up a slot whose handler does not end: what waited behind it. None if the slot has
+        gone on to another claim than this one.
+        """
+        left = slot.give_up(claim)
+        if left is not None:
+            self._slots[self._slots.index(slot)] = self._new_slot()
+        return left
 
-    def ended(self, seconds: float) -> Iterator[tuple[Claim, dict[str, Any]]]:
-        """Waits for the first handler that ends: claim and outcome of it and of all that have."""
-        with suppress(queue.Empty):
-            ended = self._ended.get(timeout=seconds) if seconds else self._ended.get_nowait()
-            while True:
-                if ended is not None:
-                    slot, claim, outcome = ended
-                    slot.claim = None
-                    yield claim, outcome
-                ended = self._ended.get_nowait()
+    def ended(self, seconds: float) -> Iterator[tuple[Claim, dict[str, Any] | None]]:
+        """Waits until handlers have ended: claim and outcome of each; None for a claim that a slot
+        did not begin.
+        """
+        for slot, claim, outcome in self._endings.take(seconds):
+            if claim is not None:
+                yield claim, outcome
+            else:
+                slot.claim = None
+                for left in slot.take_back():
+                    yield left, None
 
     def interrupt(self) -> None:
         """Ends a wait in `ended`. May be called by any thread and by a signal handler."""
-        self._ended.put(None)
+        self._endings.notify()
 
     def _new_slot(self) -> Slot:
         kind = ProcessSlot if self._options.processes else Slot
-        return kind(self._options, self._ended)
+        return kind(self._options, self._endings)
+
+
+class Endings:
+    """What the slots' threads tell the main thread: claims with their outcomes, and None behind the
+    last of those that a slot was given.
+    """
+
+    def __init__(self) -> None:
+        self._told: deque[tuple[Slot, Claim | None, dict[str, Any]]] = deque()
+        self._notices: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def tell(self, slot: Slot, claim: Claim | None, outcome: dict[str, Any]) -> None:
+        """Notes it for the main thread; notifying that thread may take longer than a task."""
+        self._told.append((slot, claim, outcome))
+
+    def notify(self) -> None:
+        """Ends the wait in `take`, or the next one."""
+        self._notices.put(None)
+
+    def take(self, seconds: float) -> Iterator[tuple[Slot, Claim | None, dict[str, Any]]]:
+        """Waits for a notice, no longer than so many seconds, and takes all that was told."""
+        with suppress(queue.Empty):
+            if seconds:
+                self._notices.get(timeout=seconds)
+            while True:
+                self._notices.get_nowait()
+        with suppress(IndexError):
+            while True:
+                yield self._told.popleft()
 
 
 class Slot:
-    """A thread that runs one handler at a time."""
+    """A thread that runs one handler at a time, and others after it when it is given several. After
+    one that was not short the main thread decides: it may have been told to stop meanwhile.
+    """
 
-    def __init__(self, options: Options, ended: Ended) -> None:
-        self.claim: Claim | None = None
-        self._options, self._ended = options, ended
-        self._inbox: queue.SimpleQueue[Claim | None] = queue.SimpleQueue()
+    def __init__(self, options: Options, endings: Endings) -> None:
+        self.claim: Claim | None = None  # whose handler runs; None: the slot is idle
+        self._options, self._endings = options, endings
+        self._waiting: deque[Claim] = deque()
+        self._may_begin: Callable[[Claim], bool] = lambda _: True
+        self._is_over = False
+        self._lock = threading.Lock()  # held while it goes from one claim to the next
+        self._inbox: queue.SimpleQueue[bool] = queue.SimpleQueue()
         threading.Thread(target=self._serve, name="slot", daemon=True).start()
 
-    def start(self, claim: Claim) -> None:
-        """Begins with a claim's task; its end comes through the queue `ended`."""
-        self.claim = claim
-        self._inbox.put(claim)
+    def start(self, claims: Sequence[Claim], may_begin: Callable[[Claim], bool]) -> None:
+        """Begins with the first claim's task. The others follow while `may_begin` says so; how each
+        has ended is told to the main thread.
+        """
+        self.claim, self._may_begin = claims[0], may_begin
+        self._waiting.extend(claims[1:])
+        self._inbox.put(True)
+
+    def running(self) -> Claim | None:
+        """The claim whose handler runs now, not one that it is just done with."""
+        with self._lock:
+            return self.claim
+
+    def take_back(self) -> list[Claim]:
+        """The claims that it was given and has not begun."""
+        with self._lock:
+            left = list(self._waiting)
+            self._waiting.clear()
+        return left
+
+    def give_up(self, claim: Claim) -> list[Claim] | None:
+        """Ends the slot with this claim's handler: the claims that were not begun. None if it has
+        gone on to another claim.
+        """
+        with self._lock:
+            if self.claim is not claim:
+                return None
+            self._is_over = True
+        self.end()
+        return self.take_back()
 
     def end(self) -> None:
         """Ends an idle slot, and lets go of a busy one: a thread cannot be stopped, only told."""
-        self._inbox.put(None)
+        self._is_over = True
+        self._inbox.put(False)
 
     def _serve(self) -> None:
-        while True:
-            claim = self._inbox.get()
-            if claim is None:
-                return
-            try:
-                outcome = self._perform(claim)
-            except BaseException as error:  # or the task would never end
-                log.exception("task %d: the worker met an error of its own", claim.id)
-                outcome = failure(f"the worker met an error of its own: {_text_of(error)}")
-            self._ended.put((self, claim, outcome))
+        while self._inbox.get():
+            claim, notified_at = None if self._is_over else self.claim, time.monotonic()
+            while claim is not None:
+                outcome = self._outcome_of(claim)
+                ended_at = claim.end()
+                self._endings.tell(self, claim, outcome)
+                if ended_at > notified_at + COLLECT_WITHIN:
+                    notified_at = ended_at
+                    self._endings.notify()
+                goes_on = ended_at < claim.started_at + SHORT and "ends" not in outcome
+                claim = self._next_claim() if goes_on else None
+            self._endings.tell(self, None, {})
+            self._endings.notify()
+
+    def _next_claim(self) -> Claim | None:
+        with self._lock:
+            if self._is_over or not self._waiting or not self._may_begin(self._waiting[0]):
+                return None
+            self.claim = self._waiting.popleft()
+            return self.claim
+
+    def _outcome_of(self, claim: Claim) -> dict[str, Any]:
+        try:
+            return self._perform(claim)
+        except BaseException as error:  # or the task would never end
+            log.exception("task %d: the worker met an error of its own", claim.id)
+            return failure(f"the worker met an error of its own: {_text_of(error)}")
 
     def _perform(self, claim: Claim) -> dict[str, Any]:
         claim.begin()
@@ -2334,24 +2482,19 @@ class Slot:
         return run_handler(self._options.all_handlers[claim.type], job)
 
 
-Ended = queue.SimpleQueue["tuple[Slot, Claim, dict[str, Any]] | None"]
-
-
 class ProcessSlot(Slot):
     """A thread with a process that runs the handlers, and that can be killed."""
 
-    def __init__(self, options: Options, ended: Ended) -> None:
+    def __init__(self, options: Options, endings: Endings) -> None:
         import multiprocessing
 
         # Spawned: in a forked process, locks of other threads would stay locked.
         self._context = multiprocessing.get_context("spawn")
         self._flag = self._context.Value("i", 0, lock=False)
         self._process: HandlerProcess | None = None
-        self._is_over = False
-        super().__init__(options, ended)
+        super().__init__(options, endings)
 
     def end(self) -> None:
-        self._is_over = True
         super().end()
         if self._process is not None:
             self._process.kill()
