@@ -1,18 +1,17 @@
-"""Queues to measure: a version of TaskManager under gunicorn, on a database of its own."""
+"""Queues to measure: a version of TaskManager under a server, on a database of its own."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.clients import Client
+from bench.processor import Meter
+from bench.servers import BEST, KeepAliveServer
 from tests.support.mariadb import MariaDB
-from tests.support.server import PROJECT, Server
-
-THREADS = 8
+from tests.support.server import PROJECT
 
 
 class Version(NamedTuple):
@@ -28,9 +27,12 @@ NOW = Version("now", PROJECT)
 class Queue:
     """``url`` for HTTP, ``client`` with a connection that is open, ``sql`` behind its back."""
 
-    def __init__(self, version: Version, server: Server, mariadb: MariaDB, database: str) -> None:
+    def __init__(
+        self, version: Version, server: KeepAliveServer, mariadb: MariaDB, database: str
+    ) -> None:
         self.version = version
         self.config = str(server.config)
+        self.meter = Meter(server.pids, mariadb.pid)
         self.url = server.url
         self.client = Client(server.url)
         self.database = database
@@ -49,14 +51,13 @@ class Queue:
 def serving(
     version: Version, mariadb: MariaDB, name: str, settings: Mapping[str, object] | None = None
 ) -> Iterator[Queue]:
-    """An empty queue, until the block ends. gunicorn has a process a core and keeps connections."""
+    """An empty queue, until the block ends."""
     database = f"tm_bench_{name}_{version.name}"
     url = mariadb.create_database(database)
     mariadb.client((version.folder / "schema.sql").read_text("utf-8"), database)
     config = {"DATABASE_URL": url, **(settings or {})}
-    cores = os.cpu_count() or 1
     try:
-        with Server(config, workers=cores, threads=THREADS, project=version.folder) as server:
+        with KeepAliveServer(BEST, config, version.folder) as server:
             yield Queue(version, server, mariadb, database)
     finally:
         mariadb.client(f"DROP DATABASE {database}")
@@ -66,6 +67,5 @@ def serving(
 def serving_sqlite(version: Version, folder: Path) -> Iterator[str]:
     """The address of an empty queue on SQLite."""
     config = {"DATABASE_URL": f"sqlite:///{folder}/{version.name}.sqlite3"}
-    cores = os.cpu_count() or 1
-    with Server(config, workers=cores, threads=THREADS, project=version.folder) as server:
+    with KeepAliveServer(BEST, config, version.folder) as server:
         yield server.url

@@ -21,6 +21,7 @@ SECONDS = 900
 TITLES = {
     "cycles": ["Cycles: tasks completed a second, MariaDB", "SQLite"],
     "floor": ["Share of the raw-SQL floor"],
+    "servers": ["Servers: single tasks by", "Processor time of a claim and a complete"],
     "growth": ["Growth: a claim's median milliseconds", "Waking:"],
     "prunable": ["Prunable: tasks claimed and completed a second", "while flask prune runs"],
     "settles": ["Settles and heartbeats: median milliseconds"],
@@ -29,7 +30,7 @@ TITLES = {
     "cold": ["Cold CGI: milliseconds a request"],
     "cron": ["A cron run of"],
     "worker": ["One worker process"],
-    "drain": ["no-ops by worker.py"],
+    "drain": ["no-ops by worker.py", "Processor time a task"],
     "peers": ["Other queues"],
 }
 

@@ -12,6 +12,9 @@ from typing import Any
 import pymysql
 from pymysql.constants import CLIENT
 
+from tests.support.mariadb import PASSWORD, USER, MariaDB
+from tests.support.net import HOST
+
 AHEAD = 16
 LEASE = "UTC_TIMESTAMP(3) + INTERVAL 300 SECOND"
 HEAD = (
@@ -35,6 +38,11 @@ END = (
     "AND status = 'claimed' AND claimed_by = '{worker}'"
 )
 ENDED = TAKEN.replace("'claimed'", "'completed'")
+
+
+def address(mariadb: MariaDB, database: str) -> str:
+    """What the functions below take as an address."""
+    return "\t".join((HOST, str(mariadb.port), USER, PASSWORD, database))
 
 
 class Session:

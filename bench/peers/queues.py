@@ -20,8 +20,13 @@ DATABASE = "tm_bench_peer"
 SECONDS = 300
 
 
+MANY, FEW = 10_000, 2000
+
+
 class Peer(NamedTuple):
-    """``fill`` and ``work`` are arguments for its Python; ``first`` prepares its tables."""
+    """``fill`` and ``work`` are arguments for its Python; ``first`` prepares its tables. ``tasks``
+    are as many as take some seconds.
+    """
 
     name: str
     way: str
@@ -30,6 +35,7 @@ class Peer(NamedTuple):
     work: list[str]
     first: list[str] = []  # noqa: RUF012
     variables: dict[str, str] = {}  # noqa: RUF012
+    tasks: int = MANY
 
 
 DJANGO = {"DJANGO_SETTINGS_MODULE": "django_settings"}
@@ -51,6 +57,7 @@ PEERS = (
         ["-m", "django", "qcluster"],
         ["-m", "django", "migrate", "--verbosity", "0"],
         {**DJANGO, "BENCH_PEER": "django_q"},
+        FEW,
     ),
     Peer(
         "Celery",
@@ -58,6 +65,7 @@ PEERS = (
         ["celery", "SQLAlchemy", "PyMySQL"],
         ["celery_tasks.py"],
         ["-m", "celery", "-A", "celery_tasks", "worker", "--concurrency", "2", "-l", "ERROR"],
+        tasks=FEW,
     ),
     Peer(
         "Huey, with fsync",

@@ -10,6 +10,7 @@ from bench.run import Run
 SCENARIOS = (
     "cycles",
     "floor",
+    "servers",
     "growth",
     "prunable",
     "settles",

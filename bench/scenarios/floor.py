@@ -12,8 +12,6 @@ from bench.floors import raw_sql
 from bench.report import Table
 from bench.run import Run
 from bench.ways import WAYS
-from tests.support.mariadb import PASSWORD, USER
-from tests.support.net import HOST
 
 PENDING = 200_000
 CLIENTS = (1, 8)
@@ -34,7 +32,7 @@ def measure(run: Run) -> None:
     with run.queues("floor") as queues:
         queue = queues[0]
         data.types(queue, 1, 1)
-        raw = "\t".join((HOST, str(run.mariadb.port), USER, PASSWORD, queue.database))
+        raw = raw_sql.address(run.mariadb, queue.database)
         for clients in CLIENTS:
             data.pending(queue, run.count(PENDING, 5000))
             data.settle_down(queue)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from bench.servers import GUNICORN, UWSGI, WAITRESS, KeepAliveServer, Kind
 from tests.support.http_client import HttpClient
 from tests.support.net import HOST, free_port, wait_until
 from tests.support.programs import KEY, environment, run_flask
-from tests.support.server import PROJECT, Server
+from tests.support.server import API_KEY, PROJECT, Server
 
 REGISTER = {"name": "served.task", "version": "1", "param_schema": {}}
 
@@ -85,3 +91,35 @@ def test_a_wrong_setting_stops_the_start_with_a_sentence_that_names_it(tmp_path:
     for done in (flask, gunicorn):
         assert done.returncode != 0
         assert "MAX_TASK_ATTEMPTS must be a whole number from 1 to 1000" in done.stderr
+
+
+@pytest.mark.parametrize("kind", [UWSGI, WAITRESS, GUNICORN], ids=lambda kind: kind.name)
+def test_a_connection_is_kept_from_call_to_call(kind: Kind, tmp_path: Path) -> None:
+    """Also behind calls of which the body is not read, is too long, or goes on with another key."""
+    config = {"DATABASE_URL": f"sqlite:///{tmp_path}/queue.sqlite3"}
+    with KeepAliveServer(kind, config) as server:
+        connection = http.client.HTTPConnection(HOST, server.port, timeout=60)
+
+        def call(method: str, path: str, body: Any = None, key: str = API_KEY) -> tuple[int, Any]:
+            headers = {"X-API-Key": key, "Content-Type": "application/json"}
+            text = None if body is None else json.dumps(body)
+            connection.request(method, f"/api{path}", text, headers)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read() or "null")
+
+        assert call("POST", "/task-types/register", REGISTER)[0] in (200, 201)
+        kept = connection.sock
+        task = {"type": "served.task", "params": {"text": "x" * 100_000}}
+        assert call("POST", "/tasks", task)[0] == 201
+        assert call("POST", "/tasks", task, key="another key that is long")[0] == 401
+        assert call("HEAD", "/health")[0] == 200
+        assert call("POST", "/nothing", task)[0] == 404
+        claimed = call("POST", "/tasks/claim", {"worker_id": "w"})[1]["data"]
+        assert claimed["params"] == task["params"]
+        outcome = {"worker_id": "w", "attempt": claimed["attempts"], "claim": {"limit": 5}}
+        assert call("POST", f"/tasks/{claimed['id']}/complete", outcome)[0] == 200
+        assert call("GET", "/tasks?status=completed")[1]["data"]["count"] == 1
+        assert connection.sock is kept
+        # What is longer than the server reads may cost the connection, but not the response.
+        assert call("POST", "/tasks", {"params": "x" * 3_000_000})[0] == 413
+        assert call("GET", "/health")[0] == 200
