@@ -2196,7 +2196,7 @@ class Executor:
 
     def _tasks_at_once(self, idle: int) -> int:
         """How many queued tasks a slot takes: as many as take a moment, so that short ones are not
-        handed over one by one.
+        handed over one by one. One if each start has to be counted or told.
         """
         options, mean = self.options, self.run_times.mean
         one_by_one = options.processes or options.max_runs or self.events.listeners("job:started")
@@ -2248,6 +2248,8 @@ class Executor:
         """Gives back what still runs when the worker has to end."""
         max_time = self.options.max_time
         for slot, claim in self.slots.busy():
+            if claim.ended_at:
+                continue  # its outcome is about to be taken
             ran = time.monotonic() - claim.started_at
             if max_time and claim.is_begun and ran >= max_time / 2:
                 # Released, it would be begun again and again and never count as tried.
@@ -2264,7 +2266,6 @@ class Executor:
                 came_back.append(claim)
             elif not claim.outcome:  # else its time was up before
                 self._take(claim, outcome)
-        self._runs -= len(came_back)
         self._requeue(came_back)
 
     def _take(self, claim: Claim, outcome: dict[str, Any]) -> None:
