@@ -152,7 +152,7 @@ class Api:
         sent = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
         own = {"X-API-Key": API_KEY} if headers is None else headers
         response = self._way(method, path, query or {}, own, sent)
-        if path in TEXTS and response.status == 200:
+        if path.rstrip("/") in TEXTS and response.status == 200:
             check_text_form(response)
             return response
         assert not response.raw or response.raw.endswith((b"}\n", b"]\n")), response

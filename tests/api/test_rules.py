@@ -14,7 +14,7 @@ import pytest
 from app.api.routes import WITH_VERSION
 from app.server.flask_app import create_app
 from tests.api.addresses import NATIVE, address_of, template
-from tests.api.caller import Api, check_form
+from tests.api.caller import TEXTS, Api, check_form
 from tests.support.http_client import Response
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -25,7 +25,9 @@ each_route = pytest.mark.parametrize("route", NATIVE, ids=template)
 def test_every_response_has_the_form(api: Api, route: Any) -> None:
     method, path = address_of(route)
     response = api.call(method, path, None if method == "GET" else {})
-    assert response.status in (200, 201, 400, 404)
+    # There is nothing to run tasks with.
+    refused = (409,) if route.template == "/run" else ()
+    assert response.status in (200, 201, 400, 404, *refused)
 
 
 def test_the_timestamp_is_now(api: Api) -> None:
@@ -38,7 +40,10 @@ def test_a_trailing_slash_is_ignored(api: Api, route: Any) -> None:
     method, path = address_of(route)
     plain, slashed = api.call(method, path, {}), api.call(method, path + "/", {})
     assert slashed.status == plain.status
-    assert slashed.json.get("error") == plain.json.get("error")
+    if path in TEXTS:
+        assert slashed.raw == plain.raw
+    else:
+        assert slashed.json.get("error") == plain.json.get("error")
 
 
 @pytest.mark.parametrize(
