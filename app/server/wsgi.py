@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 PREFIX = "/api"
 
+READ_BARE = ("/metrics",)
+"""Programs look for these at the root, beside what is open to everybody."""
+
 REQUEST = "taskmanager.request"
 """Where the request is kept in its environment, so that Flask does not look for its route again."""
 
@@ -57,7 +60,9 @@ def may_lack_prefix(request: Request) -> bool:
     if request.method == "OPTIONS":
         return "access-control-request-method" in request.headers
     is_read = request.method in ("GET", "HEAD")
-    return request.method == "POST" or (is_read and request.target.is_open)
+    target = request.target
+    is_bare = target.is_open or (target.route is not None and target.route.template in READ_BARE)
+    return request.method == "POST" or (is_read and is_bare)
 
 
 def respond(environ: Environ, start_response: StartResponse, site: Site) -> Iterable[bytes]:

@@ -162,6 +162,8 @@ def look(client: SpooledClient) -> None:
     events = [each.event_type for each in client.jobs.history(done)] if is_new else None
     tell("history", events)
     tell("health", client.health.get().model_dump())
+    tell("probes", [client.health.liveness(), client.health.readiness()])
+    tell("metrics", client.metrics.get())
     tell("stats", client.jobs.get_stats().model_dump())
     tell("queue stats", client.queues.get_stats("scene.look").model_dump())
     tell("queues", [each.model_dump() for each in client.queues.list()])

@@ -193,6 +193,8 @@ def test_looking_at_jobs_queues_and_workers(site: SpooledSite, version: str) -> 
     assert events["ended"] == ["ConflictError", 409, "CONFLICT"]
     assert events["history"] in (None, ["created", "claimed", "completed"])
     assert (events["health"]["status"], events["health"]["database"]) == ("healthy", True)
+    assert events["probes"] == [True, True]
+    assert 'taskmanager_tasks{type="scene.look",status="completed"}' in events["metrics"]
     stats = events["stats"]
     assert sum(stats.values()) == 2 * stats["total"] > 0
     assert stats["pending"] == stats["completed"] == stats["scheduled"] == 1

@@ -33,7 +33,7 @@ def live(call: Call) -> Response:
     """This program runs and can answer; nothing is asked of the database."""
     response = success({"status": "alive"}, "alive")
     response.payload["status"] = "alive"
-    return response
+    return _in_its_form(call, response)
 
 
 def health(call: Call) -> Response:
@@ -50,12 +50,16 @@ def health(call: Call) -> Response:
     else:
         response = success(state, "healthy")
     response.payload.update(state)
-    if "spooled" in call.request.headers.get("user-agent", "").lower():
-        # Loaded when needed: an SDK of Spooled asks at this address too.
-        from app.api.spooled.health import in_its_form
+    return _in_its_form(call, response)
 
-        return in_its_form(response)
-    return response
+
+def _in_its_form(call: Call, response: Response) -> Response:
+    """An SDK of Spooled asks at the same addresses."""
+    if "spooled" not in call.request.headers.get("user-agent", "").lower():
+        return response
+    from app.api.spooled.health import in_its_form  # loaded when needed
+
+    return in_its_form(response)
 
 
 def queue(call: Call) -> Response:
