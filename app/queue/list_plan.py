@@ -9,9 +9,7 @@ from app.queue.list_scans import (
     all_tasks,
     newest_of_types,
     of_status,
-    of_tag,
     of_type,
-    of_worker,
     page,
 )
 
@@ -37,21 +35,20 @@ REACH = 2000
 
 class ListFilter:
     """What the tasks of a list must pass. ``statuses`` are stored ones; None in ``statuses`` and
-    in ``types`` (ids) lets all pass. ``residual`` are conditions that no index has.
+    in ``types`` (ids) lets all pass. ``scans`` are those of the filters that have an index of their
+    own, and ``residual`` conditions that no index has.
     """
 
     def __init__(
         self,
         statuses: Sequence[str] | None,
         types: Sequence[int] | None,
-        has_tag: bool,
-        has_worker: bool,
+        scans: Sequence[IndexScan],
         residual: Sequence[str],
     ) -> None:
         self.statuses = statuses
         self.types = types
-        self.has_tag = has_tag
-        self.has_worker = has_worker
+        self.scans = scans
         self.residual = residual
 
     @property
@@ -73,11 +70,10 @@ class ListPlan:
     def arms(self, depth: int) -> list[Arm]:
         """The scans that find the first ``depth`` tasks; none if there cannot be any."""
         wanted = self._wanted
-        ways = []
-        if wanted.has_tag:
-            ways.append(self._by(of_tag(), [of_worker()] if wanted.has_worker else []))
-        if wanted.has_worker:
-            ways.append(self._by(of_worker(), [of_tag()] if wanted.has_tag else []))
+        ways = [
+            self._by(scan, [each for each in wanted.scans if each is not scan])
+            for scan in wanted.scans
+        ]
         if not ways:
             return self._by_any_types(depth)
         if wanted.types is not None or wanted.statuses is not None:
@@ -98,14 +94,12 @@ class ListPlan:
 
     def _by_types(self, types: Sequence[int] | None) -> list[Arm]:
         wanted = self._wanted
-        probes = [of_tag()] if wanted.has_tag else []
-        probes += [of_worker()] if wanted.has_worker else []
         scans = self._scans_of_all_types()
         if types is not None:
             scans = [
                 of_type(str(int(each)), status) for status in wanted.each_status for each in types
             ]
-        return [Arm(scan, probes, wanted.residual) for scan in scans]
+        return [Arm(scan, wanted.scans, wanted.residual) for scan in scans]
 
     def _by_any_types(self, depth: int) -> list[Arm]:
         """Without a scan for each type where that would be very many."""

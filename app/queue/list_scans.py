@@ -51,6 +51,10 @@ def of_tag() -> IndexScan:
     return IndexScan(PRIMARY, {"tag": ":tag"}, "task_tags")
 
 
+def of_error_group() -> IndexScan:
+    return IndexScan(PRIMARY, {"error_group": ":error_group"}, "task_errors")
+
+
 def of_status(status: str) -> IndexScan:
     return IndexScan("tasks_created", {"status": f"'{status}'"})
 
@@ -112,14 +116,14 @@ class Arm:
             yield f"{sql.then_join} tasks AS t {sql.by_primary_key} ON t.id = d.{column}"
 
     def _needs_task(self) -> bool:
-        """Tags may be left of a task that an older version deleted: it does not know them."""
+        """Tags and error groups may be left of a task that an older version deleted."""
         is_there = bool(self.probes) or self.scan.table == "tasks"
         return (
             bool(self.residual) or not is_there or (self.types is not None and not self._has_type())
         )
 
     def _has_type(self) -> bool:
-        return self.scan.table == "task_tags" or self.scan.index == "tasks_worker"
+        return self.scan.table != "tasks" or self.scan.index == "tasks_worker"
 
 
 def page(sql: Dialect, arms: Sequence[Arm], ids: IdRange, limit: int, offset: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.queue.created_range import IdRange, narrowed
 from app.queue.list_plan import ListFilter, ListPlan
-from app.queue.list_scans import page
+from app.queue.list_scans import of_error_group, of_tag, of_worker, page
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from app.db.connection import Dialect
     from app.queue.access import Access
+    from app.queue.list_scans import IndexScan
 
     Rows = Sequence[Mapping[Any, Any]]
     Query = Callable[[str, Mapping[str, Any]], Rows]
@@ -38,8 +39,9 @@ enough.
 
 class TaskFilter:
     """``filters`` are ``status``, ``type`` (may hold ``%``), ``tag``, ``worker_id``,
-    ``created_after``, ``created_before`` (stored times), ``before_id``, ``from_id``; or
-    ``stored_statuses`` for ``status``, and of scheduled tasks only those that ``has_failed``. A
+    ``error_group`` (of tasks that are failed now), ``created_after``, ``created_before`` (stored times),
+    ``before_id``, ``from_id``; or ``stored_statuses`` for ``status``, and of scheduled tasks only
+    those that ``has_failed``. A
     task must pass each that is given, and be of a type that ``access`` is for. ``query`` returns
     the rows of a statement and its values.
 
@@ -63,6 +65,11 @@ class TaskFilter:
         self.statuses = self._both(statuses)
         self._wanted = self._list_filter(conditions)
         self._ids = IdRange(0, 0) if self._is_empty() else self._id_range()
+
+    @property
+    def types(self) -> Sequence[int] | None:
+        """The ids of the types that tasks may have, None for all of them."""
+        return self._wanted.types
 
     def page(self, limit: int, offset: int = 0, before_id: int = MAX_ID) -> str | None:
         """SQL that finds the ids of one page, the highest first; None if no task can be on it."""
@@ -106,6 +113,8 @@ class TaskFilter:
             both = [each for each in asked if statuses is None or each in statuses]
         if both is not None and "worker_id" in self._filters:
             both = [each for each in both if each not in WAITING]  # a waiting task is nobody's
+        if "error_group" in self._filters:
+            both = [each for each in ("failed",) if both is None or each in both]
         return both
 
     def _list_filter(self, conditions: Sequence[str]) -> ListFilter:
@@ -122,7 +131,11 @@ class TaskFilter:
             residual.append("t.status NOT IN ('pending', 'scheduled')")
         residual += conditions
         types = None if self.statuses == [] else self._type_ids()
-        return ListFilter(self.statuses, types, "tag" in self._filters, has_worker, residual)
+        return ListFilter(self.statuses, types, self._scans(), residual)
+
+    def _scans(self) -> list[IndexScan]:
+        own = {"tag": of_tag, "worker_id": of_worker, "error_group": of_error_group}
+        return [scan() for name, scan in own.items() if name in self._filters]
 
     def _is_empty(self) -> bool:
         return self.statuses == [] or self._wanted.types == []

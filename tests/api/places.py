@@ -291,6 +291,8 @@ QUERIES = [
             "created_after": [each for each in bad.TIME if isinstance(each, str) and each],
             "created_before": [each for each in bad.TIME if isinstance(each, str) and each],
             "before_id": [*bad.NO_QUERY_NUMBER, "0"],
+            "error_group": [*bad.NO_QUERY_NUMBER, "0"],
+            "total": ["yes", "2", " true", "\x00"],
             "limit": [*bad.NO_QUERY_NUMBER, "0"],
             "offset": bad.NO_QUERY_NUMBER,
         },

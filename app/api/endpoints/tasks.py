@@ -43,8 +43,10 @@ LIST = fields.Fields(
     before_id=fields.integer(1, fields.MAX_ID),
     limit=fields.integer(1, fields.MAX_ID, told=MAX_LIMIT),
     offset=fields.integer(0, fields.MAX_ID),
+    error_group=fields.integer(1, fields.MAX_ID),
+    total=fields.one_of(("true", "false", "1", "0")),
 )
-NUMBERS = ("before_id", "limit", "offset")
+NUMBERS = ("before_id", "limit", "offset", "error_group")
 
 
 def create(call: Call) -> Response:
@@ -81,6 +83,7 @@ def list_all(call: Call) -> Response:
 
     filters = call.read(LIST, {name: _query_value(name, text) for name, text in _query(call)})
     limit, offset = filters.pop("limit", 50), filters.pop("offset", 0)
+    has_total = filters.pop("total", "false") in ("true", "1")
     if limit > MAX_LIMIT:
         call.warnings.append(f"limit was lowered from {limit} to {MAX_LIMIT}, the most at once")
         limit = MAX_LIMIT
@@ -94,7 +97,16 @@ def list_all(call: Call) -> Response:
         "offset": offset,
         "next_before_id": tasks[-1]["id"] if more else None,
     }
+    if has_total:
+        data.update(_total(call, filters))
     return success(data, "Tasks" if tasks else "No tasks match")
+
+
+def _total(call: Call, filters: dict[str, Any]) -> dict[str, Any]:
+    from app.queue.list_total import list_total
+
+    found = list_total(call.site, filters, call.access)
+    return {"total": found.total, "total_is_capped": found.is_capped}
 
 
 def _create_many(call: Call, given: dict[str, Any]) -> Response:

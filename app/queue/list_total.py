@@ -1,0 +1,54 @@
+"""How many tasks a list has in all: exactly where the counts tell, else counted up to a limit."""
+
+from __future__ import annotations
+
+from app.queue.task_filter import TaskFilter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from app.queue.access import Access
+    from app.site import Site
+
+MOST = 10_000
+
+COUNTED = {"status", "type"}
+"""The filters whose tasks the counts tell."""
+
+
+class ListTotal:
+    """``is_capped`` where there are more than ``total``."""
+
+    def __init__(self, total: int, is_capped: bool) -> None:
+        self.total = total
+        self.is_capped = is_capped
+
+
+def list_total(site: Site, filters: Mapping[str, Any], access: Access | None = None) -> ListTotal:
+    """Of the tasks that pass the filters, as :class:`TaskFilter` has them, on whatever page. Raises
+    a DatabaseError.
+    """
+    lasting = {name: value for name, value in filters.items() if name != "before_id"}
+    task_filter = TaskFilter(
+        site.db.dialect,
+        lambda sql, values: site.db.run(lambda connection: connection.query(sql, dict(values))),
+        lasting,
+        access,
+    )
+    if set(lasting) <= COUNTED:
+        return ListTotal(_told_by_counts(site, task_filter), False)
+    total = task_filter.count(MOST + 1)
+    return ListTotal(min(total, MOST), total > MOST)
+
+
+def _told_by_counts(site: Site, task_filter: TaskFilter) -> int:
+    from app.queue.statistics.reading import read
+
+    types, statuses = task_filter.types, task_filter.statuses
+    return sum(
+        total
+        for (type_id, status, _), total in read(site).counts.items()
+        if (types is None or type_id in types) and (statuses is None or status in statuses)
+    )
