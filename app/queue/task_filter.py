@@ -39,11 +39,10 @@ enough.
 
 class TaskFilter:
     """``filters`` are ``status``, ``type`` (may hold ``%``), ``tag``, ``worker_id``,
-    ``error_group`` (of tasks that are failed now), ``created_after``, ``created_before`` (stored times),
-    ``before_id``, ``from_id``; or ``stored_statuses`` for ``status``, and of scheduled tasks only
-    those that ``has_failed``. A
-    task must pass each that is given, and be of a type that ``access`` is for. ``query`` returns
-    the rows of a statement and its values.
+    ``error_group`` (tasks that are failed now), ``created_after``, ``created_before`` (stored
+    times), ``before_id``, ``from_id``; or ``stored_statuses`` for ``status``, and of scheduled
+    tasks only those that ``has_failed``. A task must pass each that is given, and be of a type that
+    ``access`` is for. ``query`` returns the rows of a statement and its values.
 
     ``statuses`` are the stored ones that tasks may have, None for all of them; ``conditions`` what
     they must pass besides, as SQL about ``t``.

@@ -42,6 +42,16 @@ def roll_up(site: Site, budget: Budget) -> bool:
             return is_more_left
 
 
+def recount_now(site: Site) -> bool:
+    """Count all tasks, whatever is kept of them. Whether there is a history to keep counts by.
+    Raises TryAgain where somebody else rolls the history up, again and again.
+    """
+    if not site.settings.enable_task_history:
+        return False
+    site.db.run(lambda connection: recount(connection, safe_age(connection, site)))
+    return True
+
+
 def _forget_counts(site: Site) -> bool:
     """What happens without a history is not counted: when one is kept again, all are counted."""
     condition = f"name = '{marks.ROLLED_UP_TO}'"
