@@ -74,6 +74,52 @@ def finished(queue: Queue, count: int, kinds: int = KINDS) -> None:
             )
 
 
+def history(queue: Queue, count: int) -> None:
+    """So many rows of history more, of the tasks that are there: released and claimed again."""
+    tasks = int(queue.sql("SELECT COUNT(*) FROM tasks"))
+    times = max(1, count // (2 * tasks))
+    with _without_indexes(queue, "task_history", count):
+        for status, message in (("claimed", "NULL"), ("pending", "'released'")):
+            queue.sql(
+                "INSERT INTO task_history (task_id, status, worker_id, attempt, message, "
+                f"created_at) SELECT id, '{status}', claimed_by, 1, {message}, completed_at "
+                f"FROM tasks JOIN seq_1_to_{times}"
+            )
+
+
+def statistics(queue: Queue) -> None:
+    """Activity of each step that is kept, of every type and with many different times; and failed
+    tasks in 500 error groups.
+    """
+    timed = ("claimed", "completed", "failed")
+    for seconds, kept in ((60, 180), (900, 288), (3600, 744)):
+        start = (
+            f"UTC_TIMESTAMP(3) - INTERVAL (UNIX_TIMESTAMP() % {seconds}) SECOND "
+            f"- INTERVAL (seq_0_to_{kept}.seq * {seconds}) SECOND"
+        )
+        for event, buckets in {
+            **dict.fromkeys(timed, "seq_10_to_25"),
+            "created": "seq_1_to_1",
+        }.items():
+            queue.sql(
+                "INSERT INTO task_activity (step_seconds, started_at, type_id, event, bucket, "
+                f"total, total_seconds) SELECT {seconds}, DATE_FORMAT({start}, "
+                f"'%Y-%m-%d %H:%i:00'), types.id, '{event}', {buckets}.seq, 7, 7 "
+                f"FROM seq_0_to_{kept} JOIN {buckets} "
+                "JOIN (SELECT 0 AS id UNION ALL SELECT id FROM task_types) AS types"
+            )
+    group = "MOD(id, 500) + 1"
+    queue.sql(
+        f"INSERT INTO task_errors (error_group, task_id, type_id) SELECT {group}, id, type_id "
+        "FROM tasks WHERE status = 'failed'"
+    )
+    queue.sql(
+        "INSERT INTO error_groups (type_id, error_group, error, sample_id, first_at, last_at) "
+        "SELECT type_id, error_group, 'some error', MAX(task_id), UTC_TIMESTAMP(3), "
+        "UTC_TIMESTAMP(3) FROM task_errors GROUP BY type_id, error_group"
+    )
+
+
 def workers(queue: Queue, first: int, last: int) -> None:
     """Rows of workers that were seen lately."""
     queue.sql(

@@ -16,6 +16,7 @@ SCENARIOS = (
     "settles",
     "creates",
     "lists",
+    "statistics",
     "cold",
     "cron",
     "worker",

@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from app.db.connection import text_list
-from app.queue.statistics.buckets import percentiles
+from app.queue.statistics.buckets import NO_TIME, percentiles
 from app.queue.statistics.stored import ALL_TYPES, start_of_step, told_event
 
 TYPE_CHECKING = False
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 WAITS = ("claimed",)
 """In this event's buckets is how long tasks waited."""
 
-RUNS = ("completed", "failed", "retried")
+RUN = "run"
+"""Stands for all of the next where nobody needs to tell them apart."""
+RUNS = ("completed", "failed", "retried", RUN)
 """In the buckets of these is how long attempts took."""
 
 
@@ -40,10 +42,27 @@ class Subject:
             values,
         )
 
-    def series(self, step: int, starts: Sequence[str]) -> Statement:
-        """Finds the totals of each of these steps."""
+    def series(self, step: int, starts: Sequence[str], counted: Sequence[str]) -> list[Statement]:
+        """Finds the totals of these events in each of these steps; then how many tasks had waited,
+        and attempts had run, for a time in each bucket: no more rows than that takes.
+        """
         condition, values = self._rolled_up(step, starts)
-        return f"SELECT started_at, event, bucket, total FROM {condition}", values
+        events, own = text_list("event", counted)
+        timed, names = text_list("timed", (*WAITS, *RUNS))
+        kind = f"CASE event WHEN '{WAITS[0]}' THEN event ELSE '{RUN}' END"
+        return [
+            (
+                f"SELECT started_at, event, {NO_TIME} AS bucket, SUM(total) AS total "
+                f"FROM {condition} AND event IN ({events}) GROUP BY started_at, event",
+                {**values, **own},
+            ),
+            (
+                f"SELECT started_at, {kind} AS event, bucket, SUM(total) AS total "
+                f"FROM {condition} AND event IN ({timed}) AND bucket <> {NO_TIME} "
+                f"GROUP BY started_at, {kind}, bucket",
+                {**values, **names},
+            ),
+        ]
 
     def _rolled_up(self, step: int, starts: Sequence[str]) -> Statement:
         # Each start is a range of the primary key: only what is asked for is read.

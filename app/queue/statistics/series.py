@@ -38,9 +38,10 @@ def series(site: Site, period: str, type_name: str | None = None) -> Series:
     starts = starts_of_steps(moment.now, step, seconds)
     steps = {start: Histogram() for start in starts}
     if site.settings.enable_task_history:
-        reading = read(site, [subject.series(step, starts)])
-        for row in reading.results[0].rows:
-            steps[_as_stored(row["started_at"])].add([row])
+        reading = read(site, subject.series(step, starts, COUNTED))
+        for result in reading.results:
+            for row in result.rows:
+                steps[_as_stored(row["started_at"])].add([row])
         for row in subject.of_tail(reading.tail):
             start = start_of_step(row["minute"], step)
             if start in steps:
