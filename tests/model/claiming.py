@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import Any
 
 from tests.model import workers
-from tests.model.state import DEFAULT_LEASE, Queue, Range, Task, TaskType, milliseconds
+from tests.model.patterns import is_like
+from tests.model.state import DEFAULT_LEASE, Claim, Queue, Range, Task, TaskType, milliseconds
 
 LEASE_EXPIRED = "lease expired"
 
@@ -17,26 +17,31 @@ def claim(queue: Queue, worker_id: str, options: dict[str, Any]) -> list[Task]:
     queue.did_upkeep = True
     take_back_due(queue)
     key = options.get("claim_key")
+    this = _claim(queue, worker_id, options)
     if key and options.get("again"):
-        workers.make_known(queue, worker_id).repeated_claim = key
-        before = _taken_before(queue, worker_id, key)
+        workers.make_known(queue, worker_id).repeated_claim = this
+        before = _taken_before(queue, this)
         if before:
             workers.saw_idle(queue, worker_id)
             return before
     first = _first(queue, options)
-    if first and key and not options.get("again") and _is_overtaken(queue, worker_id, key):
+    if first and key and not options.get("again") and _is_overtaken(queue, this):
         workers.saw_busy(queue, worker_id)
-        return _taken_before(queue, worker_id, key)
+        return _taken_before(queue, this)
     for task in first:
         _take(queue, task, worker_id, options)
     (workers.saw_busy if first else workers.saw_idle)(queue, worker_id)
     return first
 
 
-def _is_overtaken(queue: Queue, worker_id: str, key: str) -> bool:
+def _claim(queue: Queue, worker_id: str, options: dict[str, Any]) -> Claim:
+    return worker_id, options.get("claim_key"), queue.key.id if queue.key else None
+
+
+def _is_overtaken(queue: Queue, claim: Claim) -> bool:
     """Whether this claim was sent again already: then its first sending came late."""
-    worker = queue.workers.get(worker_id)
-    return worker is not None and worker.repeated_claim == key
+    worker = queue.workers.get(claim[0])
+    return worker is not None and worker.repeated_claim == claim
 
 
 def take_back_due(queue: Queue) -> None:
@@ -67,9 +72,9 @@ def _expire(queue: Queue, task: Task) -> None:
     task.note(queue.now, LEASE_EXPIRED, worker)
 
 
-def _taken_before(queue: Queue, worker_id: str, key: str) -> list[Task]:
+def _taken_before(queue: Queue, claim: Claim) -> list[Task]:
     """What the same claim took when it was sent before: with new leases."""
-    held = [task for task in queue.held_by(worker_id) if task.claim == (worker_id, key)]
+    held = [task for task in queue.held_by(claim[0]) if task.claim == claim]
     for task in held:
         task.due = queue.now + task.lease
     return sorted(held, key=lambda task: (-task.priority, task.id))
@@ -79,7 +84,11 @@ def _first(queue: Queue, options: dict[str, Any]) -> list[Task]:
     """The tasks that come first, no more of a type than may run."""
     running = Counter(task.type.name for task in queue.with_status("claimed"))
     found: list[Task] = []
-    waiting = [task for task in queue.with_status("pending") if _is_eligible(task.type, options)]
+    waiting = [
+        task
+        for task in queue.with_status("pending")
+        if queue.sees(task.type) and _is_eligible(task.type, options)
+    ]
     for task in _in_order(waiting, options):
         most = task.type.get("max_running", float("inf"))
         if len(found) < options.get("limit", 1) and running[task.type.name] < most:
@@ -97,14 +106,6 @@ def _is_eligible(type: TaskType, options: dict[str, Any]) -> bool:
         and (pattern is None or is_like(type.name, pattern))
         and (type_id is None or type.id == type_id)
     )
-
-
-def is_like(name: str, pattern: str) -> bool:
-    """Whether a name matches: ``%`` any characters, ``_`` one, a backslash before either."""
-    parts = re.findall(r"\\.|.", pattern, re.DOTALL)
-    wild = {"%": ".*", "_": "."}
-    regex = "".join(wild.get(part) or re.escape(part[-1]) for part in parts)
-    return re.fullmatch(regex, name, re.DOTALL) is not None
 
 
 def _in_order(tasks: list[Task], options: dict[str, Any]) -> list[Task]:
@@ -126,7 +127,8 @@ def _take(queue: Queue, task: Task, worker_id: str, options: dict[str, Any]) -> 
     task.attempts += 1
     task.lease = milliseconds(lease)
     task.due = queue.now + task.lease
-    task.claim = (worker_id, options.get("claim_key"))
+    task.claim = _claim(queue, worker_id, options)
+    task.claimed_key = task.claim[2]
     task.claimed_by, task.claimed_at = worker_id, queue.now
     task.last_outcome = task.completed_at = task.progress = task.progress_message = None
     since = task.created_at if task.ready_at is None else task.ready_at

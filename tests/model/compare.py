@@ -33,6 +33,8 @@ def differences(queue: Queue, rows: Rows) -> list[str]:
         ("used key", _used_keys_of(queue), _used_keys(rows)),
         ("worker", {key: _worker(each) for key, each in queue.workers.items()}, _workers(rows)),
     ]
+    if rows.audit != queue.audit:
+        found.append(f"audit log: expected {queue.audit}, there is {rows.audit}")
     for what, expected, there in pairs:
         for key in {**expected, **there}:
             if expected.get(key) != there.get(key):
@@ -60,6 +62,7 @@ def _task(task: Task) -> Row:
         "lease": task.lease / 1000 if task.status == "claimed" else None,
         "releases": task.releases,
         "claimed_by": task.claimed_by,
+        "claimed_key": task.claimed_key,
         "claimed_at": _stored(task.claimed_at),
         "cancel_requested": task.cancel_requested,
         "progress": task.progress,
@@ -92,6 +95,7 @@ def _stored_task(row: Row) -> Row:
         "lease": row["lease"] if row["status"] == "claimed" else None,
         "releases": row["releases"],
         "claimed_by": row["claimed_by"],
+        "claimed_key": row["claimed_key"],
         "claimed_at": row["claimed_at"],
         "cancel_requested": bool(row["cancel_requested"]),
         "progress": row["progress"],

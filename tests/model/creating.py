@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from tests.model import keys
 from tests.model.state import DEFAULT_ATTEMPTS, ENDED, Queue, Refused, Task, TaskType, milliseconds
 
 
@@ -17,6 +18,7 @@ class Created(NamedTuple):
 
 def create(queue: Queue, wanted: Sequence[dict[str, Any]]) -> list[Created]:
     """All of these tasks or none, as the fields of a call say. New tasks have no id yet."""
+    keys.check_types(queue, [each["type"] for each in wanted])
     types = [queue.type(each["type"]) for each in wanted]
     if not all(each.is_active for each in types):
         raise Refused("validation_failed")

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from app.queue import upkeep
 from tests.api.caller import Api
-from tests.model import pruning
+from tests.model import keys, pruning
 from tests.model.compare import adopt_random_times, differences
 from tests.model.invariants import broken
 from tests.model.rows import read_rows
@@ -41,6 +41,8 @@ class Machine(RuleBasedStateMachine):
         self.api.sql("DELETE FROM settings WHERE name LIKE :rows", rows=f"{upkeep.ROWS}%")
         self.clock.move(START - self.clock.now)
         self.queue = Queue(self.clock.now)
+        self.key_text = ""
+        """What is sent for ``queue.key``."""
         self._is_checked = True
 
     def pass_time(self, milliseconds: int) -> None:
@@ -56,14 +58,23 @@ class Machine(RuleBasedStateMachine):
         model: Callable[[Response], Any],
         show: Callable[[Any], Any],
         query: dict[str, str] | None = None,
+        scope: str,
+        of_all_types: bool = False,
     ) -> None:
         """One call. ``model`` does the same to the model, or raises Refused; it gets the response
         for what only the queue can tell, such as ids. ``show`` is what ``data`` must be then.
+        ``scope`` is what the caller's key must have; a call ``of_all_types`` is for no key with
+        type patterns.
         """
         self.pass_time(CALL)
         self.queue.did_upkeep = False
-        response = self.api.call(method, path, body, query=query)
+        headers = {"X-API-Key": self.key_text} if self.queue.key else None
+        response = self.api.call(method, path, body, headers, query=query)
         self._is_checked = False
+        refusal = keys.refusal(self.queue, self.key_text, scope, of_all_types)
+        if refusal:
+            assert response.code in refusal, response
+            return
         result = _result_or_refusal(lambda: model(response))
         if isinstance(result, Refused):
             assert response.code == result.code, response
@@ -74,14 +85,42 @@ class Machine(RuleBasedStateMachine):
         assert response.data == expected
 
     def post(
-        self, path: str, body: Any, model: Callable[[Response], Any], show: Callable[[Any], Any]
+        self,
+        path: str,
+        body: Any,
+        model: Callable[[Response], Any],
+        show: Callable[[Any], Any],
+        *,
+        scope: str,
+        of_all_types: bool = False,
     ) -> None:
-        self.call("POST", path, body, model=model, show=show)
+        self.call(
+            *("POST", path, body),
+            model=model,
+            show=show,
+            scope=scope,
+            of_all_types=of_all_types,
+        )
 
-    def get(self, path: str, show: Callable[[], Any], **query: Any) -> None:
+    def get(
+        self,
+        path: str,
+        show: Callable[[], Any],
+        *,
+        query: dict[str, Any] | None = None,
+        scope: str = "read",
+        of_all_types: bool = False,
+    ) -> None:
         """A call that changes nothing. ``show`` may raise Refused."""
-        given = {name: str(value) for name, value in query.items()}
-        self.call("GET", path, query=given, model=lambda response: show(), show=lambda shown: shown)
+        self.call(
+            "GET",
+            path,
+            query={name: str(value) for name, value in (query or {}).items()},
+            model=lambda response: show(),
+            show=lambda shown: shown,
+            scope=scope,
+            of_all_types=of_all_types,
+        )
 
     @invariant()
     def tables_are_as_they_must_be(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
+from tests.model import keys
 from tests.model.state import DEFAULT_ATTEMPTS, UNFINISHED, Queue, Refused, Task, TaskType
 
 FLAGS = {
@@ -16,16 +18,30 @@ FLAGS = {
 
 def register(queue: Queue, name: str, version: str, settings: dict[str, Any]) -> TaskType:
     """A new type, or the known one brought up to date: what is not given stays."""
+    keys.check_types(queue, [name])
+    before = copy.deepcopy(queue.types.get(name))
     type = queue.types.setdefault(name, TaskType(name))
     type.version = version
     type.is_active = True
     type.settings.update(settings)
+    if before is None or not _is_same(before, type):
+        keys.note(queue, "type.register", name)
     return type
+
+
+def _is_same(before: TaskType, after: TaskType) -> bool:
+    """A setting that is not given is the same as one that is null."""
+    names = {*before.settings, *after.settings}
+    same = all(before.settings.get(name) == after.settings.get(name) for name in names)
+    return same and before.is_active == after.is_active
 
 
 def set_flag(queue: Queue, name: str, verb: str) -> TaskType:
     type = queue.type(name)
-    setattr(type, *FLAGS[verb])
+    flag, value = FLAGS[verb]
+    if getattr(type, flag) != value:
+        setattr(type, flag, value)
+        keys.note(queue, f"type.{verb}", name)
     return type
 
 
@@ -33,11 +49,14 @@ def cancel(queue: Queue, task_id: int) -> Task:
     task = queue.task(task_id)
     if task.status in ("completed", "failed"):
         raise Refused("conflict")
+    if task.status == "cancelled" or task.cancel_requested:
+        return task
     if task.status == "claimed":
         task.cancel_requested = True
-    elif task.status != "cancelled":
+    else:
         task.end("cancelled", queue.now)
         task.note(queue.now)
+    keys.note(queue, "task.cancel", task_id)
     return task
 
 
@@ -53,6 +72,7 @@ def retry(queue: Queue, task_id: int) -> Task:
     task.status, task.ready_at = "pending", queue.now
     task.due = task.completed_at = task.claimed_by = None
     task.note(queue.now, "retry")
+    keys.note(queue, "task.retry", task_id)
     return task
 
 
@@ -70,5 +90,6 @@ def _take_key_back(queue: Queue, task: Task) -> None:
 def delete(queue: Queue, task_id: int) -> None:
     if queue.task(task_id).status == "claimed":
         raise Refused("conflict")
+    keys.note(queue, "task.delete", task_id)
     del queue.tasks[task_id]
     queue.deleted.append(task_id)

@@ -38,7 +38,11 @@ class ActionSteps(Machine):
             return {"id": task_id, "status": shown_status(task.status), **shown}
 
         self.post(
-            f"/tasks/{task_id}/{verb}", {}, lambda response: action(self.queue, task_id), show
+            f"/tasks/{task_id}/{verb}",
+            {},
+            lambda response: action(self.queue, task_id),
+            show,
+            scope="admin",
         )
 
     @step(2, pick=values.any_picks, method=st.sampled_from(["POST", "DELETE"]))
@@ -49,6 +53,7 @@ class ActionSteps(Machine):
             f"/tasks/{task_id}" + ("/delete" if method == "POST" else ""),
             model=lambda response: operating.delete(self.queue, task_id),
             show=lambda nothing: {"id": task_id, "deleted": True},
+            scope="admin",
         )
 
 
@@ -99,7 +104,7 @@ class ReadSteps(Machine):
                 "next_before_id": found[-1].id if len(found) == limit else None,
             }
 
-        self.get("/tasks", show, **query, limit=limit, offset=offset)
+        self.get("/tasks", show, query={**query, "limit": limit, "offset": offset})
 
     @step(active_only=st.booleans())
     def list_types(self, active_only: bool) -> None:

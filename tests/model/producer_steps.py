@@ -41,6 +41,7 @@ class ProducerSteps(Machine):
             body,
             model,
             lambda type: {"id": type.id, "name": name, "version": "1", key: True},
+            scope="admin",
         )
 
     @step(3, name=values.type_names, verb=st.sampled_from(sorted(operating.FLAGS)))
@@ -65,6 +66,7 @@ class ProducerSteps(Machine):
             at("/task-types/{}", name) + verb,
             model=type_and_its_times,
             show=lambda type: {**reading.task_type(type), **times},
+            scope="read" if method == "GET" else "admin",
         )
 
     @step(8, wanted=values.tasks)
@@ -74,6 +76,7 @@ class ProducerSteps(Machine):
             wanted,
             lambda response: self._created([wanted], lambda: [response.data])[0],
             _shown_alone,
+            scope="produce",
         )
 
     @step(4, wanted=st.lists(values.tasks, max_size=6))
@@ -83,6 +86,7 @@ class ProducerSteps(Machine):
             {"tasks": wanted},
             lambda response: self._created(wanted, lambda: response.data["tasks"]),
             _shown_together,
+            scope="produce",
         )
 
     def _created(

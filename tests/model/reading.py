@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.model.claiming import is_like
+from tests.model.patterns import is_like
 from tests.model.settling import endings
 from tests.model.state import WAITING, Queue, Refused, Task, TaskType, Worker, shown_status
 from tests.model.workers import DAY
@@ -87,7 +87,9 @@ def history(queue: Queue, task_id: int) -> list[dict[str, Any]]:
 
 def listed(queue: Queue, filters: dict[str, Any]) -> list[Task]:
     """All tasks that pass the filters, the newest first."""
-    found = [task for task in queue.tasks.values() if _passes(task, filters)]
+    found = [
+        task for task in queue.tasks.values() if queue.sees(task.type) and _passes(task, filters)
+    ]
     return sorted(found, key=lambda task: -task.id)
 
 

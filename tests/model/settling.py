@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from tests.model import workers
+from tests.model import keys, workers
 from tests.model.state import (
     DEFAULT_RETRY_DELAY,
     DEFAULT_RETRY_MAX_DELAY,
@@ -107,8 +107,8 @@ def settle(queue: Queue, outcomes: Sequence[Outcome]) -> list[SettleResult | Ref
 
 
 def _change(queue: Queue, outcome: Outcome) -> bool:
-    task = queue.tasks.get(outcome.task_id)
-    if task is None or not outcome.holder.holds(task):
+    task = queue.visible(outcome.task_id)
+    if task is None or not outcome.holder.holds(task) or not keys.owns(queue, task):
         return False
     change = {"completed": _complete, "failed": _fail, "released": _release}[outcome.kind]
     change(queue, task, outcome.said)
@@ -117,10 +117,11 @@ def _change(queue: Queue, outcome: Outcome) -> bool:
 
 
 def _judge(queue: Queue, outcome: Outcome) -> SettleResult | Refused:
-    task = queue.tasks.get(outcome.task_id)
+    task = queue.visible(outcome.task_id)
     if task is None:
         return Refused("not_found")
-    return _repeated(task, outcome.holder, outcome.kind) or outcome.holder.refusal(task)
+    before = _repeated(task, outcome.holder, outcome.kind) if keys.owns(queue, task) else None
+    return before or outcome.holder.refusal(task)
 
 
 def _repeated(task: Task, holder: Holder, kind: str) -> SettleResult | None:
@@ -191,10 +192,10 @@ def _note(queue: Queue, task: Task, message: str | None, kind: str) -> None:
 
 def extend(queue: Queue, task_id: int, holder: Holder, said: dict[str, Any]) -> Task | Refused:
     """A heartbeat, with ``progress`` or without."""
-    task = queue.tasks.get(task_id)
+    task = queue.visible(task_id)
     if task is None:
         return Refused("not_found")
-    if not holder.holds(task):
+    if not holder.holds(task) or not keys.owns(queue, task):
         return holder.refusal(task)
     if said.get("lease") is not None:
         task.lease = milliseconds(said["lease"])

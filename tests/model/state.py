@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.model.patterns import is_like
+
 WAITING = ("pending", "scheduled")
 UNFINISHED = ("pending", "scheduled", "claimed")
 ENDED = ("completed", "failed", "cancelled")
@@ -80,6 +82,10 @@ class Range:
     high: int
 
 
+Claim = tuple[str, "str | None", "int | None"]
+"""A worker, its claim_key, and the API key that came with it: what names a claim."""
+
+
 @dataclass
 class Task:
     type: TaskType
@@ -100,8 +106,10 @@ class Task:
     ready_at: int | None = None
     """Since when it waits, if that is not since it was made."""
     lease: int | None = None
-    claim: tuple[str, str | None] | None = None
-    """The worker and the claim_key of its last claim."""
+    claim: Claim | None = None
+    """Whose last claim of it was, and which."""
+    claimed_key: int | None = None
+    """The API key that came with that claim, if it was not the root key."""
     claimed_by: str | None = None
     claimed_at: int | None = None
     last_outcome: str | None = None
@@ -136,8 +144,24 @@ class Worker:
     registered: int | None = None
     deregistered: int | None = None
     told: dict[str, Any] = field(default_factory=dict)
-    repeated_claim: str | None = None
-    """The claim_key of the last claim that it sent again."""
+    repeated_claim: Claim | None = None
+    """The last claim that it sent again."""
+
+
+@dataclass
+class Key:
+    """An API key with scopes; None for ``type_patterns`` is for all types."""
+
+    name: str
+    scopes: list[str]
+    type_patterns: list[str] | None = None
+    id: int = 0
+    text: str = ""
+    created_at: int = 0
+    expires_at: int | None = None
+    revoked_at: int | None = None
+    previous_text: str | None = None
+    previous_until: int | None = None
 
 
 @dataclass
@@ -158,16 +182,32 @@ class Queue:
         self.deleted: list[int] = []
         self.workers: dict[str, Worker] = {}
         self.used_keys: dict[tuple[str, str], UsedKey] = {}
+        self.keys: list[Key] = []
+        self.key: Key | None = None
+        """The caller's; None is the root key."""
+        self.audit: list[tuple[str, str, str]] = []
+        """Actor, action and target."""
         self.did_upkeep = False
         """Whether the last call was one that does upkeep."""
 
+    def sees(self, type: TaskType | str) -> bool:
+        """Whether the caller's key is for this type."""
+        patterns = self.key and self.key.type_patterns
+        name = type if isinstance(type, str) else type.name
+        return patterns is None or any(is_like(name, pattern) for pattern in patterns)
+
+    def visible(self, task_id: int) -> Task | None:
+        task = self.tasks.get(task_id)
+        return task if task and self.sees(task.type) else None
+
     def task(self, task_id: int) -> Task:
-        if task_id not in self.tasks:
+        task = self.visible(task_id)
+        if task is None:
             raise Refused("not_found")
-        return self.tasks[task_id]
+        return task
 
     def type(self, name: str) -> TaskType:
-        if name not in self.types:
+        if name not in self.types or not self.sees(name):
             raise Refused("unknown_type")
         return self.types[name]
 

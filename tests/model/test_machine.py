@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase
 from hypothesis.stateful import rule, run_state_machine_as_test
 
 from tests.model.conftest import StoppedQueue
+from tests.model.key_steps import KeySteps
 from tests.model.operator_steps import OperatorSteps
 from tests.model.producer_steps import ProducerSteps
 from tests.model.steps import StepCall, calls_of
@@ -27,10 +28,10 @@ the same.
 """
 
 
-class QueueMachine(ProducerSteps, WorkerSteps, OperatorSteps):
+class QueueMachine(ProducerSteps, WorkerSteps, OperatorSteps, KeySteps):
     """Everything that happens to a queue."""
 
-    @rule(call=calls_of(ProducerSteps, WorkerSteps, OperatorSteps))
+    @rule(call=calls_of(ProducerSteps, WorkerSteps, OperatorSteps, KeySteps))
     def step(self, call: StepCall) -> None:
         call.make(self)
 

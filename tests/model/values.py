@@ -127,5 +127,43 @@ told_by_workers = some(
     concurrency=st.just(4),
 )
 
+keys = some(
+    {
+        "scopes": st.lists(
+            st.sampled_from(["read", "produce", "work", "admin"]),
+            min_size=1,
+            max_size=2,
+            unique=True,
+        )
+    },
+    type_patterns=st.sampled_from([["mail%"], ["m\\_il", "nothing"]]),
+    expires_in=st.sampled_from([50, 100_000]),
+)
+"""``expires_in`` in milliseconds."""
+
 spans = st.sampled_from([1, 999, 4_000, 11_000, 61_000, 301_000, 3_700_000])
 """Milliseconds that pass."""
+
+
+class Anything:
+    """Equals whatever a response has."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+ANYTHING = Anything()
+
+
+class Hint:
+    """Equals the beginning of a key."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and bool(other) and self._key.startswith(other)
+
+    __hash__ = None  # type: ignore[assignment]

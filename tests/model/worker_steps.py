@@ -34,6 +34,7 @@ class ClaimSteps(Machine):
             {"worker_id": worker, **options},
             lambda response: self._claimed(worker, options),
             lambda tasks: _shown_claim(tasks, "limit" in options),
+            scope="work",
         )
 
     def _claimed(self, worker: str, options: Said) -> list[Said]:
@@ -96,6 +97,7 @@ class SettleSteps(Machine):
                 "settled": [_brief(*each) for each in zip(outcomes, found[0])],
                 **found[1],
             },
+            scope="work",
         )
 
     def _outcome(self, pick: Pick, who: Who, said: Said) -> Outcome:
@@ -117,6 +119,7 @@ class SettleSteps(Machine):
             {**named(outcome.holder), **said, **_folded(claimer, more)},
             model,
             lambda found: {**found[0].shown(), **found[1]},
+            scope="work",
         )
 
     def _claimed_with(self, claimer: str, more: Said | None) -> Said:
@@ -152,7 +155,7 @@ class LeaseSteps(Machine):
                 raise extended
             return extended
 
-        self.post(f"/tasks/{task_id}/{verb}", {**named(holder), **said}, model, show)
+        self.post(f"/tasks/{task_id}/{verb}", {**named(holder), **said}, model, show, scope="work")
 
     @step(
         2,
@@ -174,6 +177,7 @@ class LeaseSteps(Machine):
                     for task, each in zip(tasks, found)
                 ]
             },
+            scope="work",
         )
 
     def _extended(self, said: list[tuple[int, Holder, Said]]) -> list[Task | Refused]:
@@ -191,6 +195,7 @@ class RegisterSteps(Machine):
             {"worker_id": worker, **told},
             lambda response: workers.register(self.queue, worker, told),
             lambda known: reading.worker(self.queue, worker),
+            scope="work",
         )
 
     @step(worker=values.worker_ids)
@@ -200,6 +205,7 @@ class RegisterSteps(Machine):
             {},
             lambda response: workers.saw(self.queue, worker),
             lambda known: reading.worker(self.queue, worker),
+            scope="work",
         )
 
     @step(2, worker=values.worker_ids, options=values.some(release=st.booleans()))
@@ -210,11 +216,17 @@ class RegisterSteps(Machine):
             options,
             lambda response: workers.deregister(self.queue, worker, releases),
             lambda released: {"id": worker, "released": released},
+            scope="work",
         )
 
     @step(worker=values.worker_ids)
     def read_worker(self, worker: str) -> None:
-        self.get(at("/workers/{}", worker), lambda: reading.worker(self.queue, worker))
+        self.get(
+            at("/workers/{}", worker),
+            lambda: reading.worker(self.queue, worker),
+            scope="read",
+            of_all_types=True,
+        )
 
     @step(worker=values.worker_ids)
     def read_worker_stats(self, worker: str) -> None:
@@ -223,7 +235,7 @@ class RegisterSteps(Machine):
             names = ("id", "active_tasks", "last_seen_at")
             return {**{name: known[name] for name in names}, **self._stats(worker)}
 
-        self.get(at("/workers/{}/stats", worker), show)
+        self.get(at("/workers/{}/stats", worker), show, scope="read", of_all_types=True)
 
     @step()
     def list_workers(self) -> None:
@@ -234,7 +246,7 @@ class RegisterSteps(Machine):
             ]
             return {"workers": found, "count": len(found), "limit": 50, "offset": 0}
 
-        self.get("/workers", show)
+        self.get("/workers", show, scope="read", of_all_types=True)
 
     def _stats(self, worker: str) -> Said:
         stats = reading.worker_stats(self.queue, worker)

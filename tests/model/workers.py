@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.model.state import Queue, Worker
+from tests.model import keys
+from tests.model.state import Queue, Refused, Worker
 
 BUSY = 10_000
 """How old a worker's ``last_seen_at`` may get while it claims tasks, or keeps them."""
@@ -58,6 +59,9 @@ def deregister(queue: Queue, worker_id: str, releases: bool) -> int:
     from tests.model.settling import Holder, Outcome, settle
 
     held = queue.held_by(worker_id) if releases else []
+    if not all(keys.owns(queue, task) for task in held):
+        raise Refused("not_owner")
+    held = [task for task in held if queue.sees(task.type)]
     given_back = {"release": True}
     settle(queue, [Outcome(task.id, Holder(worker_id, None), given_back) for task in held])
     worker = queue.workers.get(worker_id)
