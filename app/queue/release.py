@@ -65,11 +65,13 @@ def _release_batch(
 ) -> tuple[int, int]:
     """How many tasks it found, and how many of them the worker still held when it came to it."""
     sql = connection.dialect
+    # What the key does not see stays with the worker, and must not be found again and again.
+    visible, own = ("", {}) if access is None or access.settles_only_own else access.tasks()
     look = (
         f"SELECT id, claimed_key FROM tasks {sql.by_index('tasks_claim')} "
-        f"WHERE status = 'claimed' AND claimed_by = :holder LIMIT {BATCH}"
+        f"WHERE status = 'claimed' AND claimed_by = :holder{visible} LIMIT {BATCH}"
     )
-    held = connection.query(look, {"holder": worker_id})
+    held = connection.query(look, {"holder": worker_id, **own})
     if not held:
         return 0, 0
     lease_refs = [LeaseRef(row["id"], worker_id, None, access) for row in held]

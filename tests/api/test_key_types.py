@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.api.routes import ROUTES
+from app.queue import release
 from tests.api.addresses import address_of, template
 from tests.api.caller import Api
 from tests.api.keys import WithKey, key_with
@@ -221,6 +222,19 @@ def test_a_pattern_is_taken_as_in_like(api: Api) -> None:
     wide = WithKey(api, key_with(api, ["read"], ["a_b"]))
     names = [each["name"] for each in wide.get("/task-types").data["task_types"]]
     assert names == ["a_b", "axb"]
+
+
+def test_a_worker_that_leaves_gives_back_only_what_the_key_is_for(
+    api: Api, mine: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much of other types it holds: more than is given back at once, here."""
+    monkeypatch.setattr(release, "BATCH", 2)
+    others = [api.create("sms")["id"] for _ in range(3)]
+    own = [api.create("mail.send")["id"] for _ in range(3)]
+    assert len(api.claim("w1", limit=6)) == 6
+    assert mine.post("/workers/w1/deregister").data["released"] == 3
+    assert {api.task(task_id)["status"] for task_id in own} == {"pending"}
+    assert {api.task(task_id)["status"] for task_id in others} == {"claimed"}
 
 
 def test_workers_are_of_no_type(api: Api, worker: Api) -> None:
