@@ -196,6 +196,14 @@ class TestOldestDue:
         assert self.age(api) == pytest.approx(100, abs=5)
         assert self.age(api, type="job") is None
 
+    def test_scheduled_ones_that_nobody_has_woken_wait_so_too(self, api: Api) -> None:
+        task_id = self.create(api, 5, delay=1000)
+        past = api.site.db.dialect.after("-70")
+        api.sql(f"UPDATE tasks SET due_at = {past} WHERE id = {task_id}")
+        api.post("/task-types/job/pause")
+        assert self.age(api) is None
+        assert self.age(api, type="job") is None
+
 
 def test_of_a_worker(api: Api, rolled_up: Any) -> None:
     settle(api, api.claimed(worker_id="w2"), worker_id="w2")

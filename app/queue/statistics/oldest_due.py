@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.db.connection import id_list
 from app.queue.task_fields import PENDING_SINCE
 
 TYPE_CHECKING = False
@@ -76,11 +77,9 @@ def _overdue(sql: Dialect, paused: set[int], type_id: int | None) -> Statement:
     """What nobody has woken or taken back yet: the next claim does. Claims wake tasks of paused
     types as well, so there are never many.
     """
-    own = ""
-    if type_id is not None:
-        own = f" AND type_id = {int(type_id)}"
-    elif paused:
-        own = f" AND type_id NOT IN ({', '.join(str(int(each)) for each in sorted(paused))})"
+    own = "" if type_id is None else f" AND type_id = {int(type_id)}"
+    if paused:
+        own += f" AND type_id NOT IN ({id_list(sorted(paused))})"
     return (
         f"SELECT {sql.seconds_since('MIN(due_at)')} AS age FROM tasks {sql.by_index('tasks_due')} "
         f"WHERE due_at <= {sql.now}{own}",
