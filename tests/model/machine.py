@@ -142,7 +142,7 @@ class Machine(RuleBasedStateMachine):
         statuses = {"claimed": ("claimed",), "waiting": WAITING, "ended": ENDED}
         found = known
         if state == "gone":
-            found = self.queue.deleted or [UNKNOWN_ID]
+            found = [task.id for task in self.queue.past] or [UNKNOWN_ID]
         elif state in statuses:
             found = [task.id for task in self.queue.with_status(*statuses[state])] or known
         return found[number % len(found)] if found else UNKNOWN_ID

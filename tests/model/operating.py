@@ -91,5 +91,4 @@ def delete(queue: Queue, task_id: int) -> None:
     if queue.task(task_id).status == "claimed":
         raise Refused("conflict")
     keys.note(queue, "task.delete", task_id)
-    del queue.tasks[task_id]
-    queue.deleted.append(task_id)
+    queue.remove(queue.tasks[task_id])

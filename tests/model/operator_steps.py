@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.queue.upkeep import prune
 from app.queue.upkeep.turn import Budget
-from tests.model import operating, pruning, reading, values
+from tests.model import operating, pruning, reading, statistics, values
 from tests.model.machine import Machine
 from tests.model.pruning import DAY
 from tests.model.state import Task, shown_status
@@ -113,6 +113,15 @@ class ReadSteps(Machine):
         query = {"active_only": "true"} if active_only else {}
         response = self.api.get("/task-types", **query)
         assert [type["name"] for type in response.data["task_types"]] == names
+
+    @step(4, name=st.none() | values.type_names)
+    def read_stats(self, name: str | None) -> None:
+        def show() -> dict[str, Any]:
+            type = None if name is None else self.queue.type(name)
+            others = dict.fromkeys(("wait_seconds", "run_seconds"), values.ANYTHING)
+            return {**statistics.stats(self.queue, type), **others, "as_of": iso(self.queue.now)}
+
+        self.get("/stats", show, query={"type": name} if name else {}, of_all_types=True)
 
 
 class TimeSteps(Machine):

@@ -64,8 +64,7 @@ def take_over(queue: Queue, rows: Rows) -> None:
 
 def prune(queue: Queue, task: Task) -> None:
     """Its key goes on counting."""
-    del queue.tasks[task.id]
-    queue.deleted.append(task.id)
+    queue.remove(task)
     if task.dedupe_key is not None:
         queue.used_keys[task.type.name, task.dedupe_key] = UsedKey(task, queue.now)
 

@@ -179,7 +179,8 @@ class Queue:
         self.now = now
         self.types: dict[str, TaskType] = {}
         self.tasks: dict[int, Task] = {}
-        self.deleted: list[int] = []
+        self.past: list[Task] = []
+        """The tasks that were deleted or pruned."""
         self.workers: dict[str, Worker] = {}
         self.used_keys: dict[tuple[str, str], UsedKey] = {}
         self.keys: list[Key] = []
@@ -199,6 +200,10 @@ class Queue:
     def visible(self, task_id: int) -> Task | None:
         task = self.tasks.get(task_id)
         return task if task and self.sees(task.type) else None
+
+    def remove(self, task: Task) -> None:
+        del self.tasks[task.id]
+        self.past.append(task)
 
     def task(self, task_id: int) -> Task:
         task = self.visible(task_id)

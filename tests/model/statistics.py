@@ -1,0 +1,84 @@
+"""The model of the statistics: counts of tasks, the longest wait, what ended lately."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from tests.model.state import Queue, Task, TaskType
+
+STATUSES = ("pending", "scheduled", "claimed", "completed", "failed", "cancelled")
+SECOND = 1000
+SPANS = {"minute": (60, 0), "hour": (3600, 60), "day": (86_400, 900)}
+"""The seconds of each span, and how many more what happened may go back."""
+
+
+class Between(NamedTuple):
+    """Equals every number from one to another."""
+
+    low: float
+    high: float
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, (int, float)) and self.low <= other <= self.high
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def stats(queue: Queue, type: TaskType | None) -> dict[str, Any]:
+    """Without ``wait_seconds`` and ``run_seconds``."""
+    tasks = [task for task in queue.tasks.values() if type in (None, task.type)]
+    types = {task.type.name: task.type for task in tasks}
+    if type:
+        types[type.name] = type
+    by_type = [
+        {"type": name, **_counts([task for task in tasks if task.type is types[name]])}
+        for name in sorted(types)
+    ]
+    waits = [_wait(queue, task) for task in tasks if not task.type.is_paused]
+    longest = max((wait for wait in waits if wait is not None), default=None)
+    return {
+        "counts": _counts(tasks),
+        "by_type": by_type,
+        "oldest_due_age": None if longest is None else _about(longest / SECOND),
+        **{end: _ended(queue, type, end) for end in ("completed", "failed")},
+    }
+
+
+def _counts(tasks: list[Task]) -> dict[str, int]:
+    return {status: sum(task.status == status for task in tasks) for status in STATUSES}
+
+
+def _wait(queue: Queue, task: Task) -> int | None:
+    """How long the task could have been claimed, or taken back first."""
+    if task.status == "pending":
+        return queue.now - (task.created_at if task.ready_at is None else task.ready_at)
+    if task.status in ("scheduled", "claimed") and task.due <= queue.now:
+        return queue.now - task.due
+    return None
+
+
+def _about(seconds: float) -> Between:
+    return Between(seconds - 0.001, seconds + 0.001)
+
+
+def _ended(queue: Queue, type: TaskType | None, status: str) -> dict[str, Any]:
+    """How many tasks ended so; those that were deleted since count, but not in the last minute."""
+    there = _endings(queue.tasks.values(), type, status)
+    gone = _endings(queue.past, type, status)
+    found: dict[str, Any] = {}
+    for name, (seconds, slack) in SPANS.items():
+        after = queue.now - seconds * SECOND
+        ended = there if name == "minute" else there + gone
+        low = sum(at > after for at in ended)
+        found[name] = Between(low, sum(at > after - slack * SECOND for at in ended))
+    return found
+
+
+def _endings(tasks: Any, type: TaskType | None, status: str) -> list[int]:
+    return [
+        line.at
+        for task in tasks
+        if type in (None, task.type)
+        for line in task.history
+        if line.status == status
+    ]
