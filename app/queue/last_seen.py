@@ -35,14 +35,20 @@ class LastSeen:
     @property
     def look(self) -> Statement:
         """Finds what ``found`` is to be told."""
-        seen, values = seconds_since_seen(self._sql, self._worker_id)
-        overdue = upkeep.seconds_overdue(self._sql)
-        return f"SELECT ({seen}) AS age, ({overdue}) AS overdue", values
+        age, overdue = map(self._sql.seconds_since, ("last_seen_at", "value"))
+        return (
+            f"SELECT {age} AS age, {overdue} AS overdue FROM settings "
+            "LEFT JOIN workers ON workers.id = :worker AND deregistered_at IS NULL "
+            f"WHERE settings.name = '{upkeep.NEXT_TURN}'",
+            {"worker": self._worker_id},
+        )
 
     def found(self, rows: list[Row]) -> None:
-        if rows[0]["age"] is not None:
-            self._seconds = rows[0]["age"]
-        self.upkeep_is_due = upkeep.is_due(rows[0]["overdue"])
+        # Before the first turn ever there is no row.
+        row = rows[0] if rows else {"age": None, "overdue": None}
+        if row["age"] is not None:
+            self._seconds = row["age"]
+        self.upkeep_is_due = upkeep.is_due(row["overdue"])
 
     @property
     def has_row(self) -> bool:
@@ -61,15 +67,6 @@ class LastSeen:
     def touch_alone(self) -> list[Statement]:
         """For a packet of its own."""
         return [] if self.has_row else touch_last_seen(self._sql, self._worker_id)
-
-
-def seconds_since_seen(sql: Dialect, worker_id: str) -> Statement:
-    """Finds how many seconds ago (``age``) a worker was seen, if it is known and has not left."""
-    return (
-        f"SELECT {sql.seconds_since('last_seen_at')} AS age FROM workers "
-        "WHERE id = :worker AND deregistered_at IS NULL",
-        {"worker": worker_id},
-    )
 
 
 def touch_last_seen(sql: Dialect, worker_id: str) -> list[Statement]:

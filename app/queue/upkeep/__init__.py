@@ -7,10 +7,6 @@ committed (``turn``, which is imported only then).
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from app.db.connection import Dialect
-
 TURN_SECONDS = 10
 """How long after a turn the next one is due."""
 
@@ -26,11 +22,8 @@ def due_at(duty: str) -> str:
     return f"{ROWS}{duty}_at"
 
 
-def seconds_overdue(sql: Dialect) -> str:
-    """A SELECT of one number: for how long a turn has been due. NULL where none was ever taken."""
-    return f"SELECT {sql.seconds_since('value')} FROM settings WHERE name = '{NEXT_TURN}'"
-
-
 def is_due(seconds: float | None) -> bool:
-    """Whether a turn is due. A time far ahead is left from before the clock was set back."""
+    """Whether a turn is due, if it has been for so long; None is before the first one ever. A time
+    far ahead is left from before the clock was set back.
+    """
     return seconds is None or seconds >= 0 or seconds < -2 * TURN_SECONDS
