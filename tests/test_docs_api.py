@@ -260,6 +260,10 @@ TYPES: dict[str, Callable[..., tuple[list[Any], list[Any]]]] = {
             [["a"] * (int(most) + 1), ["a" * (int(longest) + 1)], [""], [1]],
         )
     ),
+    r"list, at most 1,000 integers": lambda: (
+        [[], [1] * 1000],
+        [[1] * 1001, [0], ["1"], 1],
+    ),
     r"(?:in the query: |one of )(`.*`)": lambda words: (
         [*quoted(words), *[word.upper() for word in quoted(words)]],
         ["other", 1],
@@ -396,6 +400,7 @@ STORY = [
     ("POST /tasks/{id}/cancel", "/tasks/4/cancel"),
     ("POST /tasks/{id}/retry", "/tasks/4/retry"),
     ("POST /tasks/{id}/delete", "/tasks/4/delete"),
+    ("POST /tasks/retry", "/tasks/retry"),
     ("POST /workers/register", "/workers/register"),
     ("GET /workers/{worker}", "/workers/web1-4711"),
     ("GET /workers/{worker}/stats", "/workers/web1-4711/stats"),

@@ -5,10 +5,9 @@ Everything that workers send about tasks they hold goes through here: outcomes a
 
 from __future__ import annotations
 
-from app.db.connection import id_list
 from app.queue import change_id
 from app.queue.bound_values import parts
-from app.queue.fencing import GuardedUpdate, transact
+from app.queue.fencing import GuardedUpdate, lock_tasks, transact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,9 +128,7 @@ class Batch:
         """
         if len(self._groups) < 2 or not sql.lock:
             return []
-        ids = id_list(sorted({each.lease_ref.task_id for each in self.changes}))
-        look = f"SELECT id FROM tasks {sql.by_primary_key} WHERE id IN ({ids}) ORDER BY id"
-        return [(f"{look} {sql.lock}", {})]
+        return lock_tasks(sql, {each.lease_ref.task_id for each in self.changes})
 
 
 def _groups(changes: Sequence[Change]) -> list[Group]:

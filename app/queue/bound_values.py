@@ -40,9 +40,13 @@ class BoundValues:
     @property
     def is_one_of_them(self) -> str:
         """True of the tasks' rows."""
+        return self.is_id_of_one("id")
+
+    def is_id_of_one(self, column: str) -> str:
+        """True of rows that have the id of one of the tasks in this column."""
         if len(self._ids) == 1:
-            return f"id = {self._ids[0]}"
-        return f"id IN ({','.join(self._ids)})"
+            return f"{column} = {self._ids[0]}"
+        return f"{column} IN ({','.join(self._ids)})"
 
     def own(self, name: str, values: Sequence[Any], otherwise: str = "NULL") -> str:
         """The value of the task whose row it is; ``otherwise`` where that is None."""

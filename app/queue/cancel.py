@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from app.errors import Conflict
+from app.db.connection import id_list
+from app.errors import Conflict, NotFound
 from app.queue import audit, history
+from app.queue.bound_values import BoundValues
 from app.queue.change_id import new_change_id
-from app.queue.fencing import GuardedUpdate, transact
+from app.queue.fencing import SHORT_COLUMNS, GuardedUpdate, lock_tasks, transact
 from app.queue.find_task import row_or_not_found
+from app.queue.task_action import TaskAction, result_of, status_in
 from app.queue.task_fields import ALL_COLUMNS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from app.db.connection import Connection, Row
+    from collections.abc import Sequence
+
+    from app.db.connection import Connection, Dialect, Row, Statement
+    from app.errors import QueueError
     from app.queue.access import Access
     from app.queue.audit import Actor
+    from app.queue.task_action import ActionResult
     from app.site import Site
+
+WAITING = ("pending", "scheduled")
+CANCELLABLE = (*WAITING, "claimed")
 
 
 def cancel(
@@ -24,37 +34,91 @@ def cancel(
 
     Cancelling twice is fine. Raises NotFound; Conflict when the task has ended otherwise.
     """
-    rows = site.db.run(lambda connection: _cancel(connection, site, task_id, access, actor))
-    row = row_or_not_found(rows, task_id)
+
+    def work(connection: Connection) -> dict[int, Row]:
+        cancelling = Cancelling(site, [task_id], CANCELLABLE, access, actor)
+        return cancelling.run(connection, ALL_COLUMNS)
+
+    row = row_or_not_found(site.db.run(work), task_id)
     if row["status"] not in ("cancelled", "claimed"):
-        raise Conflict(f"Task {task_id} is {row['status']} already: there is nothing to cancel")
+        raise _refusal(task_id, row)
     return row
 
 
-def _cancel(
+def cancel_some(
     connection: Connection,
     site: Site,
-    task_id: int,
+    task_ids: Sequence[int],
+    statuses: Sequence[str],
     access: Access | None,
-    actor: Actor | None,
-) -> dict[int, Row]:
-    sql = connection.dialect
-    visible, own = ("", {}) if access is None else access.tasks()
-    change_id = new_change_id()
-    changed = f"id = {int(task_id)} AND change_id = {change_id}"
-    values = {"id": task_id, **own}
-    waiting = (
-        f"UPDATE tasks {sql.by_primary_key} SET status = 'cancelled', due_at = NULL, "
-        f"change_id = {change_id}, completed_at = {sql.now} "
-        f"WHERE id = :id AND status IN ('pending', 'scheduled'){visible}"
-    )
-    claimed = (
-        f"UPDATE tasks {sql.by_primary_key} SET cancel_requested = 1, change_id = {change_id} "
-        f"WHERE id = :id AND status = 'claimed' AND cancel_requested = 0{visible}"
-    )
-    noted = history.record(site.settings, sql, changed, worker="NULL")
-    statements = [(waiting, values), *noted, (claimed, values)]
-    positions = (0, len(statements) - 1)
-    updates = [GuardedUpdate([task_id], change_id, each) for each in positions]
-    statements += audit.record_task(sql, actor, "task.cancel", task_id, change_id)
-    return transact(connection, statements, updates, ALL_COLUMNS, access)[1]
+) -> ActionResult:
+    """Cancel those of the tasks that are in one of these statuses."""
+    cancelling = Cancelling(site, task_ids, statuses, access)
+    rows = cancelling.run(connection, SHORT_COLUMNS)
+    return result_of(task_ids, rows, cancelling.change_id, _refusal)
+
+
+NOT_ASKED = "(t.status <> 'claimed' OR t.cancel_requested = 0)"
+
+CANCEL = TaskAction("tasks.cancel", CANCELLABLE, cancel_some, [NOT_ASKED], CANCELLABLE)
+
+
+class Cancelling:
+    """One transaction that cancels some tasks; those that were changed are marked with its
+    ``change_id``.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        task_ids: Sequence[int],
+        statuses: Sequence[str],
+        access: Access | None,
+        actor: Actor | None = None,
+    ) -> None:
+        """``actor`` is who cancels a single task, for the audit log."""
+        self.change_id = new_change_id()
+        self._site = site
+        self._task_ids = task_ids
+        self._statuses = statuses
+        self._access = access
+        self._actor = actor
+
+    def run(self, connection: Connection, columns: str) -> dict[int, Row]:
+        """The tasks afterwards; ``columns`` are what is read of each."""
+        sql = connection.dialect
+        waiting = status_in([each for each in WAITING if each in self._statuses])
+        claimed = status_in([each for each in ("claimed",) if each in self._statuses])
+        changed = f"id IN ({id_list(self._task_ids)}) AND change_id = {self.change_id}"
+        statements: list[Statement] = []
+        if len(self._task_ids) > 1:
+            statements = lock_tasks(sql, self._task_ids)
+        ended = len(statements)
+        end = f"status = 'cancelled', due_at = NULL, completed_at = {sql.now}"
+        statements.append(self._update(sql, end, waiting))
+        statements += history.record(self._site.settings, sql, changed, worker="NULL")
+        asked = len(statements)
+        not_asked = f"{claimed} AND cancel_requested = 0"
+        statements.append(self._update(sql, "cancel_requested = 1", not_asked))
+        statements += audit.record_task(
+            sql, self._actor, "task.cancel", self._task_ids[0], self.change_id
+        )
+        updates = [GuardedUpdate(self._task_ids, self.change_id, each) for each in (ended, asked)]
+        return transact(connection, statements, updates, columns, self._access)[1]
+
+    def _update(self, sql: Dialect, assignments: str, condition: str) -> Statement:
+        tasks = BoundValues(self._task_ids)
+        visible, own = ("", {}) if self._access is None else self._access.tasks()
+        return (
+            f"UPDATE tasks {sql.by_primary_key} SET change_id = {self.change_id}, {assignments} "
+            f"WHERE {tasks.is_one_of_them} AND {condition}{visible}",
+            {**tasks.values, **own},
+        )
+
+
+def _refusal(task_id: int, row: Row | None) -> QueueError:
+    if row is None:
+        return NotFound(f"Task {task_id} not found")
+    if row["status"] == "claimed":
+        return Conflict(f"The worker of task {task_id} was asked to stop already")
+    return Conflict(f"Task {task_id} is {row['status']} already: there is nothing to cancel")

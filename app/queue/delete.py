@@ -1,69 +1,111 @@
-"""Deleting a task with its history and tags."""
+"""Deleting tasks with their history and tags."""
 
 from __future__ import annotations
 
 from app.errors import Conflict, NotFound, TryAgain
 from app.queue import audit, task_tags
-from app.queue.fencing import look_up
+from app.queue.bound_values import BoundValues
+from app.queue.fencing import lock_tasks, look_up
 from app.queue.statistics.deleted import leave_statistics
+from app.queue.task_action import ActionResult, TaskAction, status_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.db.connection import Connection, Row, Statement
+    from app.errors import QueueError
     from app.queue.access import Access
     from app.queue.audit import Actor
     from app.site import Site
+
+DELETABLE = ("pending", "scheduled", "completed", "failed", "cancelled")
 
 
 def delete(
     site: Site, task_id: int, access: Access | None = None, actor: Actor | None = None
 ) -> None:
     """Remove a task, its history and tags. Raises NotFound; Conflict while a worker holds it."""
-    found, left = site.db.run(
-        lambda connection: _delete(connection, int(task_id), access, actor), repeatable=False
+    noted = audit.record(site.db.dialect, actor, "task.delete", str(task_id))
+    result = site.db.run(
+        lambda connection: delete_some(connection, site, [int(task_id)], DELETABLE, access, noted),
+        repeatable=False,
     )
-    if not found:
-        raise NotFound(f"Task {task_id} not found")
-    if left:
-        raise Conflict(
-            f"Task {task_id} is claimed by a worker: cancel it, and delete it when it has ended"
-        )
+    for refusal in result.refusals.values():
+        raise refusal
+
+
+def delete_some(
+    connection: Connection,
+    _site: Site,
+    task_ids: Sequence[int],
+    statuses: Sequence[str],
+    access: Access | None,
+    noted: Sequence[Statement] = (),
+) -> ActionResult:
+    """Remove those of the tasks that are in one of these statuses; if there are any, ``noted`` goes
+    into the audit log.
+    """
+    found = connection.begin(lock_tasks(connection.dialect, task_ids, access))[0].rows
+    meant = [row["id"] for row in found if row["status"] in statuses]
+    if meant:
+        found = [row for row in found if row["status"] not in statuses]
+        found += _delete(connection, meant, statuses, noted)
+    else:
+        connection.rollback()
+    rows = {row["id"]: row for row in found}
+    deleted = set(meant) - set(rows)
+    refusals = {each: _refusal(each, rows.get(each)) for each in task_ids if each not in deleted}
+    return ActionResult(deleted, refusals)
+
+
+# All but a few of the tasks: quicker by one index for all statuses than by one for each.
+DELETE = TaskAction("tasks.delete", DELETABLE, delete_some, ["t.status <> 'claimed'"])
 
 
 def _delete(
-    connection: Connection, task_id: int, access: Access | None, actor: Actor | None
-) -> tuple[list[Row], list[Row]]:
-    """The task before and after."""
-    sql = connection.dialect
-    visible, own = ("", {}) if access is None else access.tasks()
-    lock = f"SELECT id, status FROM tasks {sql.by_primary_key} WHERE id = :id{visible} {sql.lock}"
-    found = connection.begin([(lock, {"id": task_id, **own})])[0].rows
-    if not found:
-        connection.rollback()
-        return [], []
-    ids = [row["id"] for row in found if row["status"] != "claimed"]
-    left_out = leave_statistics(connection, ids)
-    noted = audit.record(sql, actor if ids else None, "task.delete", str(task_id))
-    statements = [*_delete_statements(task_id), *left_out, *noted]
-    look = look_up(sql, [task_id])
+    connection: Connection,
+    task_ids: Sequence[int],
+    statuses: Sequence[str],
+    noted: Sequence[Statement],
+) -> list[Row]:
+    """Delete tasks that are locked. Returns those that are still there."""
+    left_out = leave_statistics(connection, task_ids)
+    statements = [*_statements(task_ids, statuses), *left_out, *noted]
+    look = look_up(connection.dialect, task_ids)
     if connection.is_cluster:
         connection.commit_apart(statements)
         left = connection.query(*look)
     else:
         left = connection.commit(statements, [look])[-1].rows
-    if left and left[0]["status"] != "claimed":
-        raise TryAgain(f"the removal of task {task_id} was undone by a rival node")
-    return found, left
+    undone = [row["id"] for row in left if row["status"] in statuses]
+    if undone:
+        raise TryAgain(f"the removal of tasks {undone} was undone by a rival node")
+    return left
 
 
-def _delete_statements(task_id: int) -> list[Statement]:
-    values = {"id": task_id}
+def _statements(task_ids: Sequence[int], statuses: Sequence[str]) -> list[Statement]:
+    tasks = BoundValues(task_ids)
     return [
         (
-            "DELETE FROM task_history WHERE task_id = :id AND EXISTS "
-            "(SELECT 1 FROM tasks WHERE id = :id AND status <> 'claimed')",
-            values,
+            f"DELETE FROM task_history WHERE {tasks.is_id_of_one('task_id')} AND EXISTS "
+            "(SELECT 1 FROM tasks WHERE tasks.id = task_history.task_id "
+            f"AND {status_in(statuses, 'tasks.status')})",
+            tasks.values,
         ),
-        ("DELETE FROM tasks WHERE id = :id AND status <> 'claimed'", values),
-        task_tags.delete(task_id),
+        (
+            f"DELETE FROM tasks WHERE {tasks.is_one_of_them} AND {status_in(statuses)}",
+            tasks.values,
+        ),
+        task_tags.delete(tasks),
     ]
+
+
+def _refusal(task_id: int, row: Row | None) -> QueueError:
+    if row is None:
+        return NotFound(f"Task {task_id} not found")
+    if row["status"] == "claimed":
+        return Conflict(
+            f"Task {task_id} is claimed by a worker: cancel it, and delete it when it has ended"
+        )
+    return Conflict(f"Task {task_id} is {row['status']} now: its status changed meanwhile")

@@ -152,6 +152,20 @@ def _check_committed(results: list[Result], updates: Sequence[GuardedUpdate]) ->
             raise TryAgain(f"changes of tasks {update.task_ids} were undone by a rival node")
 
 
+def lock_tasks(
+    sql: Dialect, task_ids: Iterable[int], access: Access | None = None
+) -> list[Statement]:
+    """Finds tasks, but for those that ``access`` does not show, and locks them in the order of
+    their ids, so that two changes of the same tasks wait for each other instead of deadlocking.
+    """
+    visible, values = ("", {}) if access is None else access.tasks()
+    look = (
+        f"SELECT id, status FROM tasks {sql.by_primary_key} "
+        f"WHERE id IN ({id_list(sorted(task_ids))}){visible} ORDER BY id {sql.lock}"
+    )
+    return [(look, values)]
+
+
 def look_up(
     sql: Dialect,
     task_ids: Iterable[int],

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from app.errors import Conflict, Duplicate, TryAgain
+from app.db.connection import id_list
+from app.errors import Conflict, DatabaseBusy, Duplicate, NotFound, TryAgain
 from app.queue import audit, dedupe, error_groups, history, used_keys
+from app.queue.bound_values import BoundValues
 from app.queue.change_id import new_change_id
-from app.queue.fencing import GuardedUpdate, transact
+from app.queue.fencing import SHORT_COLUMNS, GuardedUpdate, lock_tasks, transact
 from app.queue.find_task import row_or_not_found
+from app.queue.retry_plan import RetryPlan, look
+from app.queue.task_action import TaskAction, result_of, status_in
 from app.queue.task_fields import ALL_COLUMNS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Sequence
 
-    from app.db.connection import Connection, Row, Statement
+    from app.db.connection import Connection, Dialect, Row, Statement
+    from app.errors import QueueError
     from app.queue.access import Access
     from app.queue.audit import Actor
+    from app.queue.task_action import ActionResult
     from app.site import Site
 
-RETRYABLE_STATUSES = ("failed", "cancelled", "scheduled")
-RETRYABLE = "status IN ('failed', 'cancelled', 'scheduled')"
+RETRYABLE = ("failed", "cancelled", "scheduled")
+
+MAX_RACES = 5
+"""How often another may take a key between our look and our UPDATE."""
 
 
 def retry(
@@ -32,75 +40,128 @@ def retry(
 
     Raises NotFound; Conflict when the task is claimed or completed.
     """
-    try:
-        rows = site.db.run(
-            lambda connection: _retry(connection, site, task_id, access, actor), repeatable=False
-        )
-    except Duplicate:
-        raise Conflict(
-            f"A newer task with the same dedupe key as task {task_id} has not ended: "
-            "leave the work to that one, or cancel it first"
-        ) from None
+    retrying = Retrying(site, [task_id], RETRYABLE, access, actor)
+    rows = site.db.run(lambda connection: retrying.run(connection, ALL_COLUMNS), repeatable=False)
     row = row_or_not_found(rows, task_id)
     if row["status"] != "pending":
-        raise Conflict(
-            f"Task {task_id} is {row['status']}: only failed, cancelled and waiting tasks "
-            "can be retried"
-        )
+        raise retrying.refusal(task_id, row)
     return row
 
 
-def _retry(
+def retry_some(
     connection: Connection,
     site: Site,
-    task_id: int,
+    task_ids: Sequence[int],
+    statuses: Sequence[str],
     access: Access | None,
-    actor: Actor | None,
-) -> dict[int, Row]:
-    """A task that had to give its key to a later one takes it back, if that one has ended: there
-    are never two unfinished tasks of one key.
+) -> ActionResult:
+    """Retry those of the tasks that are in one of these statuses."""
+    retrying = Retrying(site, task_ids, statuses, access)
+    rows = retrying.run(connection, SHORT_COLUMNS)
+    return result_of(task_ids, rows, retrying.change_id, retrying.refusal)
+
+
+RETRY = TaskAction("tasks.retry", RETRYABLE, retry_some, scanned=RETRYABLE)
+
+
+class Retrying:
+    """One transaction that retries some tasks; those that were changed are marked with its
+    ``change_id``.
     """
-    sql = connection.dialect
-    change_id = new_change_id()
-    visible, own = ("", {}) if access is None else access.tasks()
-    values: dict[str, Any] = {
-        "id": task_id,
-        "max_attempts": site.settings.max_task_attempts,
-        **own,
-    }
-    look = f"SELECT type_id, former_dedupe_key FROM tasks WHERE id = :id AND {RETRYABLE}{visible}"
-    found = connection.query(look, values)
-    given_up = [row for row in found if row["former_dedupe_key"] is not None]
-    statements: list[Statement] = []
-    takes_key, as_seen = "", "former_dedupe_key IS NULL"
-    if given_up:
-        key = {"key": given_up[0]["former_dedupe_key"], "type_id": given_up[0]["type_id"]}
-        holds_it = "dedupe_key = :key AND type_id = :type_id"
-        statements = [
-            dedupe.give_up_key(holds_it, key, "active"),
-            used_keys.delete(holds_it, key),
-        ]
-        takes_key = "dedupe_key = :key, former_dedupe_key = NULL, "
-        as_seen = "former_dedupe_key = :key"
-        values.update(key)
-    # SQLite reads the old values on the right, MySQL those already assigned: attempts is never
-    # assigned, and status comes last.
-    update = (
-        f"UPDATE tasks {sql.by_primary_key} SET change_id = {change_id}, {takes_key}"
-        "max_attempts = CASE WHEN status = 'scheduled' THEN max_attempts ELSE attempts + "
-        "COALESCE((SELECT task_types.max_attempts FROM task_types "
-        "WHERE task_types.id = tasks.type_id), :max_attempts) END, "
-        "due_at = NULL, completed_at = NULL, claimed_by = NULL, cancel_requested = 0, "
-        f"ready_at = {sql.now}, "
-        f"status = 'pending' WHERE id = :id AND {RETRYABLE} AND {as_seen}{visible}"
-    )
-    changed = f"id = {int(task_id)} AND change_id = {change_id}"
-    noted = history.record(site.settings, sql, changed, worker="NULL", message="retry")
-    position = len(statements)
-    statements += [(update, values), *noted, error_groups.forget(sql, [task_id])]
-    statements += audit.record_task(sql, actor, "task.retry", task_id, change_id)
-    updates = [GuardedUpdate([task_id], change_id, position)]
-    results, rows = transact(connection, statements, updates, ALL_COLUMNS, access)
-    if not results[position].changed and rows.get(task_id, {}).get("status") in RETRYABLE_STATUSES:
-        raise TryAgain(f"task {task_id} changed between the look at it and its retry")
-    return rows
+
+    change_id = 0
+
+    def __init__(
+        self,
+        site: Site,
+        task_ids: Sequence[int],
+        statuses: Sequence[str],
+        access: Access | None,
+        actor: Actor | None = None,
+    ) -> None:
+        """``actor`` is who retries a single task, for the audit log."""
+        self._site = site
+        self._task_ids = task_ids
+        self._statuses = statuses
+        self._access = access
+        self._actor = actor
+        self._refusals: dict[int, QueueError] = {}
+
+    def run(self, connection: Connection, columns: str) -> dict[int, Row]:
+        """The tasks afterwards; ``columns`` are what is read of each."""
+        for _ in range(MAX_RACES):
+            try:
+                return self._run(connection, columns)
+            except Duplicate:  # another made a task with a key that was free: now the look finds it
+                connection.rollback()
+        raise DatabaseBusy("tasks with the same dedupe key are being made by others all the time")
+
+    def refusal(self, task_id: int, row: Row | None) -> QueueError:
+        """Why a task, as it is now, was not retried."""
+        if row is None:
+            return NotFound(f"Task {task_id} not found")
+        if task_id in self._refusals:
+            return self._refusals[task_id]
+        return Conflict(
+            f"Task {task_id} is {row['status']}: only failed, cancelled and waiting tasks "
+            "can be retried"
+        )
+
+    def _run(self, connection: Connection, columns: str) -> dict[int, Row]:
+        sql = connection.dialect
+        found = connection.query(*look(sql, self._task_ids, self._statuses, self._access))
+        plan = RetryPlan(found, self._task_ids)
+        self._refusals = plan.refusals
+        self.change_id = new_change_id()
+        locks_and_keys = self._keys_given_up(sql, plan)
+        statements = [*locks_and_keys, self._update(sql, plan), *self._history(sql)]
+        statements.append(error_groups.forget(sql, self._task_ids))
+        statements += audit.record_task(
+            sql, self._actor, "task.retry", self._task_ids[0], self.change_id
+        )
+        update = GuardedUpdate(self._task_ids, self.change_id, len(locks_and_keys))
+        rows = transact(connection, statements, [update], columns, self._access)[1]
+        for row in rows.values():
+            is_left = row["status"] in self._statuses and row["change_id"] != self.change_id
+            if is_left and row["id"] not in plan.refusals:
+                raise TryAgain(f"task {row['id']} changed between the look at it and its retry")
+        return rows
+
+    def _keys_given_up(self, sql: Dialect, plan: RetryPlan) -> list[Statement]:
+        """Locks all of the tasks, and those that take a key back find it free."""
+        locked = {*self._task_ids, *plan.holders}
+        statements = lock_tasks(sql, locked) if sql.lock and len(locked) > 1 else []
+        if plan.holders:
+            condition = f"id IN ({id_list(sorted(plan.holders))}) AND dedupe_key IS NOT NULL"
+            statements.append(dedupe.give_up_key(condition, {}, "active"))
+        if plan.takers:
+            statements.append(used_keys.delete(*plan.keys_taken()))
+        return statements
+
+    def _update(self, sql: Dialect, plan: RetryPlan) -> Statement:
+        tasks = BoundValues(self._task_ids)
+        tasks.values["max_attempts"] = self._site.settings.max_task_attempts
+        # SQLite reads the old values on the right, MySQL those already assigned: attempts is never
+        # assigned, and status comes last.
+        update = (
+            f"UPDATE tasks {sql.by_primary_key} SET change_id = {self.change_id}, "
+            "dedupe_key = COALESCE(dedupe_key, former_dedupe_key), former_dedupe_key = NULL, "
+            "max_attempts = CASE WHEN status = 'scheduled' THEN max_attempts ELSE attempts + "
+            "COALESCE((SELECT task_types.max_attempts FROM task_types "
+            "WHERE task_types.id = tasks.type_id), :max_attempts) END, "
+            "due_at = NULL, completed_at = NULL, claimed_by = NULL, cancel_requested = 0, "
+            f"ready_at = {sql.now}, "
+            f"status = 'pending' WHERE {tasks.is_one_of_them} AND {status_in(self._statuses)} "
+            f"AND (former_dedupe_key IS NULL OR id IN ({id_list(sorted(plan.takers))}))"
+        )
+        if plan.refusals:
+            update += f" AND id NOT IN ({id_list(sorted(plan.refusals))})"
+        if self._access is not None:
+            visible, own = self._access.tasks()
+            update += visible
+            tasks.values.update(own)
+        return update, tasks.values
+
+    def _history(self, sql: Dialect) -> list[Statement]:
+        changed = f"id IN ({id_list(self._task_ids)}) AND change_id = {self.change_id}"
+        return history.record(self._site.settings, sql, changed, worker="NULL", message="retry")

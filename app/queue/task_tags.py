@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from app.db.connection import Dialect, Statement
+    from app.queue.bound_values import BoundValues
 
 
 def insert(sql: Dialect, condition: str, tags: Iterable[str], change_id: int) -> list[Statement]:
@@ -24,10 +25,10 @@ def insert(sql: Dialect, condition: str, tags: Iterable[str], change_id: int) ->
     ]
 
 
-def delete(task_id: int) -> Statement:
-    """Unless the task is still there."""
+def delete(tasks: BoundValues) -> Statement:
+    """The tags of those of the tasks that are not there any more."""
     return (
-        "DELETE FROM task_tags WHERE task_id = :id "
-        "AND NOT EXISTS (SELECT 1 FROM tasks WHERE id = :id)",
-        {"id": task_id},
+        f"DELETE FROM task_tags WHERE {tasks.is_id_of_one('task_id')} "
+        "AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.id = task_tags.task_id)",
+        tasks.values,
     )

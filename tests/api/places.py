@@ -11,6 +11,7 @@ from typing import Any
 
 from app.api.endpoints import (
     audit,
+    bulk,
     claim,
     failures,
     health,
@@ -142,9 +143,30 @@ def in_tasks(fields: dict[str, Any]) -> dict[str, Any]:
     return {"tasks": [{"type": "job", "params": {}}, fields]}
 
 
+def in_filter(fields: dict[str, Any]) -> dict[str, Any]:
+    return {"filter": fields}
+
+
 COMPLETE, FAIL = "POST /tasks/{id}/complete", "POST /tasks/{id}/fail"
 A_TASK = {"type": "job", "params": {"new": True}}
 A_TYPE = {"name": "new", "version": "1", "param_schema": {}}
+
+BULK = {
+    "ids": bad.LIST,
+    "filter": bad.OBJECT,
+    "dry_run": bad.BOOLEAN,
+    "limit": bad.integer(1, 1000),
+    "before_id": bad.integer(1, MAX_ID),
+}
+FILTER = {
+    "status": bad.choice("pending", "claimed", "processing", "completed", "failed", "cancelled"),
+    "type": bad.name(255),
+    "tag": bad.name(50),
+    "worker_id": bad.name(255),
+    "created_after": bad.TIME,
+    "created_before": bad.TIME,
+}
+BULK_ROUTES = ("POST /tasks/retry", "POST /tasks/cancel", "POST /tasks/delete")
 
 BODIES = [
     Place("POST /tasks/claim", claim.CLAIM, CLAIM_OPTIONS, {"worker_id": "w1"}),
@@ -202,6 +224,11 @@ BODIES = [
     Place("POST /tasks", tasks.TASK, TASK, A_TASK),
     Place("POST /tasks", tasks.TASK, TASK, A_TASK, "tasks[1].", in_tasks),
     Place("POST /tasks", tasks.TASKS, {"tasks": bad.LIST}, {"tasks": []}),
+    *(Place(route, bulk.BULK, BULK, {"ids": [1]}) for route in BULK_ROUTES),
+    *(
+        Place(route, bulk.FILTER, FILTER, {"tag": "none"}, "filter.", in_filter)
+        for route in BULK_ROUTES
+    ),
     Place("POST /tasks/{id}/cancel", task_actions.NOTHING, {}),
     Place("POST /tasks/{id}/retry", task_actions.NOTHING, {}),
     Place("POST /tasks/{id}/delete", task_actions.NOTHING, {}),

@@ -34,6 +34,7 @@ from app.queue import claim as claiming
 from app.queue import create as creating
 from app.queue.access import Access
 from app.queue.audit import Actor
+from app.queue.bulk import BulkRequest, change_many
 from app.queue.claim import ClaimRequest
 from app.queue.claim_order import SORT_KEYS, SORT_ORDERS, Order
 from app.queue.eligible_types import Filter
@@ -44,6 +45,7 @@ from app.queue.priority import set_priority
 from app.queue.release import release_all
 from app.queue.schedules import store as schedules
 from app.queue.settle import Completion, Failure, Outcome, settle
+from app.queue.task_action import TaskAction
 from app.queue.upkeep import prune
 from app.queue.upkeep.schedules import make_due_tasks
 from app.queue.upkeep.turn import Budget
@@ -373,6 +375,28 @@ def cancelled(site: Site) -> int:
     return task_id
 
 
+def change_all(site: Site, action: TaskAction, ids: list[int]) -> None:
+    result = change_many(site, action, BulkRequest(ids, {}, 1000))
+    assert (result.changed, result.skipped) == (len(ids), 0)
+
+
+def a_hundred_cancelled(site: Site) -> list[int]:
+    ids = [each.id for each in creating.create(site, new_tasks(site, 100))]
+    change_all(site, cancel.CANCEL, ids)
+    return ids
+
+
+def a_hundred_replaced(site: Site) -> list[int]:
+    """Their keys are held by others, which have ended too."""
+    tasks = new_tasks(site, 100, dedupe="active")
+    ids: list[list[int]] = []
+    for _ in range(2):
+        ids.append([each.id for each in creating.create(site, tasks)])
+        change_all(site, cancel.CANCEL, ids[-1])
+    assert not set(ids[0]) & set(ids[1])
+    return ids[0]
+
+
 CHANGES: dict[str, Any] = {
     "complete": change(
         take, lambda site, lease_refs: settle(site, [Completion(lease_refs[0], "1")])
@@ -444,6 +468,19 @@ CHANGES: dict[str, Any] = {
     ),
     "priority of a claimed task": change(
         take, lambda site, lease_refs: set_priority(site, lease_refs[0].task_id, 7)
+    ),
+    "cancel a hundred": change(
+        lambda site: creating.create(site, new_tasks(site, 100)),
+        lambda site, made: change_all(site, cancel.CANCEL, [each.id for each in made]),
+    ),
+    "retry a hundred": change(
+        a_hundred_cancelled, lambda site, ids: change_all(site, retry.RETRY, ids)
+    ),
+    "retry a hundred that take their keys back": change(
+        a_hundred_replaced, lambda site, ids: change_all(site, retry.RETRY, ids)
+    ),
+    "delete a hundred": change(
+        a_hundred_cancelled, lambda site, ids: change_all(site, delete.DELETE, ids)
     ),
     "get": change(lambda site: 77, find_task),
     "claim with a key for some types": change(lambda site: request_with(WORKER, 1), claiming.claim),
@@ -565,6 +602,7 @@ def test_schedules_that_are_not_due_are_not_read(big_site: Site, recorder: Recor
 COUNTS = "counts among all claimed tasks"
 SCHEDULES = "about the schedules, which are few, and the tasks that they made, by primary key"
 STATISTICS = "in statistics/test_plans.py"
+BULK = "by ids in test_change, by filters in test_bulk_plans.py"
 ELSEWHERE = {
     **{template(route): SCHEDULES for route in NATIVE if "/schedules" in route.template},
     "GET /health": "changes nothing",
@@ -582,6 +620,9 @@ ELSEWHERE = {
     "GET /workers": COUNTS,
     "GET /workers/{worker}": COUNTS,
     "GET /workers/{worker}/stats": COUNTS,
+    "POST /tasks/cancel": BULK,
+    "POST /tasks/delete": BULK,
+    "POST /tasks/retry": BULK,
     "POST /workers/register": COUNTS,
     "POST /workers/{worker}/heartbeat": COUNTS,
 }

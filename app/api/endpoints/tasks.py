@@ -32,14 +32,21 @@ TASK = fields.Fields(
 )
 TASKS = fields.Fields({"tasks": fields.list_of(fields.anything, MAX_TASKS)})
 
+FILTERS: dict[str, fields.Reader] = {
+    "status": fields.one_of(
+        ("pending", "claimed", "processing", "completed", "failed", "cancelled")
+    ),
+    "type": fields.text(255),
+    "tag": fields.text(50),
+    "worker_id": fields.worker_id,
+    "created_after": fields.time,
+    "created_before": fields.time,
+}
+"""What tasks of a list have in common, or tasks that are changed together."""
+
 LIST = fields.Fields(
     {},
-    status=fields.one_of(("pending", "claimed", "processing", "completed", "failed", "cancelled")),
-    type=fields.text(255),
-    tag=fields.text(50),
-    worker_id=fields.worker_id,
-    created_after=fields.time,
-    created_before=fields.time,
+    **FILTERS,
     before_id=fields.integer(1, fields.MAX_ID),
     limit=fields.integer(1, fields.MAX_ID, told=MAX_LIMIT),
     offset=fields.integer(0, fields.MAX_ID),

@@ -1,0 +1,108 @@
+"""The tasks that an action on many is about: those of a list of ids, or those that pass filters."""
+
+from __future__ import annotations
+
+from app.db.connection import id_list
+from app.queue.task_action import status_in
+from app.queue.task_filter import TaskFilter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from app.db.connection import Row, Statement
+    from app.queue.access import Access
+    from app.queue.task_action import TaskAction
+    from app.site import Site
+
+MOST_COUNTED = 10_000
+"""Counting ends here: what a count costs must not grow with the queue."""
+
+
+class Count:
+    """How many tasks there are, at least if it ``is_capped``."""
+
+    def __init__(self, total: int, is_capped: bool = False) -> None:
+        self.total = total
+        self.is_capped = is_capped
+
+
+class Page:
+    """Some tasks, the highest ids first. ``next_before_id`` is from where to go on, None at the
+    end.
+    """
+
+    def __init__(self, ids: Sequence[int], next_before_id: int | None) -> None:
+        self.ids = ids
+        self.next_before_id = next_before_id
+
+
+class BulkTasks:
+    """``statuses`` are the stored ones in which they may be changed."""
+
+    statuses: Sequence[str]
+
+    def count(self, before_id: int) -> Count:
+        """How many of them have ids below ``before_id`` and can be changed."""
+        raise NotImplementedError
+
+    def page(self, most: int, before_id: int) -> Page:
+        """The next ones below ``before_id``."""
+        raise NotImplementedError
+
+
+class ListedTasks(BulkTasks):
+    def __init__(
+        self, site: Site, action: TaskAction, task_ids: Sequence[int], access: Access | None
+    ) -> None:
+        self.statuses = action.statuses
+        self._site = site
+        self._action = action
+        all_types: Statement = ("1 = 1", {})
+        self._visible, self._own = all_types if access is None else access.types("types.name")
+        self._ids = sorted(set(task_ids), reverse=True)
+
+    def count(self, before_id: int) -> Count:
+        ids = id_list(each for each in self._ids if each < before_id)
+        sql = self._site.db.dialect
+        conditions = [
+            f"t.id IN ({ids})",
+            status_in(self.statuses, "t.status"),
+            *self._action.conditions,
+            self._visible,
+        ]
+        count = (
+            f"SELECT COUNT(*) AS total FROM tasks AS t {sql.by_primary_key} "
+            f"{sql.then_join} task_types AS types {sql.by_primary_key} ON types.id = t.type_id "
+            f"WHERE {' AND '.join(conditions)}"
+        )
+        (row,) = self._site.db.run(lambda connection: connection.query(count, self._own))
+        return Count(row["total"])
+
+    def page(self, most: int, before_id: int) -> Page:
+        ids = [each for each in self._ids if each < before_id]
+        return Page(ids[:most], ids[most - 1] if len(ids) > most else None)
+
+
+class FilteredTasks(BulkTasks):
+    def __init__(
+        self, site: Site, action: TaskAction, filters: Mapping[str, Any], access: Access | None
+    ) -> None:
+        self._site = site
+        self._filter = TaskFilter(
+            site.db.dialect, self._query, filters, access, action.scanned, action.conditions
+        )
+        of_filter = self._filter.statuses
+        self.statuses = [each for each in action.statuses if of_filter is None or each in of_filter]
+
+    def count(self, before_id: int) -> Count:
+        found = self._filter.count(MOST_COUNTED + 1, before_id)
+        return Count(min(found, MOST_COUNTED), found > MOST_COUNTED)
+
+    def page(self, most: int, before_id: int) -> Page:
+        ids = self._filter.ids(most, before_id)
+        return Page(ids, ids[-1] if len(ids) == most else None)
+
+    def _query(self, sql: str, values: Mapping[str, Any]) -> list[Row]:
+        return self._site.db.run(lambda connection: connection.query(sql, dict(values)))
