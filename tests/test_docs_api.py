@@ -398,7 +398,6 @@ STORY = [
     ("GET /tasks/{id}/history", "/tasks/1/history"),
     ("GET /stats", "/stats"),
     ("POST /tasks/{id}/cancel", "/tasks/4/cancel"),
-    ("POST /tasks/{id}/retry", "/tasks/4/retry"),
     ("POST /tasks/{id}/delete", "/tasks/4/delete"),
     ("POST /tasks/retry", "/tasks/retry"),
     ("POST /workers/register", "/workers/register"),

@@ -32,7 +32,6 @@ PROGRESSED = (*KEPT, "progress")
 COMPLETED = ("id", "status")
 RELEASED = ("id", "status", "run_at")
 CANCELLED = ("id", "status", "cancel_requested")
-RETRIED = ("id", "status", "attempts", "max_attempts")
 
 
 def task(row: Row, names: Sequence[str] = ALL) -> Shown:

@@ -100,10 +100,10 @@ def change_many(
 
 def _noted(request: BulkRequest, result: BulkChange) -> dict[str, Any]:
     """For the audit log: how many were changed, and by which filter they were found."""
-    return {
-        "count": result.changed,
-        **({"filter": dict(request.filters)} if request.filters else {}),
-    }
+    detail: dict[str, Any] = {"count": result.changed}
+    if request.filters:
+        detail["filter"] = dict(request.filters)
+    return detail
 
 
 def _go_through(

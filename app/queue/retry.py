@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.db.connection import id_list
 from app.errors import Conflict, DatabaseBusy, Duplicate, NotFound, TryAgain
 from app.queue import audit, dedupe, error_groups, history, used_keys
+from app.queue.assignments import Assignments
 from app.queue.bound_values import BoundValues
 from app.queue.change_id import new_change_id
 from app.queue.fencing import SHORT_COLUMNS, GuardedUpdate, lock_tasks, transact
@@ -16,12 +17,14 @@ from app.queue.task_fields import ALL_COLUMNS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from app.db.connection import Connection, Dialect, Row, Statement
     from app.errors import QueueError
     from app.queue.access import Access
     from app.queue.audit import Actor
     from app.queue.task_action import ActionResult
+    from app.queue.task_edit import TaskEdit
     from app.site import Site
 
 RETRYABLE = ("failed", "cancelled", "scheduled")
@@ -31,16 +34,22 @@ MAX_RACES = 5
 
 
 def retry(
-    site: Site, task_id: int, access: Access | None = None, actor: Actor | None = None
+    site: Site,
+    task_id: int,
+    access: Access | None = None,
+    actor: Actor | None = None,
+    edit: TaskEdit | None = None,
 ) -> Row:
-    """Make a failed, cancelled or scheduled task pending now.
+    """Make a failed, cancelled or scheduled task pending now, after an ``edit`` if one is given. A
+    pending task is only edited.
 
     A task that had ended gets as many attempts more as it had; ``attempts`` goes on counting,
     because a worker of an earlier life may still send its attempt's number.
 
-    Raises NotFound; Conflict when the task is claimed or completed.
+    Raises NotFound; Conflict when the task is claimed or completed; what the edit's check raises.
     """
-    retrying = Retrying(site, [task_id], RETRYABLE, access, actor)
+    assignments = None if edit is None else edit.check(site, task_id, access)
+    retrying = Retrying(site, [task_id], RETRYABLE, access, actor, assignments)
     rows = site.db.run(lambda connection: retrying.run(connection, ALL_COLUMNS), repeatable=False)
     row = row_or_not_found(rows, task_id)
     if row["status"] != "pending":
@@ -78,6 +87,7 @@ class Retrying:
         statuses: Sequence[str],
         access: Access | None,
         actor: Actor | None = None,
+        edit: Assignments | None = None,
     ) -> None:
         """``actor`` is who retries a single task, for the audit log."""
         self._site = site
@@ -85,6 +95,7 @@ class Retrying:
         self._statuses = statuses
         self._access = access
         self._actor = actor
+        self._edit = edit
         self._refusals: dict[int, QueueError] = {}
 
     def run(self, connection: Connection, columns: str) -> dict[int, Row]:
@@ -116,13 +127,18 @@ class Retrying:
         locks_and_keys = self._keys_given_up(sql, plan)
         statements = [*locks_and_keys, self._update(sql, plan), *self._history(sql)]
         statements.append(error_groups.forget(sql, self._task_ids))
-        statements += audit.record_task(
-            sql, self._actor, "task.retry", self._task_ids[0], self.change_id
-        )
-        update = GuardedUpdate(self._task_ids, self.change_id, len(locks_and_keys))
-        rows = transact(connection, statements, [update], columns, self._access)[1]
+        statements += self._audit(sql, "task.retry", self.change_id)
+        updates = [GuardedUpdate(self._task_ids, self.change_id, len(locks_and_keys))]
+        if self._edit is not None:
+            edit_id = new_change_id()
+            updates.append(GuardedUpdate(self._task_ids, edit_id, len(statements)))
+            statements.append(self._update_pending(sql, self._edit, edit_id))
+            statements += self._audit(sql, "task.edit", edit_id)
+        rows = transact(connection, statements, updates, columns, self._access)[1]
+        marks = {update.change_id for update in updates}
+        meant = self._statuses if self._edit is None else [*self._statuses, "pending"]
         for row in rows.values():
-            is_left = row["status"] in self._statuses and row["change_id"] != self.change_id
+            is_left = row["status"] in meant and row["change_id"] not in marks
             if is_left and row["id"] not in plan.refusals:
                 raise TryAgain(f"task {row['id']} changed between the look at it and its retry")
         return rows
@@ -140,15 +156,14 @@ class Retrying:
 
     def _update(self, sql: Dialect, plan: RetryPlan) -> Statement:
         tasks = BoundValues(self._task_ids)
-        tasks.values["max_attempts"] = self._site.settings.max_task_attempts
+        assignments = self._assignments()
+        tasks.values.update(assignments.values)
         # SQLite reads the old values on the right, MySQL those already assigned: attempts is never
         # assigned, and status comes last.
         update = (
             f"UPDATE tasks {sql.by_primary_key} SET change_id = {self.change_id}, "
             "dedupe_key = COALESCE(dedupe_key, former_dedupe_key), former_dedupe_key = NULL, "
-            "max_attempts = CASE WHEN status = 'scheduled' THEN max_attempts ELSE attempts + "
-            "COALESCE((SELECT task_types.max_attempts FROM task_types "
-            "WHERE task_types.id = tasks.type_id), :max_attempts) END, "
+            f"{assignments}"
             "due_at = NULL, completed_at = NULL, claimed_by = NULL, cancel_requested = 0, "
             f"ready_at = {sql.now}, "
             f"status = 'pending' WHERE {tasks.is_one_of_them} AND {status_in(self._statuses)} "
@@ -156,11 +171,45 @@ class Retrying:
         )
         if plan.refusals:
             update += f" AND id NOT IN ({id_list(sorted(plan.refusals))})"
-        if self._access is not None:
-            visible, own = self._access.tasks()
-            update += visible
-            tasks.values.update(own)
-        return update, tasks.values
+        return self._of_visible(update, tasks.values)
+
+    def _assignments(self) -> Assignments:
+        """What is set besides the status and what goes with it."""
+        assignments = Assignments()
+        assignments.add(
+            "max_attempts",
+            "CASE WHEN status = 'scheduled' THEN max_attempts ELSE attempts + "
+            "COALESCE((SELECT task_types.max_attempts FROM task_types "
+            "WHERE task_types.id = tasks.type_id), :max_attempts) END",
+            max_attempts=self._site.settings.max_task_attempts,
+        )
+        if self._edit is not None:
+            assignments.columns.update(self._edit.columns)
+            assignments.values.update(self._edit.values)
+        return assignments
+
+    def _update_pending(self, sql: Dialect, edit: Assignments, change_id: int) -> Statement:
+        """Changes what is pending before the retry. Its status stays, so the history has no line
+        for it. What the retry made pending has the edit already.
+        """
+        tasks = BoundValues(self._task_ids)
+        update = (
+            f"UPDATE tasks {sql.by_primary_key} SET {edit}change_id = {change_id} "
+            f"WHERE {tasks.is_one_of_them} AND status = 'pending' "
+            f"AND (change_id IS NULL OR change_id <> {self.change_id})"
+        )
+        return self._of_visible(update, {**tasks.values, **edit.values})
+
+    def _audit(self, sql: Dialect, action: str, change_id: int) -> list[Statement]:
+        """What was edited is told with the names of the columns."""
+        task_id = int(self._task_ids[0])
+        changed = f"EXISTS (SELECT 1 FROM tasks WHERE id = {task_id} AND change_id = {change_id})"
+        edited: dict[str, Any] = {"edited": list(self._edit.columns)} if self._edit else {}
+        return audit.record(sql, self._actor, action, str(task_id), changed, **edited)
+
+    def _of_visible(self, update: str, values: dict[str, Any]) -> Statement:
+        visible, own = ("", {}) if self._access is None else self._access.tasks()
+        return f"{update}{visible}", {**values, **own}
 
     def _history(self, sql: Dialect) -> list[Statement]:
         changed = f"id IN ({id_list(self._task_ids)}) AND change_id = {self.change_id}"

@@ -27,9 +27,9 @@ class ActionResult:
 
 
 class TaskAction:
-    """``name`` is what the audit log calls it. ``statuses`` are the stored ones in which a task can be changed, and ``conditions`` what must
-    hold besides, as SQL about ``t``. ``change`` changes a few tasks in one transaction, as far as
-    each is in one of the statuses that it is given.
+    """``name`` is what the audit log calls it. ``statuses`` are the stored ones in which a task can
+    be changed, and ``conditions`` what must hold besides, as SQL about ``t``. ``change`` changes a
+    few tasks in one transaction, as far as each is in one of the statuses that it is given.
 
     ``scanned`` are the statuses whose tasks are looked through, None for those of all.
     """

@@ -230,7 +230,15 @@ BODIES = [
         for route in BULK_ROUTES
     ),
     Place("POST /tasks/{id}/cancel", task_actions.NOTHING, {}),
-    Place("POST /tasks/{id}/retry", task_actions.NOTHING, {}),
+    Place(
+        "POST /tasks/{id}/retry",
+        task_actions.EDIT,
+        {
+            "params": bad.OBJECT,
+            "priority": bad.integer(-PRIORITY, PRIORITY),
+            "max_attempts": bad.integer(1, 1000),
+        },
+    ),
     Place("POST /tasks/{id}/delete", task_actions.NOTHING, {}),
     Place("DELETE /tasks/{id}", task_actions.NOTHING, {}),
     Place("POST /task-types/register", task_types.REGISTER, TYPE, A_TYPE),

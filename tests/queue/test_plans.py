@@ -46,6 +46,7 @@ from app.queue.release import release_all
 from app.queue.schedules import store as schedules
 from app.queue.settle import Completion, Failure, Outcome, settle
 from app.queue.task_action import TaskAction
+from app.queue.task_edit import TaskEdit
 from app.queue.upkeep import prune
 from app.queue.upkeep.schedules import make_due_tasks
 from app.queue.upkeep.turn import Budget
@@ -468,6 +469,10 @@ CHANGES: dict[str, Any] = {
     ),
     "priority of a claimed task": change(
         take, lambda site, lease_refs: set_priority(site, lease_refs[0].task_id, 7)
+    ),
+    "edit and retry": change(
+        cancelled,
+        lambda site, task_id: retry.retry(site, task_id, edit=TaskEdit({"n": "new"}, 7, 9)),
     ),
     "cancel a hundred": change(
         lambda site: creating.create(site, new_tasks(site, 100)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.api import serializers
+from app.api import fields, serializers
 from app.api.fields import Fields
 from app.api.response import Response, success
 
@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from app.api.call import Call
 
 NOTHING = Fields({})
+EDIT = Fields(
+    {},
+    params=fields.json_object,
+    priority=fields.priority,
+    max_attempts=fields.integer(1, 1000),
+)
 
 
 def cancel(call: Call) -> Response:
@@ -26,9 +32,14 @@ def cancel(call: Call) -> Response:
 def retry(call: Call) -> Response:
     from app.queue.retry import retry
 
-    call.fields(NOTHING)
-    row = retry(call.site, call.task_id, call.access, call.actor)
-    data = serializers.task(row, serializers.RETRIED)
+    values = call.fields(EDIT)
+    edit = None
+    if values:
+        from app.queue.task_edit import TaskEdit
+
+        edit = TaskEdit(**values)
+    row = retry(call.site, call.task_id, call.access, call.actor, edit)
+    data = serializers.task(row)
     return success(data, "Task is pending again: retried successfully")
 
 
