@@ -164,6 +164,8 @@ ROUTES = [
     ),
     Route("POST", "/task-types/{name}/pause", "endpoints.task_types:pause", ADMIN, by_type=True),
     Route("POST", "/task-types/{name}/resume", "endpoints.task_types:resume", ADMIN, by_type=True),
+    Route("POST", "/task-types/{name}/delete", "endpoints.task_types:delete", ADMIN, by_type=True),
+    Route("DELETE", "/task-types/{name}", "endpoints.task_types:delete", ADMIN, by_type=True),
     Route("POST", "/workers/register", "endpoints.workers:register", WORK, by_type=True),
     Route("POST", "/workers/{worker}/heartbeat", "endpoints.workers:heartbeat", WORK, by_type=True),
     Route(

@@ -118,6 +118,7 @@ def task_type(row: Row) -> Shown:
         "dedupe": loads(row["dedupe_json"]),
         "created_at": to_iso(row["created_at"]),
         "updated_at": to_iso(row["updated_at"]),
+        "archived_at": to_iso(row["archived_at"]),
     }
 
 

@@ -95,10 +95,39 @@ def _insert_all(connection: Connection, site: Site, plan: Plan) -> list[Row]:
     # In a packet with others a statement is done even when a rival node of a cluster has undone
     # those before it. One INSERT then fails, for its key is still taken, or has done everything.
     is_apart = connection.is_cluster and (len(looks) > 1 or len(plan.expired) > 1)
-    results = (connection.transact_apart if is_apart else connection.transact)(statements)
+    still_there = _look_at_types_again(plan)
+    if is_apart:
+        results = [*connection.transact_apart(statements), *connection.send([still_there])]
+    else:
+        results = connection.transact(statements, [still_there])
     rows = [row for look in looks for row in results[look].rows]
     _check_inserted(connection, rows, len(plan.fresh))
+    _undo_for_deleted_types(connection, site, plan, rows, results[-1].rows)
     return rows
+
+
+def _look_at_types_again(plan: Plan) -> Statement:
+    """Finds those of the types that have not been deleted, when the tasks are committed."""
+    ids = id_list(sorted({plan.drafts[each].type["id"] for each in plan.fresh}))
+    return f"SELECT id FROM task_types WHERE id IN ({ids}) AND archived_at IS NULL", {}
+
+
+def _undo_for_deleted_types(
+    connection: Connection, site: Site, plan: Plan, rows: Sequence[Row], types: Sequence[Row]
+) -> None:
+    """A type may have been deleted since it was checked (delete_type.py says how that is told).
+    Raises UnknownType then; no task is left of this call, but for those that a worker has already.
+    """
+    there = {row["id"] for row in types}
+    for each in plan.fresh:
+        if plan.drafts[each].type["id"] not in there:
+            # Loaded when needed.
+            from app.queue.delete import DELETABLE, delete_some
+            from app.queue.task_types import deleted_type
+
+            for made in parts([row["id"] for row in rows], lambda _: ()):
+                delete_some(connection, site, made, DELETABLE, None)
+            raise deleted_type(plan.drafts[each].task.type)
 
 
 def _check_inserted(connection: Connection, rows: Sequence[Row], count: int) -> None:

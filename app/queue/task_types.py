@@ -56,7 +56,9 @@ def register(
 
 
 def make_open(site: Site, name: str, max_attempts: int) -> None:
-    """A type that takes any params, unless there is one of this name: that stays as it is."""
+    """A type that takes any params, unless there is one of this name: that stays as it is, but for
+    one that was deleted, which is back then.
+    """
     now = site.db.dialect.now
     insert = (
         "INSERT INTO task_types (name, version, param_schema_json, max_attempts, is_active, "
@@ -66,7 +68,11 @@ def make_open(site: Site, name: str, max_attempts: int) -> None:
     try:
         site.db.run(lambda connection: connection.send([(insert, values)]))
     except Duplicate:  # another got there first
-        return
+        bring_back = (
+            f"UPDATE task_types SET archived_at = NULL, is_active = 1, updated_at = {now} "
+            "WHERE name = :name AND archived_at IS NOT NULL"
+        )
+        site.db.run(lambda connection: connection.send([(bring_back, {"name": name})]))
 
 
 def get(site: Site, name: str, access: Access | None = None) -> Row:
@@ -80,11 +86,19 @@ def get(site: Site, name: str, access: Access | None = None) -> Row:
     return rows[0]
 
 
-def list_all(site: Site, active_only: bool = False, access: Access | None = None) -> list[Row]:
-    """Every type, by name."""
+def list_all(
+    site: Site,
+    active_only: bool = False,
+    access: Access | None = None,
+    with_archived: bool = False,
+) -> list[Row]:
+    """Every type, by name; those that were deleted while they had tasks only ``with_archived``."""
     visible, values = ("1 = 1", {}) if access is None else access.types()
-    active = " AND is_active = 1" if active_only else ""
-    sql = f"SELECT * FROM task_types WHERE {visible}{active} ORDER BY name"
+    if active_only:
+        visible += " AND is_active = 1"
+    if not with_archived:
+        visible += " AND archived_at IS NULL"
+    sql = f"SELECT * FROM task_types WHERE {visible} ORDER BY name"
     return site.db.run(lambda connection: connection.query(sql, values))
 
 
@@ -120,6 +134,13 @@ def seconds_paused(site: Site, name: str) -> float:
     return float(rows[0]["seconds"]) if rows else 0.0
 
 
+def deleted_type(name: str, details: list[dict[str, str]] | None = None) -> UnknownType:
+    return UnknownType(
+        f"Task type {name!r} was deleted: register it again with POST /api/task-types/register",
+        details,
+    )
+
+
 def unknown_type(name: str, details: list[dict[str, str]] | None = None) -> UnknownType:
     return UnknownType(
         f"Task type {name!r} not found: register it with POST /api/task-types/register", details
@@ -135,12 +156,14 @@ def _register(
     now = connection.dialect.now
     # Programs that register their types at each start change nothing.
     changes_it = not known or not _is_as_given(known[0], values)
-    noted = _noted(connection.dialect, actor if changes_it else None, "register", values["name"])
+    noted = noted_in_audit(
+        connection.dialect, actor if changes_it else None, "register", values["name"]
+    )
     if known:
         changes = ", ".join(f"{column} = :{column}" for column in values if column != "name")
         update = (
-            f"UPDATE task_types SET {changes}, is_active = 1, updated_at = {now} "
-            "WHERE name = :name",
+            f"UPDATE task_types SET {changes}, is_active = 1, archived_at = NULL, "
+            f"updated_at = {now} WHERE name = :name",
             values,
         )
         connection.transact([update, *noted])
@@ -172,17 +195,21 @@ def _set_flag(
     _refuse_hidden(name, access)
     sql = site.db.dialect
     values = {"value": int(value), "name": name}
-    changes_it = f"EXISTS (SELECT 1 FROM task_types WHERE name = :name AND {column} <> :value)"
-    noted = _noted(sql, actor, VERB_OF[column, value], name, changes_it, values)
+    is_meant = "name = :name AND archived_at IS NULL"
+    changes_it = f"EXISTS (SELECT 1 FROM task_types WHERE {is_meant} AND {column} <> :value)"
+    noted = noted_in_audit(sql, actor, VERB_OF[column, value], name, changes_it, values)
     update = (
-        f"UPDATE task_types SET {column} = :value, updated_at = {sql.now} WHERE name = :name",
+        f"UPDATE task_types SET {column} = :value, updated_at = {sql.now} WHERE {is_meant}",
         values,
     )
     site.db.run(lambda connection: connection.transact([*noted, update]))
-    return get(site, name)
+    row = get(site, name)
+    if row["archived_at"] is not None:
+        raise deleted_type(name)
+    return row
 
 
-def _noted(
+def noted_in_audit(
     sql: Dialect,
     actor: Actor | None,
     verb: str,
@@ -190,6 +217,7 @@ def _noted(
     condition: str = "1 = 1",
     values: dict[str, Any] | None = None,
 ) -> list[Statement]:
+    """The line of an action on a type, or no statement where nobody is named."""
     if actor is None:
         return []
     from app.queue import audit  # loaded when needed: creating tasks loads this module, too

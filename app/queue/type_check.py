@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from app.errors import Invalid
 from app.queue.new_task import TypedDraft
-from app.queue.task_types import unknown_type
+from app.queue.task_types import deleted_type, unknown_type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from app.db.connection import Row
     from app.queue.new_task import Draft
     from app.site import Site
 
     Errors = list[dict[str, str]]
+
+NOT_DELETED: Row = {"archived_at": None}
 
 ANYTHING = ("true", "{}", '{"type":"object"}')
 """Schemas that every params match: no need to load a validator."""
@@ -35,6 +37,7 @@ class TypeCheck:
         every draft.
         """
         by_name = {row["name"]: row for row in types}
+        _refuse_deleted(self._drafts, by_name)
         missing = [draft.task for draft in self._drafts if draft.task.type not in by_name]
         if missing:
             details = [
@@ -68,6 +71,21 @@ class TypeCheck:
                 if not found:
                     self._matches[position] = typed[position].type["param_schema_json"]
         return errors
+
+
+def _refuse_deleted(drafts: Sequence[Draft], by_name: Mapping[str, Row]) -> None:
+    """Raises UnknownType for a type that was deleted while it had ended tasks."""
+    deleted = [
+        draft.task
+        for draft in drafts
+        if by_name.get(draft.task.type, NOT_DELETED)["archived_at"] is not None
+    ]
+    if deleted:
+        details = [
+            {"path": f"{task.where}type", "message": f"{task.type!r} was deleted"}
+            for task in deleted
+        ]
+        raise deleted_type(deleted[0].type, details)
 
 
 def _summary(errors: Errors) -> str:

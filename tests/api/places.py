@@ -246,6 +246,8 @@ BODIES = [
     Place("POST /task-types/{name}/deactivate", task_types.NOTHING, {}),
     Place("POST /task-types/{name}/pause", task_types.NOTHING, {}),
     Place("POST /task-types/{name}/resume", task_types.NOTHING, {}),
+    Place("POST /task-types/{name}/delete", task_types.NOTHING, {}),
+    Place("DELETE /task-types/{name}", task_types.NOTHING, {}),
     Place(
         "POST /workers/register",
         workers.REGISTER,
@@ -335,7 +337,10 @@ QUERIES = [
     Place(
         "GET /task-types",
         task_types.LIST,
-        {"active_only": ["yes", "2", " true", "\x00", "x" * 100_000]},
+        {
+            "active_only": ["yes", "2", " true", "\x00", "x" * 100_000],
+            "archived": ["yes", "2", " true", "\x00", "x" * 100_000],
+        },
     ),
     Place(
         "GET /health/queue",

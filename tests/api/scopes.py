@@ -51,6 +51,8 @@ ROWS = {
     "POST /task-types/{name}/deactivate": Row(ADMIN),
     "POST /task-types/{name}/pause": Row(ADMIN),
     "POST /task-types/{name}/resume": Row(ADMIN),
+    "POST /task-types/{name}/delete": Row(ADMIN),
+    "DELETE /task-types/{name}": Row(ADMIN),
     "POST /workers/register": Row(WORK),
     "POST /workers/{worker}/heartbeat": Row(WORK),
     "POST /workers/{worker}/deregister": Row(WORK),

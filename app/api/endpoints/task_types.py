@@ -52,7 +52,11 @@ REGISTER = fields.Fields(
     **SETTINGS,
 )
 NOTHING = fields.Fields({})
-LIST = fields.Fields({}, active_only=fields.one_of(("true", "false", "1", "0")))
+LIST = fields.Fields(
+    {},
+    active_only=fields.one_of(("true", "false", "1", "0")),
+    archived=fields.one_of(("true", "false", "1", "0")),
+)
 
 
 def register(call: Call) -> Response:
@@ -95,8 +99,11 @@ def get(call: Call) -> Response:
 
 
 def list_all(call: Call) -> Response:
-    active_only = call.read(LIST, call.request.query).get("active_only") in ("true", "1")
-    rows = task_types.list_all(call.site, active_only, call.access)
+    given = call.read(LIST, call.request.query)
+    active_only, archived = (
+        given.get(name) in ("true", "1") for name in ("active_only", "archived")
+    )
+    rows = task_types.list_all(call.site, active_only, call.access, archived)
     found = [serializers.task_type(row) for row in rows]
     return success({"task_types": found, "count": len(found)}, "Task types")
 
@@ -125,3 +132,15 @@ def resume(call: Call) -> Response:
     call.fields(NOTHING)
     row = task_types.set_paused(call.site, call.arguments["name"], False, call.access, call.actor)
     return success(serializers.task_type(row), "Task type resumed successfully")
+
+
+def delete(call: Call) -> Response:
+    from app.queue.delete_type import delete_type
+
+    call.fields(NOTHING)
+    name = call.arguments["name"]
+    archived = delete_type(call.site, name, call.access, call.actor)
+    message = "Task type deleted successfully"
+    if archived:
+        message += ": it is archived, since it has ended tasks"
+    return success({"name": name, "deleted": True, "archived": archived}, message)
