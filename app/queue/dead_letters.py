@@ -5,26 +5,24 @@ The oldest come first. Whoever has more of them calls again.
 
 from __future__ import annotations
 
-import time
-
 from app.db.connection import id_list
-from app.errors import Conflict, NotFound, UnknownType
+from app.errors import UnknownType
 from app.queue import audit, task_types
+from app.queue.bulk import BATCH, SHARE_OF_TIME
 from app.queue.created_range import IdRange, narrowed
-from app.queue.delete import delete
-from app.queue.retry import retry
+from app.queue.delete import DELETE
+from app.queue.retry import RETRY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any
+    from collections.abc import Sequence
 
     from app.db.connection import Connection
     from app.queue.audit import Actor
+    from app.queue.task_action import ActionResult, TaskAction
     from app.site import Site
 
-TIME_SHARE = 0.5
-"""How much of the time that a call has may be used: no task is begun after that."""
+DEAD = ("failed",)
 
 
 class DeadLetters:
@@ -40,7 +38,7 @@ class DeadLetters:
         self.created_before = created_before
 
 
-class BulkResult:
+class ChangedLetters:
     """The ids of the tasks that were ``changed``; ``has_more`` where the limit or the time ended
     the call before the dead letters did.
     """
@@ -50,56 +48,62 @@ class BulkResult:
         self.has_more = has_more
 
 
-def retry_dead_letters(site: Site, meant: DeadLetters, actor: Actor | None = None) -> BulkResult:
+def retry_dead_letters(
+    site: Site, meant: DeadLetters, actor: Actor | None = None
+) -> ChangedLetters:
     """Make them pending, as ``retry`` does. One whose work a newer task with its dedupe key does
     stays as it is.
     """
-    result = _change_all(site, meant, lambda task_id: retry(site, task_id))
+    result = _change_all(site, meant, RETRY)
     return _noted(site, result, "tasks.retry", meant.type, actor)
 
 
-def retry_these(site: Site, task_ids: Sequence[int], actor: Actor | None = None) -> BulkResult:
+def retry_these(site: Site, task_ids: Sequence[int], actor: Actor | None = None) -> ChangedLetters:
     """The same for those of these tasks that are dead letters."""
     found = _failed_among(site, task_ids)
-    result = _change_each(site, found, lambda task_id: retry(site, task_id))
+    result = _change_each(site, found, RETRY)
     return _noted(site, result, "tasks.retry", None, actor)
 
 
-def purge_dead_letters(site: Site, meant: DeadLetters, actor: Actor | None = None) -> BulkResult:
+def purge_dead_letters(
+    site: Site, meant: DeadLetters, actor: Actor | None = None
+) -> ChangedLetters:
     """Delete them with their history."""
-    result = _change_all(site, meant, lambda task_id: delete(site, task_id))
+    result = _change_all(site, meant, DELETE)
     return _noted(site, result, "tasks.delete", meant.type, actor)
 
 
 def _noted(
-    site: Site, result: BulkResult, action: str, type: str | None, actor: Actor | None
-) -> BulkResult:
+    site: Site, result: ChangedLetters, action: str, type: str | None, actor: Actor | None
+) -> ChangedLetters:
     """The same result, with a line in the audit log if anything was changed."""
     if result.changed:
         audit.write(site, actor, action, type, count=len(result.changed))
     return result
 
 
-def _change_all(site: Site, meant: DeadLetters, change: Callable[[int], Any]) -> BulkResult:
+def _change_all(site: Site, meant: DeadLetters, action: TaskAction) -> ChangedLetters:
     found = _oldest(site, meant)
-    result = _change_each(site, found[: meant.limit], change)
+    result = _change_each(site, found[: meant.limit], action)
     result.has_more = result.has_more or len(found) > meant.limit
     return result
 
 
-def _change_each(site: Site, task_ids: Sequence[int], change: Callable[[int], Any]) -> BulkResult:
+def _change_each(site: Site, task_ids: Sequence[int], action: TaskAction) -> ChangedLetters:
     """Those that another call has changed meanwhile are left out."""
-    ends_at = time.monotonic() + site.db.seconds * TIME_SHARE
+    keep = site.db.seconds_left() * (1 - SHARE_OF_TIME)
     changed: list[int] = []
-    for task_id in task_ids:
-        if time.monotonic() > ends_at:
-            return BulkResult(changed, True)
-        try:
-            change(task_id)
-        except (Conflict, NotFound):
-            continue
-        changed.append(task_id)
-    return BulkResult(changed, False)
+    for start in range(0, len(task_ids), BATCH):
+        if site.db.seconds_left() < keep:
+            return ChangedLetters(changed, True)
+        changed += sorted(_change(site, task_ids[start : start + BATCH], action).changed)
+    return ChangedLetters(changed, False)
+
+
+def _change(site: Site, task_ids: Sequence[int], action: TaskAction) -> ActionResult:
+    return site.db.run(
+        lambda connection: action.change(connection, site, task_ids, DEAD, None), repeatable=False
+    )
 
 
 def _failed_among(site: Site, task_ids: Sequence[int]) -> list[int]:

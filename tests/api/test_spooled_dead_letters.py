@@ -84,11 +84,16 @@ class TestRetry:
         assert (told["retried_jobs"], told["has_more"]) == ([], False)
         assert left(api) == [str(failed)]
 
+    def test_batch_after_batch(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        made = [dead(api) for _ in range(5)]
+        monkeypatch.setattr(dead_letters, "BATCH", 2)
+        assert retry(api)["retried_jobs"] == made
+
     def test_no_job_is_begun_when_the_time_is_up(
         self, api: Api, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         dead(api)
-        monkeypatch.setattr(dead_letters, "TIME_SHARE", -1)
+        monkeypatch.setattr(dead_letters, "SHARE_OF_TIME", -1)
         with api.unchanged():
             told = retry(api)
         assert (told["retried_count"], told["has_more"]) == (0, True)
