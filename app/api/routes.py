@@ -177,9 +177,9 @@ ROUTES = [
     Route("GET", "/metrics", "endpoints.metrics:metrics", READ),
     Route("POST", "/run", "endpoints.run:run", WORK, takes_run_token=True),
     Route("GET", "/run", "endpoints.run:run", WORK, takes_run_token=True),
-    Route("GET", "/stats", "endpoints.stats:stats", READ),
-    Route("GET", "/stats/series", "endpoints.stats:series", READ),
-    Route("GET", "/failures", "endpoints.failures:list_all", READ),
+    Route("GET", "/stats", "endpoints.stats:stats", READ, by_type=True),
+    Route("GET", "/stats/series", "endpoints.stats:series", READ, by_type=True),
+    Route("GET", "/failures", "endpoints.failures:list_all", READ, by_type=True),
     Route("GET", "/schedules", "endpoints.schedules:list_all", READ),
     Route("POST", "/schedules", "endpoints.schedules:put", ADMIN),
     Route("GET", "/schedules/{name}", "endpoints.schedules:get", READ),
@@ -209,12 +209,16 @@ ROUTES = [
     Route("GET", "/v1/jobs/{id}", "spooled.jobs:get_job", READ, by_type=True),
     Route("GET", "/v1/jobs/{id}/history", "spooled.jobs:job_history", READ, by_type=True),
     Route("GET", "/v1/jobs/status", "spooled.jobs:status_of_jobs", READ, by_type=True),
-    Route("GET", "/v1/jobs/stats", "spooled.stats:job_stats", READ),
+    Route("GET", "/v1/jobs/stats", "spooled.stats:job_stats", READ, by_type=True),
     Route(
         "GET", "/v1/jobs/dlq", "spooled.lists:list_dead_letters", READ, OPERATOR_PATH, by_type=True
     ),
-    Route("POST", "/v1/jobs/dlq/retry", "spooled.dead_letters:retry_dead_letters", ADMIN),
-    Route("POST", "/v1/jobs/dlq/purge", "spooled.dead_letters:purge_dead_letters", ADMIN),
+    Route(
+        "POST", "/v1/jobs/dlq/retry", "spooled.dead_letters:retry_dead_letters", ADMIN, by_type=True
+    ),
+    Route(
+        "POST", "/v1/jobs/dlq/purge", "spooled.dead_letters:purge_dead_letters", ADMIN, by_type=True
+    ),
     Route("GET", "/v1/queues", "spooled.queues:list_queues", READ, by_type=True),
     Route("POST", "/v1/queues/{name}/pause", "spooled.queues:pause_queue", ADMIN, by_type=True),
     Route("POST", "/v1/queues/{name}/resume", "spooled.queues:resume_queue", ADMIN, by_type=True),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.db.connection import Connection
+    from app.queue.access import Access
     from app.queue.audit import Actor
     from app.queue.task_action import ActionResult, TaskAction
     from app.site import Site
@@ -27,13 +28,18 @@ DEAD = ("failed",)
 
 class DeadLetters:
     """Which failed tasks are meant: those of one ``type``, those ``created_before`` a stored time,
-    or all; at most ``limit``.
+    or all; at most ``limit``, and only those that ``access`` shows.
     """
 
     def __init__(
-        self, limit: int, type: str | None = None, created_before: str | None = None
+        self,
+        limit: int,
+        type: str | None = None,
+        created_before: str | None = None,
+        access: Access | None = None,
     ) -> None:
         self.limit = limit
+        self.access = access
         self.type = type
         self.created_before = created_before
 
@@ -58,9 +64,14 @@ def retry_dead_letters(
     return _noted(site, result, "tasks.retry", meant.type, actor)
 
 
-def retry_these(site: Site, task_ids: Sequence[int], actor: Actor | None = None) -> ChangedLetters:
+def retry_these(
+    site: Site,
+    task_ids: Sequence[int],
+    access: Access | None = None,
+    actor: Actor | None = None,
+) -> ChangedLetters:
     """The same for those of these tasks that are dead letters."""
-    found = _failed_among(site, task_ids)
+    found = _failed_among(site, task_ids, access)
     result = _change_each(site, found, RETRY)
     return _noted(site, result, "tasks.retry", None, actor)
 
@@ -106,13 +117,14 @@ def _change(site: Site, task_ids: Sequence[int], action: TaskAction) -> ActionRe
     )
 
 
-def _failed_among(site: Site, task_ids: Sequence[int]) -> list[int]:
+def _failed_among(site: Site, task_ids: Sequence[int], access: Access | None) -> list[int]:
     sql = site.db.dialect
+    visible, own = ("", {}) if access is None else access.tasks()
     look = (
         f"SELECT id FROM tasks {sql.by_primary_key} WHERE id IN ({id_list(task_ids)}) "
-        "AND status = 'failed' ORDER BY id"
+        f"AND status = 'failed'{visible} ORDER BY id"
     )
-    rows = site.db.run(lambda connection: connection.query(look, {}))
+    rows = site.db.run(lambda connection: connection.query(look, own))
     return [row["id"] for row in rows]
 
 
@@ -121,7 +133,7 @@ def _oldest(site: Site, meant: DeadLetters) -> list[int]:
     type_id = None
     if meant.type is not None:
         try:
-            type_id = task_types.get(site, meant.type)["id"]
+            type_id = task_types.get(site, meant.type, meant.access)["id"]
         except UnknownType:
             return []
     return site.db.run(lambda connection: _look(connection, meant, type_id))
@@ -129,6 +141,7 @@ def _oldest(site: Site, meant: DeadLetters) -> list[int]:
 
 def _look(connection: Connection, meant: DeadLetters, type_id: int | None) -> list[int]:
     sql = connection.dialect
+    visible, own = ("", {}) if meant.access is None else meant.access.tasks()
     index = "tasks_created" if type_id is None else "tasks_status"
     ids = _ids(connection, meant)
     conditions = ["status = 'failed'", f"id >= {ids.first}", f"id < {ids.end}"]
@@ -137,10 +150,10 @@ def _look(connection: Connection, meant: DeadLetters, type_id: int | None) -> li
     if meant.created_before is not None:
         conditions.append(f"created_at < {sql.timestamp(':created_before')}")
     look = (
-        f"SELECT id FROM tasks {sql.by_index(index)} WHERE {' AND '.join(conditions)} "
+        f"SELECT id FROM tasks {sql.by_index(index)} WHERE {' AND '.join(conditions)}{visible} "
         f"ORDER BY id LIMIT {meant.limit + 1}"
     )
-    values = {"type_id": type_id, "created_before": meant.created_before}
+    values = {"type_id": type_id, "created_before": meant.created_before, **own}
     return [row["id"] for row in connection.query(look, values)]
 
 

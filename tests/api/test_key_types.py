@@ -8,10 +8,12 @@ import pytest
 
 from app.api.routes import ROUTES
 from app.queue import release
+from app.queue.statistics.roll_up import roll_up
+from app.queue.upkeep.turn import Budget
 from tests.api.addresses import address_of, template
 from tests.api.caller import Api
 from tests.api.keys import WithKey, key_with
-from tests.api.scopes import ADMIN, OWN_TYPES, ROWS
+from tests.api.scopes import ADMIN, OPEN, OWN_TYPES, ROWS
 
 BODIES: dict[str, dict[str, Any]] = {
     "POST /tasks/{id}/progress": {"progress": 5},
@@ -27,7 +29,9 @@ OTHERS = {
     *("POST /tasks/claim", "POST /tasks/settle", "POST /tasks/heartbeat", "POST /tasks"),
     *("GET /tasks", "POST /task-types/register", "GET /task-types", "POST /v1/jobs/claim"),
     *("POST /v1/jobs/bulk", "POST /v1/jobs", "GET /v1/jobs", "GET /v1/jobs/status"),
-    *("GET /v1/jobs/dlq", "GET /v1/queues"),
+    *("GET /v1/jobs/dlq", "GET /v1/queues", "POST /v1/jobs/dlq/retry", "POST /v1/jobs/dlq/purge"),
+    *("POST /tasks/retry", "POST /tasks/cancel", "POST /tasks/delete"),
+    *("GET /stats", "GET /stats/series", "GET /failures", "GET /v1/jobs/stats"),
 }
 """These have a test of their own below."""
 OF_WORKERS = {name for name, row in ROWS.items() if row.types == OWN_TYPES and "/workers/" in name}
@@ -48,7 +52,8 @@ def worker(api: Api, mine: Api) -> Api:
 
 
 def test_every_route_for_own_types_is_tried_here() -> None:
-    for_own = {name for name, row in ROWS.items() if row.types == OWN_TYPES} - {"GET /health"}
+    needing_a_key = {name for name, row in ROWS.items() if row.scope != OPEN}
+    for_own = {name for name in needing_a_key if ROWS[name].types == OWN_TYPES}
     missing = for_own - {*BY_ID, *BY_NAME, *OTHERS, *OF_WORKERS}
     assert not missing, f"tests/api/test_key_types.py: add a test for {sorted(missing)}"
 
@@ -147,6 +152,25 @@ class TestBatches:
         assert api.task(foreign)["status"] == "claimed"
 
 
+class TestManyAtOnce:
+    @pytest.mark.parametrize(
+        ("verb", "status"), [("retry", "failed"), ("cancel", "pending"), ("delete", "failed")]
+    )
+    def test_others_are_neither_found_nor_changed(
+        self, api: Api, mine: Api, verb: str, status: str
+    ) -> None:
+        own, foreign = (task_in(api, type, status) for type in ("mail.send", "sms"))
+        before = api.row(foreign)
+        for which in ({"ids": [foreign]}, {"filter": {"type": "sms"}}):
+            assert mine.post(f"/tasks/{verb}", which).data["changed"] == 0
+        for which in ({"ids": [own, foreign]}, {"filter": {"status": status}}):
+            found = mine.post(f"/tasks/{verb}", {**which, "dry_run": True}).data
+            assert found["matched"] == 1, which
+        assert mine.post(f"/tasks/{verb}", {"filter": {"status": status}}).data["changed"] == 1
+        assert api.row(foreign) == before
+        assert api.get(f"/tasks/{own}").json.get("data", {}).get("status") != status
+
+
 class TestMaking:
     def test_a_task(self, api: Api, worker: Api) -> None:
         assert worker.post("/tasks", {"type": "mail.send", "params": {}}).status == 201
@@ -210,6 +234,93 @@ class TestLists:
         none = WithKey(api, key_with(api, ["read"], ["nothing.%"]))
         assert none.get("/tasks").data["tasks"] == []
         assert none.get("/task-types").data["task_types"] == []
+
+
+class TestStatistics:
+    @pytest.fixture(autouse=True)
+    def tasks(self, api: Api, mine: Api) -> None:
+        """Of each type one completed, two failed, one waiting; of sms twice as many."""
+        for type in ("mail.send", "sms", "sms"):
+            made = [task_in(api, type, each) for each in ("completed", "failed", "failed")]
+            assert len(made) == 3
+        for type in ("mail.send", "sms", "sms"):
+            task_in(api, type, "pending")
+
+    def test_counts_and_activity(self, api: Api, mine: Api) -> None:
+        found = mine.get("/stats").data
+        assert [each["type"] for each in found["by_type"]] == ["mail.send"]
+        counts = {name: count for name, count in found["counts"].items() if count}
+        assert counts == {"completed": 1, "failed": 2, "pending": 1}
+        assert found["completed"] == {"minute": 1, "hour": 1, "day": 1}
+        assert found["failed"] == {"minute": 2, "hour": 2, "day": 2}
+        same = mine.get("/stats", type="mail.send").data
+        varying = ("as_of", "oldest_due_age")
+        assert {**found, **dict.fromkeys(varying)} == {**same, **dict.fromkeys(varying)}
+
+    def test_the_oldest_task_that_waits(self, api: Api, mine: Api) -> None:
+        ages = {"mail.send": 60, "sms": 3600}
+        for type, age in ages.items():
+            past = api.site.db.dialect.after(str(-age))
+            api.sql(
+                f"UPDATE tasks SET created_at = {past}, ready_at = {past} WHERE status = 'pending' "
+                "AND type_id = (SELECT id FROM task_types WHERE name = :name)",
+                name=type,
+            )
+        assert 60 <= mine.get("/stats").data["oldest_due_age"] < 600
+        assert api.get("/stats").data["oldest_due_age"] >= 3600
+
+    def test_over_time(self, mine: Api) -> None:
+        points = mine.get("/stats/series").data["points"]
+        assert sum(each["failed"] for each in points) == 2
+        assert sum(each["created"] for each in points) == 4
+
+    def test_failures(self, mine: Api) -> None:
+        (group,) = mine.get("/failures").data["failures"]
+        assert (group["type"], group["count"]) == ("mail.send", 2)
+
+    @pytest.mark.parametrize("path", ["/stats", "/stats/series", "/failures"])
+    def test_another_type_is_unknown(self, mine: Api, path: str) -> None:
+        assert mine.get(path, type="sms").code == "unknown_type"
+        assert mine.get(path, type="none").code == "unknown_type"
+
+    def test_after_the_history_was_rolled_up(self, api: Api, mine: Api) -> None:
+        roll_up(api.site, Budget(None))
+        self.test_counts_and_activity(api, mine)
+        self.test_over_time(mine)
+        self.test_failures(mine)
+
+    def test_a_worker_is_of_no_type(self, mine: Api) -> None:
+        response = mine.get("/stats", worker_id="w1")
+        assert (response.status, response.code) == (403, "forbidden")
+        assert "worker_id" in response.error
+
+    def test_of_a_key_whose_types_are_not_there(self, api: Api) -> None:
+        none = WithKey(api, key_with(api, ["read"], ["nothing.%"]))
+        found = none.get("/stats").data
+        assert set(found["counts"].values()) == {0}
+        assert (found["by_type"], found["oldest_due_age"]) == ([], None)
+        assert found["failed"] == {"minute": 0, "hour": 0, "day": 0}
+        assert none.get("/failures").data["failures"] == []
+
+    def test_in_spooleds_dialect(self, mine: Api) -> None:
+        found = mine.call("GET", "/v1/jobs/stats").json
+        assert (found["deadletter"], found["total"]) == (2, 4)
+
+    def test_dead_letters(self, api: Api, mine: Api) -> None:
+        def failed() -> list[str]:
+            return [str(each["id"]) for each in api.get("/tasks", status="failed").data["tasks"]]
+
+        def retried(body: dict[str, Any]) -> Any:
+            return mine.call("POST", "/v1/jobs/dlq/retry", body).json["retried_count"]
+
+        own = [each["id"] for each in mine.call("GET", "/v1/jobs/dlq").items]
+        assert retried({"job_ids": [each for each in failed() if each not in own]}) == 0
+        assert retried({"queue_name": "sms"}) == 0
+        assert len(failed()) == 6
+        assert retried({"limit": 1}) == 1
+        purged = mine.call("POST", "/v1/jobs/dlq/purge", {"confirm": True}).json
+        assert (purged["purged_count"], purged["has_more"]) == (1, False)
+        assert len(failed()) == 4
 
 
 def test_a_pattern_is_taken_as_in_like(api: Api) -> None:

@@ -708,7 +708,7 @@ DESIGNED = (
     ("tasks_claim", ("ORDER BY urgency",)),
     ("tasks_status", ("type_id =", "ORDER BY tasks.id")),
     ("tasks_created", ("ORDER BY tasks.id",)),
-    ("tasks_claim", ("SELECT id FROM tasks", "status = 'claimed' AND claimed_by")),
+    ("tasks_claim", ("SELECT id, claimed_key FROM tasks", "status = 'claimed' AND claimed_by")),
     ("tasks_claim", ("SELECT claimed_by FROM tasks", "status = 'claimed'")),
     ("PRIMARY", ()),
 )

@@ -26,6 +26,6 @@ def list_all(call: Call) -> Response:
     if limit > MAX_LIMIT:
         call.warnings.append(f"limit was lowered from {limit} to {MAX_LIMIT}, the most at once")
         limit = MAX_LIMIT
-    groups = failures(call.site, values.get("type"), limit)
+    groups = failures(call.site, values.get("type"), limit, call.access)
     found = [serializers.failure_group(each) for each in groups]
     return success({"failures": found, "count": len(found)}, "Failures")

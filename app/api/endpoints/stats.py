@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.api import fields, serializers
 from app.api.response import Response, success
+from app.errors import Forbidden
 from app.queue.statistics import series as time_series
 from app.queue.statistics import stats as statistics
 
@@ -26,21 +27,31 @@ def stats(call: Call) -> Response:
         raise fields.invalid([{"path": "worker_id", "message": message}])
     _warn_without_history(call)
     if "worker_id" in values:
+        _refuse_key_for_some_types(call)
         found = statistics.stats_of_worker(call.site, values["worker_id"])
     else:
-        found = statistics.stats(call.site, values.get("type"))
+        found = statistics.stats(call.site, values.get("type"), call.access)
     return success(serializers.stats(found), "Statistics")
 
 
 def series(call: Call) -> Response:
     values = call.read(SERIES, _query(call))
     _warn_without_history(call)
-    found = time_series.series(call.site, values.get("period", "hour"), values.get("type"))
+    period = values.get("period", "hour")
+    found = time_series.series(call.site, period, values.get("type"), call.access)
     data = {
         "points": [serializers.point(each) for each in found.points],
         "step_seconds": found.step_seconds,
     }
     return success(data, "Statistics over time")
+
+
+def _refuse_key_for_some_types(call: Call) -> None:
+    if call.access is not None and call.access.type_patterns is not None:
+        raise Forbidden(
+            f"The API key {call.access.name!r} is for some task types alone, and what a worker did "
+            "is about all of them: leave worker_id out"
+        )
 
 
 def _query(call: Call) -> dict[str, str]:

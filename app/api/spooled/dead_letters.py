@@ -42,10 +42,10 @@ def retry_dead_letters(call: Call) -> Response:
 
     values = call.fields(RETRY)
     if "job_ids" in values:
-        result = dead_letters.retry_these(call.site, values["job_ids"], call.actor)
+        result = dead_letters.retry_these(call.site, values["job_ids"], call.access, call.actor)
     else:
         meant = dead_letters.DeadLetters(
-            values.get("limit", RETRIED_AT_ONCE), values.get("queue_name")
+            values.get("limit", RETRIED_AT_ONCE), values.get("queue_name"), access=call.access
         )
         result = dead_letters.retry_dead_letters(call.site, meant, call.actor)
     payload = {
@@ -62,6 +62,8 @@ def purge_dead_letters(call: Call) -> Response:
 
     values = call.fields(PURGE)
     limit = min(values.get("limit", PURGED_AT_ONCE), PURGED_AT_ONCE)
-    meant = dead_letters.DeadLetters(limit, values.get("queue_name"), values.get("older_than"))
+    meant = dead_letters.DeadLetters(
+        limit, values.get("queue_name"), values.get("older_than"), call.access
+    )
     result = dead_letters.purge_dead_letters(call.site, meant, call.actor)
     return Response(200, {"purged_count": len(result.changed), "has_more": result.has_more})

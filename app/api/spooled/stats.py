@@ -13,7 +13,8 @@ def job_stats(call: Call) -> Response:
     """A job that has failed for good is a dead letter at once, so none is ``failed``."""
     from app.queue.statistics.stats import stats
 
-    counts = {status: total or 0 for status, total in stats(call.site).counts.items()}
+    found = stats(call.site, access=call.access)
+    counts = {status: total or 0 for status, total in found.counts.items()}
     payload = {
         "pending": counts["pending"],
         "scheduled": counts["scheduled"],

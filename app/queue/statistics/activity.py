@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from app.db.connection import text_list
+from app.db.connection import id_list, text_list
 from app.queue.statistics.buckets import NO_TIME, percentiles
 from app.queue.statistics.stored import ALL_TYPES, start_of_step, told_event
 
@@ -26,10 +26,10 @@ RUNS = ("completed", "failed", "retried", RUN)
 
 
 class Subject:
-    """Whose activity it is: all types', one type's or one worker's."""
+    """Whose activity it is: that of all types (None), of some, or of one worker."""
 
-    def __init__(self, type_id: int = ALL_TYPES, worker_id: str | None = None) -> None:
-        self.type_id = type_id
+    def __init__(self, type_ids: Sequence[int] | None = None, worker_id: str | None = None) -> None:
+        self.type_ids = None if type_ids is None else frozenset(type_ids)
         self.worker_id = worker_id
 
     def sums(self, step: int, starts: Sequence[str]) -> Statement:
@@ -67,7 +67,8 @@ class Subject:
     def _rolled_up(self, step: int, starts: Sequence[str]) -> Statement:
         # Each start is a range of the primary key: only what is asked for is read.
         listed, values = text_list("start", starts)
-        table, own = "task_activity", f"type_id = {int(self.type_id)}"
+        types = [ALL_TYPES] if self.type_ids is None else sorted(self.type_ids)
+        table, own = "task_activity", f"type_id IN ({id_list(types)})"
         if self.worker_id is not None:
             table, own = "worker_activity", "worker_id = :worker_id"
             values["worker_id"] = self.worker_id
@@ -81,7 +82,7 @@ class Subject:
     def _is_own(self, row: Row) -> bool:
         if self.worker_id is not None:
             return bool(row["worker_id"] == self.worker_id)
-        return self.type_id in (ALL_TYPES, row["type_id"])
+        return self.type_ids is None or row["type_id"] in self.type_ids
 
 
 class Histogram:

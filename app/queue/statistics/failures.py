@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.db.connection import Connection, Dialect, Row, Statement
+    from app.queue.access import Access
     from app.site import Site
 
     GroupKey = tuple[int, int]
@@ -50,13 +51,17 @@ class FailureGroup:
             self.last_at = str(task["completed_at"])
 
 
-def failures(site: Site, type_name: str | None, limit: int) -> list[FailureGroup]:
-    """The largest groups, the largest one first. Raises UnknownType."""
-    moment = Moment(site)
-    type_id = moment.type_id(type_name)
+def failures(
+    site: Site, type_name: str | None, limit: int, access: Access | None = None
+) -> list[FailureGroup]:
+    """The largest groups, the largest one first, as far as a key is for their types. Raises
+    UnknownType.
+    """
+    moment = Moment(site, access)
+    type_ids = moment.type_ids(type_name)
     reading = read(site, of_tail=lambda after: [examples_between(site.db.dialect, after, MAX_ID)])
     names = {row["id"]: row["name"] for row in moment.types}
-    largest = _largest(reading.counts, type_id, limit)
+    largest = _largest(reading.counts, type_ids, limit)
     groups = {
         (each, group): FailureGroup(names.get(each, ""), group, count)
         for (each, group), count in largest
@@ -68,12 +73,13 @@ def failures(site: Site, type_name: str | None, limit: int) -> list[FailureGroup
 
 
 def _largest(
-    counts: Mapping[tuple[int, str, int], int], type_id: int | None, limit: int
+    counts: Mapping[tuple[int, str, int], int], type_ids: Sequence[int] | None, limit: int
 ) -> list[tuple[GroupKey, int]]:
+    own = None if type_ids is None else set(type_ids)
     failed = [
         ((each, group), count)
         for (each, status, group), count in counts.items()
-        if status == "failed" and type_id in (None, each)
+        if status == "failed" and (own is None or each in own)
     ]
     return sorted(failed, key=lambda item: (-item[1], item[0]))[:limit]
 

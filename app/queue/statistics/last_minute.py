@@ -4,6 +4,8 @@ history themselves.
 
 from __future__ import annotations
 
+from app.db.connection import id_list
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from app.db.connection import Dialect, Result, Row, Statement
@@ -27,9 +29,9 @@ def last_minute(sql: Dialect, newest: int, subject: Subject) -> list[Statement]:
     ]
     if subject.worker_id is not None:
         conditions.append("h.worker_id = :worker_id")
-    elif subject.type_id:
+    elif subject.type_ids is not None:
         source += f" {sql.then_join} tasks AS t {sql.by_primary_key} ON t.id = h.task_id"
-        conditions.append(f"t.type_id = {int(subject.type_id)}")
+        conditions.append(f"t.type_id IN ({id_list(sorted(subject.type_ids))})")
     return [
         (
             f"SELECT {sql.seconds_since('h.created_at')} AS age FROM task_history AS h "

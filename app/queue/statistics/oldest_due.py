@@ -21,26 +21,30 @@ this many pieces of such tasks are read, and then the answer is as good as the l
 def oldest_due_age(
     site: Site,
     types: Sequence[Row],
-    type_id: int | None = None,
+    type_ids: Sequence[int] | None = None,
     has_pending: Callable[[int], bool] = lambda type_id: True,
 ) -> float | None:
-    """In seconds; None where no task waits. ``types`` are all of them, with ``is_paused``: tasks of
-    those that are paused wait on purpose. ``has_pending`` may spare the look at a type.
+    """In seconds; None where no task waits, of these types or of all. ``types`` are those that may
+    be asked for, with ``is_paused``: tasks of those that are paused wait on purpose.
+    ``has_pending`` may spare the look at a type.
     """
     paused = {row["id"] for row in types if row["is_paused"]}
     scanned: list[int | None] = [None]
-    if type_id is not None or paused:
-        candidates = [row["id"] for row in types if type_id in (None, row["id"])]
+    if type_ids is not None or paused:
+        candidates = [row["id"] for row in types] if type_ids is None else type_ids
         scanned = [each for each in candidates if each not in paused and has_pending(each)]
-    return site.db.run(lambda connection: _oldest(connection, scanned, paused, type_id))
+    return site.db.run(lambda connection: _oldest(connection, scanned, paused, type_ids))
 
 
 def _oldest(
-    connection: Connection, scanned: Sequence[int | None], paused: set[int], type_id: int | None
+    connection: Connection,
+    scanned: Sequence[int | None],
+    paused: set[int],
+    type_ids: Sequence[int] | None,
 ) -> float | None:
     sql = connection.dialect
     first = [_piece(sql, each, 0) for each in scanned]
-    overdue, *pieces = connection.send([_overdue(sql, paused, type_id), *first])
+    overdue, *pieces = connection.send([_overdue(sql, paused, type_ids), *first])
     ages = [float(row["age"]) for row in overdue.rows if row["age"] is not None]
     for each, piece in zip(scanned, pieces):
         ages += _longest_wait(connection, each, piece.rows)
@@ -73,11 +77,11 @@ def _piece(sql: Dialect, type_id: int | None, after: int) -> Statement:
     )
 
 
-def _overdue(sql: Dialect, paused: set[int], type_id: int | None) -> Statement:
+def _overdue(sql: Dialect, paused: set[int], type_ids: Sequence[int] | None) -> Statement:
     """What nobody has woken or taken back yet: the next claim does. Claims wake tasks of paused
     types as well, so there are never many.
     """
-    own = "" if type_id is None else f" AND type_id = {int(type_id)}"
+    own = "" if type_ids is None else f" AND type_id IN ({id_list(type_ids)})"
     if paused:
         own += f" AND type_id NOT IN ({id_list(sorted(paused))})"
     return (

@@ -5,12 +5,13 @@ from __future__ import annotations
 from app.queue.statistics.activity import RUNS, WAITS, Histogram, Subject, starts_of_steps
 from app.queue.statistics.reading import read
 from app.queue.statistics.stats import DAY, Moment
-from app.queue.statistics.stored import ALL_TYPES, HOUR, MINUTE, QUARTER, start_of_step
+from app.queue.statistics.stored import HOUR, MINUTE, QUARTER, start_of_step
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from app.queue.access import Access
     from app.site import Site
 
 PERIODS = {"hour": (MINUTE, HOUR), "day": (QUARTER, DAY), "week": (HOUR, 7 * DAY)}
@@ -29,11 +30,12 @@ class Series:
         self.points = points
 
 
-def series(site: Site, period: str, type_name: str | None = None) -> Series:
-    """Of all types, or of one. Raises UnknownType."""
-    moment = Moment(site)
-    type_id = moment.type_id(type_name)
-    subject = Subject(ALL_TYPES if type_id is None else type_id)
+def series(
+    site: Site, period: str, type_name: str | None = None, access: Access | None = None
+) -> Series:
+    """Of all types, or of one, as far as a key is for them. Raises UnknownType."""
+    moment = Moment(site, access)
+    subject = Subject(moment.type_ids(type_name))
     step, seconds = PERIODS[period]
     starts = starts_of_steps(moment.now, step, seconds)
     steps = {start: Histogram() for start in starts}

@@ -14,13 +14,14 @@ from app.queue.statistics.activity import (
 from app.queue.statistics.last_minute import ended, last_minute
 from app.queue.statistics.oldest_due import oldest_due_age
 from app.queue.statistics.reading import Reading, read
-from app.queue.statistics.stored import ALL_TYPES, HOUR, MINUTE, QUARTER
+from app.queue.statistics.stored import HOUR, MINUTE, QUARTER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.db.connection import Row, Statement
+    from app.queue.access import Access
     from app.site import Site
 
 STATUSES = ("pending", "scheduled", "claimed", "completed", "failed", "cancelled")
@@ -29,29 +30,36 @@ ENDS = ("completed", "failed")
 
 
 class Moment:
-    """What is looked up first: the time, the id of the newest row of the history, all types."""
+    """What is looked up first: the time, the id of the newest row of the history, the types: all of
+    them, or those that the caller's key is for.
+    """
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, access: Access | None = None) -> None:
+        visible, values = ("1 = 1", {}) if access is None else access.types()
         statements: list[Statement] = [
             (
                 f"SELECT {site.db.dialect.now} AS now, "
                 "(SELECT COALESCE(MAX(id), 0) FROM task_history) AS newest",
                 {},
             ),
-            ("SELECT id, name, is_paused FROM task_types ORDER BY name", {}),
+            (
+                f"SELECT id, name, is_paused FROM task_types WHERE {visible} ORDER BY name",
+                values,
+            ),
         ]
         found, types = site.db.run(lambda connection: connection.send(statements))
         self.now: str = str(found.rows[0]["now"])
         self.newest: int = found.rows[0]["newest"]
         self.types: Sequence[Row] = types.rows
+        self._are_all = not values
 
-    def type_id(self, name: str | None) -> int | None:
-        """None for all types. Raises UnknownType."""
+    def type_ids(self, name: str | None) -> list[int] | None:
+        """That of the type, or those of the caller's; None for all types. Raises UnknownType."""
         if name is None:
-            return None
+            return None if self._are_all else [row["id"] for row in self.types]
         for row in self.types:
             if row["name"] == name:
-                return int(row["id"])
+                return [row["id"]]
         raise UnknownType(f"Task type {name!r} is not registered")
 
 
@@ -75,19 +83,20 @@ class Stats:
         self.runs: dict[str, float | None] = Histogram().percentiles(RUNS)
 
 
-def stats(site: Site, type_name: str | None = None) -> Stats:
-    """Of all tasks, or of those of one type. Raises UnknownType."""
-    moment = Moment(site)
-    type_id = moment.type_id(type_name)
+def stats(site: Site, type_name: str | None = None, access: Access | None = None) -> Stats:
+    """Of all tasks, or of those of one type, as far as a key is for them. Raises UnknownType."""
+    moment = Moment(site, access)
+    type_ids = moment.type_ids(type_name)
     found = Stats(moment.now)
-    subject = Subject(ALL_TYPES if type_id is None else type_id)
+    subject = Subject(type_ids)
     reading = read(site, _activity(site, moment, subject))
-    totals = _totals(reading, type_id)
+    # A single type is shown without tasks, too.
+    totals = _totals(reading, type_ids, type_ids if type_name else ())
     found.counts = {status: sum(each[status] for each in totals.values()) for status in STATUSES}
     names = {row["id"]: row["name"] for row in moment.types}
     found.by_type = sorted((names.get(each, ""), counts) for each, counts in totals.items())
     pending = {each for each, counts in totals.items() if counts["pending"]}
-    found.oldest_due_age = oldest_due_age(site, moment.types, type_id, pending.__contains__)
+    found.oldest_due_age = oldest_due_age(site, moment.types, type_ids, pending.__contains__)
     if site.settings.enable_task_history:
         _tell_activity(found, moment, reading, subject)
     return found
@@ -112,13 +121,16 @@ def stats_of_worker(site: Site, worker_id: str) -> Stats:
     return found
 
 
-def _totals(reading: Reading, type_id: int | None) -> dict[int, dict[str, int]]:
-    """How many tasks there are in each status, by type."""
-    totals: dict[int, dict[str, int]] = {}
-    if type_id is not None:
-        totals[type_id] = dict.fromkeys(STATUSES, 0)
+def _totals(
+    reading: Reading, type_ids: Sequence[int] | None, shown: Sequence[int] | None
+) -> dict[int, dict[str, int]]:
+    """How many tasks there are in each status, by type: of those that have any, or are to be shown
+    without.
+    """
+    totals = {each: dict.fromkeys(STATUSES, 0) for each in shown or ()}
+    own = None if type_ids is None else set(type_ids)
     for (each, status, _), total in reading.counts.items():
-        if type_id in (None, each):
+        if own is None or each in own:
             totals.setdefault(each, dict.fromkeys(STATUSES, 0))[status] += total
     return totals
 
