@@ -23,7 +23,7 @@ TITLES = {
     "floor": ["Share of the raw-SQL floor"],
     "servers": ["Servers: single tasks by", "Processor time of a claim and a complete"],
     "growth": ["Growth: a claim's median milliseconds", "Waking:"],
-    "prunable": ["Prunable: tasks claimed and completed a second", "while flask prune runs"],
+    "prunable": ["Prunable: milliseconds with tasks around", "while flask prune runs"],
     "settles": ["Settles and heartbeats: median milliseconds"],
     "creates": ["Creates: median milliseconds"],
     "lists": ["Lists: median milliseconds"],

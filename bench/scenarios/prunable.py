@@ -8,21 +8,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 
 from bench import data
-from bench.clients import Client, rate
+from bench.clients import Client
 from bench.queues import NOW, Queue, serving
 from bench.report import Table, number
 from bench.run import Run
-from bench.ways import WAYS
 from tests.support.server import PROJECT
 
 AT_ONCE = {"RETAIN_COMPLETED_DAYS": 0, "RETAIN_FAILED_DAYS": 0}
 PENDING = 60_000
-CLIENTS = (1, 8)
-ROUNDS = 11
-"""More than usual: a turn of pruning falls into some of the measurements."""
+TURNS_SECONDS = 130
+"""Two or three turns of pruning fall into these."""
 
 PRUNE_SECONDS = 60
 """How long claims are watched while everything is pruned."""
@@ -41,26 +38,55 @@ def measure(run: Run) -> None:
         for queue in (full, plain):
             data.pending(queue, run.count(PENDING, 3000))
             data.settle_down(queue)
-        _rates(run, count, full, plain)
+        _in_turns(run, count, full, plain)
         _while_pruned(run, count, full)
 
 
-def _rates(run: Run, count: int, full: Queue, plain: Queue) -> None:
+def _in_turns(run: Run, count: int, full: Queue, plain: Queue) -> None:
+    """A cycle of the one, then a cycle of the other: what else the machine does slows both down."""
+    cycles = {"without": _Cycles(plain), f"with {count:,}": _Cycles(full)}
+    ends_at = time.monotonic() + (TURNS_SECONDS if not run.is_quick else 2)
+    waits = _lock_waits(full)
+    while time.monotonic() < ends_at:
+        for each in cycles.values():
+            each.run()
     table = Table(
-        f"Prunable: tasks claimed and completed a second with {count:,} prunable tasks",
-        ["clients", "without", "with", "ratio"],
-        note="Claims prune some of them meanwhile, once a minute.",
+        "Prunable: milliseconds with tasks around that can be pruned",
+        ["prunable tasks", "claim + complete, median", "claim, median", "claim, 99 of 100"],
     )
-    for clients in CLIENTS:
-        cases = {
-            name: partial(rate, WAYS["claim + complete"], queue.url, clients, run.seconds)
-            for name, queue in (("without", plain), ("with", full))
-        }
-        found = run.interleaved(cases, ROUNDS if not run.is_quick else 1)
-        ratio = found["with"] / found["without"]
-        table.add(clients, found["without"], found["with"], ratio)
-        run.report.goal(f"{count:,} prunable tasks, {clients} clients", ratio, at_least=0.9)
+    for name, each in cycles.items():
+        table.add(name, statistics.median(each.spent), *each.claims()[:2])
+    pruned = count - _left(full, count)
+    table.note = (
+        f"Turns of upkeep pruned {pruned:,} of them meanwhile, and "
+        f"{_lock_waits(full) - waits} row locks were waited for."
+    )
     run.report.table(table)
+    without, found = (statistics.median(each.spent) for each in cycles.values())
+    run.report.goal(f"{count:,} prunable tasks: x without", found / without, at_most=1.1)
+
+
+class _Cycles:
+    """Claims and completes of one client, and how many milliseconds they took."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._client = Client(queue.url)
+        self.spent: list[float] = []
+        self._claims: list[float] = []
+
+    def run(self) -> None:
+        begun = time.perf_counter()
+        task = self._client.post("/tasks/claim", {"worker_id": "bench"})
+        self._claims.append((time.perf_counter() - begun) * 1000)
+        if task is None:
+            raise RuntimeError("there was nothing left to claim")
+        self._client.post(f"/tasks/{task['id']}/complete", {"worker_id": "bench"})
+        self.spent.append((time.perf_counter() - begun) * 1000)
+
+    def claims(self) -> list[float]:
+        """The median, the 99th hundredth and the slowest."""
+        hundredths = statistics.quantiles(self._claims, n=100)
+        return [statistics.median(self._claims), hundredths[-1], max(self._claims)]
 
 
 def _while_pruned(run: Run, count: int, queue: Queue) -> None:
@@ -98,17 +124,11 @@ def _while_pruned(run: Run, count: int, queue: Queue) -> None:
 
 def _watched(queue: Queue, is_done: Callable[[], bool], seconds: float) -> list[float]:
     """The median, the 99th hundredth and the slowest of claims, with completes in between."""
-    client = Client(queue.url)
-    spent: list[float] = []
+    cycles = _Cycles(queue)
     ends_at = time.monotonic() + seconds
-    while (time.monotonic() < ends_at and not is_done()) or len(spent) < 20:
-        begun = time.perf_counter()
-        task = client.post("/tasks/claim", {"worker_id": "watched"})
-        spent.append((time.perf_counter() - begun) * 1000)
-        if task is None:
-            raise RuntimeError("there was nothing left to claim")
-        client.post(f"/tasks/{task['id']}/complete", {"worker_id": "watched"})
-    return [statistics.median(spent), statistics.quantiles(spent, n=100)[-1], max(spent)]
+    while (time.monotonic() < ends_at and not is_done()) or len(cycles.spent) < 20:
+        cycles.run()
+    return cycles.claims()
 
 
 def _left(queue: Queue, count: int) -> int:
