@@ -1,68 +1,161 @@
-"""``flask tasks retry``, ``cancel`` and ``delete``."""
+"""``flask tasks retry``, ``cancel`` and ``delete``: of tasks by their ids, or by filters."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from app.cli.commands import command, current_actor, current_site
-from app.errors import QueueError
+from app.cli.options import wrong_options
+from app.cli.output import confirm, progress, yes_option
+from app.cli.task_filters import filter_options, read_filters
+from app.cli.task_params import read_params
+from app.errors import Invalid
 from app.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Protocol
+    from collections.abc import Callable, Sequence
 
-    from app.queue.audit import Actor
-    from app.site import Site
+    from app.queue.bulk import BulkRequest
+    from app.queue.bulk_tasks import Count
+    from app.queue.task_action import TaskAction
 
-    class Change(Protocol):
-        """A function of the queue that changes one task."""
+AT_ONCE = 500
+"""Tasks between two movements of the progress bar."""
 
-        def __call__(self, site: Site, task_id: int, *, actor: Actor | None = None) -> object: ...
+MAX_TOLD = 100
+"""So many refusals are told; the others are counted."""
 
 
-task_ids = click.argument("ids", metavar="ID...", nargs=-1, required=True, type=int)
+def chosen_tasks(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorates a command that changes the tasks of some ids, or those that pass filters."""
+    dry_run = click.option(
+        "--dry-run", is_flag=True, help="Only say how many tasks would be changed."
+    )
+    ids = click.argument("ids", metavar="[ID]...", nargs=-1, type=click.IntRange(min=1))
+    return ids(filter_options(dry_run(yes_option(function))))
 
 
 @command("retry")
-@task_ids
-def retry_tasks(ids: Sequence[int]) -> None:
-    """Make failed, cancelled or waiting tasks pending now."""
-    from app.queue.retry import retry
+@chosen_tasks
+@click.option("--params", help="Other params for the task, a JSON object; - reads them.")
+@click.option("--priority", type=int, help="Another priority for the task.")
+@click.option("--max-attempts", type=int, help="How many attempts it gets from now on.")
+def retry_tasks(
+    params: str | None, priority: int | None, max_attempts: int | None, **chosen: Any
+) -> None:
+    """Make failed, cancelled or waiting tasks pending now.
 
-    _change_each(retry, ids, "retried")
+    Name them by their IDs, or by filters; --type % means all of them. One task may be edited with
+    that: --params, --priority, --max-attempts.
+    """
+    from app.queue.retry import RETRY
+
+    edited = {"priority": priority, "max_attempts": max_attempts}
+    edited = {name: value for name, value in edited.items() if value is not None}
+    if params is not None or edited:
+        _edit({**edited, **({} if params is None else {"params": params})}, **chosen)
+    else:
+        BulkCommand(RETRY, "retry", "retried").run(**chosen)
+
+
+def _edit(
+    given: dict[str, Any], ids: Sequence[int], dry_run: bool, yes: bool, **filters: str | None
+) -> None:
+    from app.api.endpoints.task_actions import EDIT
+    from app.queue.retry import retry
+    from app.queue.task_edit import TaskEdit
+
+    if len(ids) != 1 or dry_run or any(filters.values()):
+        raise click.UsageError("name one task by its ID and no filter to edit it")
+    if "params" in given:
+        given["params"] = read_params(given["params"], "--params")
+    site = current_site()
+    try:
+        values, _ = EDIT.read(given, site.settings)
+    except Invalid as error:
+        raise wrong_options(error) from None
+    row = retry(site, ids[0], actor=current_actor(), edit=TaskEdit(**values))
+    click.echo(f"Task {row['id']} is pending with the changes")
 
 
 @command("cancel")
-@task_ids
-def cancel_tasks(ids: Sequence[int]) -> None:
-    """Cancel waiting tasks; ask the workers of claimed ones to stop."""
-    from app.queue.cancel import cancel
+@chosen_tasks
+def cancel_tasks(**chosen: Any) -> None:
+    """Cancel waiting tasks; ask the workers of claimed ones to stop.
 
-    _change_each(cancel, ids, "cancelled")
+    Name them by their IDs, or by filters; --type % means all of them.
+    """
+    from app.queue.cancel import CANCEL
+
+    BulkCommand(CANCEL, "cancel", "cancelled").run(**chosen)
 
 
 @command("delete")
-@task_ids
-def delete_tasks(ids: Sequence[int]) -> None:
-    """Delete tasks with their history."""
-    from app.queue.delete import delete
+@chosen_tasks
+def delete_tasks(**chosen: Any) -> None:
+    """Delete tasks with their history, but for those that a worker holds.
 
-    _change_each(delete, ids, "deleted")
+    Name them by their IDs, or by filters; --type % means all of them.
+    """
+    from app.queue.delete import DELETE
+
+    BulkCommand(DELETE, "delete", "deleted").run(**chosen)
 
 
-def _change_each(change: Change, ids: Sequence[int], done: str) -> None:
-    """Each task by itself; those for which it is refused are told, and the others are done."""
-    site, actor = current_site(), current_actor()
-    refused = 0
-    for task_id in ids:
-        try:
-            change(site, task_id, actor=actor)
-        except QueueError as error:
-            refused += 1
-            click.echo(f"Error: {error.message}", err=True)
-    click.echo(f"{counted(len(ids) - refused, 'task')} {done}")
-    if refused:
-        raise SystemExit(1)
+class BulkCommand:
+    """An action on many tasks, some at a time until all are done."""
+
+    def __init__(self, action: TaskAction, verb: str, done: str) -> None:
+        self._action = action
+        self._verb = verb
+        self._done = done
+        self._changed = 0
+        self._refused = 0
+
+    def run(self, ids: Sequence[int], dry_run: bool, yes: bool, **given: str | None) -> None:
+        from app.queue.bulk import change_many
+
+        site = current_site()
+        request = _request(ids, given)
+        matched = change_many(site, self._action, request, is_dry_run=True).matched
+        if dry_run:
+            click.echo(f"{_told(matched)} would be {self._done}, nothing was changed")
+            return
+        if not ids and (matched.total or matched.is_capped):
+            confirm(f"{self._verb.capitalize()} {_told(matched)}?", yes)
+        length = None if matched.is_capped else matched.total
+        with progress(length, self._verb) as advance:
+            while True:
+                result = change_many(site, self._action, request)
+                self._changed += result.changed
+                self._refused += result.skipped
+                for _, refusal in result.reasons[: MAX_TOLD if ids else 0]:
+                    click.echo(f"Error: {refusal.message}", err=True)
+                advance(result.changed)
+                if result.next_before_id is None:
+                    break
+                request.before_id = result.next_before_id
+        click.echo(f"{counted(self._changed, 'task')} {self._done}")
+        if ids and self._refused:
+            raise SystemExit(1)
+
+
+def _request(ids: Sequence[int], given: dict[str, str | None]) -> BulkRequest:
+    """Raises click.UsageError when it is unclear which tasks are meant: then none is touched."""
+    from app.queue.bulk import BulkRequest
+
+    filters = read_filters(current_site(), given)
+    if ids and filters:
+        raise click.UsageError("name the tasks by IDs or by filters, not by both")
+    if not ids and not set(filters) - {"before_id"}:
+        raise click.UsageError(
+            "name the tasks by IDs or by filters, like --status failed; --type % means all of them"
+        )
+    before_id = filters.pop("before_id", None)
+    return BulkRequest(ids or None, filters, AT_ONCE, before_id, actor=current_actor())
+
+
+def _told(count: Count) -> str:
+    return f"{'at least ' if count.is_capped else ''}{counted(count.total, 'task')}"

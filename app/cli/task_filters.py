@@ -21,6 +21,7 @@ HELP = {
     "type": "A task type; % stands for any characters, as in mail.%.",
     "tag": "Tasks that have this tag.",
     "worker_id": "Tasks that this worker holds or ended.",
+    "error_group": 'Tasks that are failed now with an error of this group; "failures" lists them.',
     "created_after": "Created later than this time, like 2026-01-31T12:00:00Z.",
     "created_before": "Created earlier than this time.",
     "before_id": "Tasks with lower ids.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +14,7 @@ from app.cli.task_changes import cancel_tasks, delete_tasks, retry_tasks
 from app.cli.task_export import export_tasks
 from app.cli.task_filters import filter_options, read_filters
 from app.cli.task_import import import_tasks
+from app.cli.task_params import read_params
 from app.errors import Invalid
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def add_task(type_name: str, params: str, as_json: bool, **options: Any) -> None
     from app.queue.create import create
 
     site = current_site()
-    given = {"type": type_name, "params": _params(params), **_given(options)}
+    given = {"type": type_name, "params": read_params(params, "PARAMS"), **_given(options)}
     (created,) = create(site, [_new_task(given)])
     names = serializers.EXISTING if created.deduplicated else serializers.CREATED
     shown = serializers.task(created.row, names)
@@ -153,17 +153,6 @@ def _scope(text: str) -> Any:
         return json.loads(text.lower())
     except ValueError:
         return text
-
-
-def _params(text: str) -> Any:
-    from app import json_text
-
-    try:
-        return json_text.parse(sys.stdin.read() if text == "-" else text)
-    except ValueError as error:
-        raise click.UsageError(
-            f"PARAMS is not JSON: {error}. Write an object in single quotes, like '{{\"n\": 1}}'"
-        ) from None
 
 
 def _new_task(given: Mapping[str, Any]) -> NewTask:

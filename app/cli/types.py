@@ -10,10 +10,10 @@ from app.cli.commands import current_actor, current_site, group
 from app.cli.json_objects import objects_in
 from app.cli.output import json_option, print_facts, print_json, print_table
 
-STATE = ("id", "is_active", "is_paused", "created_at", "updated_at")
+STATE = ("id", "is_active", "is_paused", "archived_at", "created_at", "updated_at")
 """What is printed of a type beside what registering takes."""
 
-types = group("types", "List, register, pause and switch off task types.")
+types = group("types", "List, register, pause, switch off and delete task types.")
 
 
 @types.command("list")
@@ -120,3 +120,19 @@ def deactivate_types(names: tuple[str, ...]) -> None:
     for name in names:
         task_types.set_active(current_site(), name, False, actor=current_actor())
         click.echo(f"Task type {name} deactivated")
+
+
+@types.command("delete")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+def delete_types(names: tuple[str, ...]) -> None:
+    """Delete types without unfinished tasks.
+
+    A type with ended tasks is archived: it is not listed any more, and its tasks stay. Registering
+    it again brings it back.
+    """
+    from app.queue.delete_type import delete_type
+
+    for name in names:
+        archived = delete_type(current_site(), name, actor=current_actor())
+        done = "archived, since it has ended tasks" if archived else "deleted"
+        click.echo(f"Task type {name} {done}")

@@ -17,7 +17,7 @@ from app.site import Site
 from tests.cli.runner import Commands
 from tests.support.queue import register
 
-PAGING = {"limit", "offset"}
+PAGING = {"limit", "offset", "total"}
 
 
 @pytest.fixture(autouse=True)

@@ -73,6 +73,20 @@ def test_an_unknown_type_is_an_error(commands: Commands) -> None:
         assert "Task type 'fax' not found" in commands.error("types", verb, "fax")
 
 
+def test_types_are_deleted_or_archived(site: Site, commands: Commands) -> None:
+    commands.output("types", "register", stdin=json.dumps([MAIL, SMS]))
+    made = commands.json("tasks", "add", "mail")["id"]
+    assert "has 1 unfinished task" in commands.error("types", "delete", "mail")
+    commands.output("tasks", "cancel", str(made))
+    assert commands.output("types", "delete", "sms", "mail") == (
+        "Task type sms deleted\nTask type mail archived, since it has ended tasks\n"
+    )
+    assert commands.json("types", "list") == {"task_types": []}
+    shown = commands.output("types", "show", "mail", "--json")
+    assert commands.output("types", "register", stdin=shown) == "Task type mail updated\n"
+    assert commands.json("types", "show", "mail")["is_active"] is True
+
+
 def test_workers_are_listed(site: Site, commands: Commands) -> None:
     workers.register(site, "w-1", {"host": "h", "version": "2"})
     (listed,) = commands.json("workers", "list")["workers"]
