@@ -26,11 +26,12 @@ LOCK_SECONDS = 5
 # What a host may have configured otherwise. READ COMMITTED, because gap locks are what makes
 # queues deadlock; the SQL mode, so that nothing is cut or coerced in silence; big selects,
 # because hosts limit the rows that a query may look at, and a list of tasks looks at many; no
-# limit of rows and no safe updates, which change what a statement does.
+# limit of rows and no safe updates, which change what a statement does; room for a list of buckets.
 SETTINGS = (
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;"
     "SET autocommit=1, innodb_lock_wait_timeout={lock}, lock_wait_timeout={lock}, "
     "sql_big_selects=1, sql_select_limit=18446744073709551615, sql_safe_updates=0, "
+    "group_concat_max_len=65536, "
     "sql_mode='STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'"
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.queue.statistics.activity import RUNS, WAITS, Histogram, Subject, starts_of_steps
+from app.queue.statistics.activity import RUNS, WAITS, Histogram, Subject, starts_of_steps, unpacked
 from app.queue.statistics.reading import read
 from app.queue.statistics.stats import DAY, Moment
 from app.queue.statistics.stored import HOUR, MINUTE, QUARTER, start_of_step
@@ -40,10 +40,12 @@ def series(
     starts = starts_of_steps(moment.now, step, seconds)
     steps = {start: Histogram() for start in starts}
     if site.settings.enable_task_history:
-        reading = read(site, subject.series(step, starts, COUNTED))
-        for result in reading.results:
-            for row in result.rows:
-                steps[_as_stored(row["started_at"])].add([row])
+        reading = read(site, subject.series(site.db.dialect, step, starts, COUNTED))
+        totals, buckets = reading.results
+        for row in totals.rows:
+            steps[_as_stored(row["started_at"])].add([row])
+        for row in buckets.rows:
+            steps[_as_stored(row["started_at"])].add(unpacked(row))
         for row in subject.of_tail(reading.tail):
             start = start_of_step(row["minute"], step)
             if start in steps:

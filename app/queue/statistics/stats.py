@@ -142,11 +142,11 @@ def _hour_step(subject: Subject) -> int:
 def _activity(site: Site, moment: Moment, subject: Subject) -> list[Statement]:
     if not site.settings.enable_task_history:
         return []
-    step = _hour_step(subject)
+    sql, step = site.db.dialect, _hour_step(subject)
     return [
-        subject.sums(step, starts_of_steps(moment.now, step, HOUR)),
-        subject.sums(QUARTER, starts_of_steps(moment.now, QUARTER, DAY)),
-        *last_minute(site.db.dialect, moment.newest, subject),
+        subject.sums(sql, step, starts_of_steps(moment.now, step, HOUR)),
+        subject.sums(sql, QUARTER, starts_of_steps(moment.now, QUARTER, DAY)),
+        *last_minute(sql, moment.newest, subject),
     ]
 
 
