@@ -5,7 +5,7 @@ the caller has gone through all of them.
 from __future__ import annotations
 
 from app.queue import audit
-from app.queue.bulk_tasks import Count, FilteredTasks, ListedTasks
+from app.queue.bulk_tasks import Count, FilteredTasks, ListedTasks, SearchedTasks
 from app.queue.task_filter import MAX_ID
 
 TYPE_CHECKING = False
@@ -78,11 +78,7 @@ def change_many(
     site: Site, action: TaskAction, request: BulkRequest, is_dry_run: bool = False
 ) -> BulkChange:
     """Change the tasks, or only count them."""
-    tasks: BulkTasks
-    if request.ids is None:
-        tasks = FilteredTasks(site, action, request.filters, request.access)
-    else:
-        tasks = ListedTasks(site, action, request.ids, request.access)
+    tasks = _tasks(site, action, request)
     result = BulkChange(tasks.count(request.before_id))
     if is_dry_run:
         return result
@@ -94,7 +90,7 @@ def change_many(
     if result.next_before_id is None:
         result.remaining = Count(0)
     else:
-        result.remaining = tasks.count(result.next_before_id)
+        result.remaining = _remaining(tasks, result.next_before_id)
     return result
 
 
@@ -104,6 +100,20 @@ def _noted(request: BulkRequest, result: BulkChange) -> dict[str, Any]:
     if request.filters:
         detail["filter"] = dict(request.filters)
     return detail
+
+
+def _remaining(tasks: BulkTasks, before_id: int) -> Count:
+    """0 only when no task is left to look at: callers go on until then."""
+    found = tasks.count(before_id)
+    return Count(1, True) if found.is_capped and found.total == 0 else found
+
+
+def _tasks(site: Site, action: TaskAction, request: BulkRequest) -> BulkTasks:
+    if request.ids is not None:
+        return ListedTasks(site, action, request.ids, request.access)
+    if "q" in request.filters:
+        return SearchedTasks(site, action, request.filters, request.access)
+    return FilteredTasks(site, action, request.filters, request.access)
 
 
 def _go_through(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.db.connection import id_list
+from app.queue.search import TaskSearch
 from app.queue.task_action import status_in
 from app.queue.task_filter import TaskFilter
 
@@ -11,9 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from app.db.connection import Row, Statement
+    from app.db.connection import Statement
     from app.queue.access import Access
     from app.queue.task_action import TaskAction
+    from app.queue.task_filter import Query
     from app.site import Site
 
 MOST_COUNTED = 10_000
@@ -89,12 +91,10 @@ class FilteredTasks(BulkTasks):
     def __init__(
         self, site: Site, action: TaskAction, filters: Mapping[str, Any], access: Access | None
     ) -> None:
-        self._site = site
         self._filter = TaskFilter(
-            site.db.dialect, self._query, filters, access, action.scanned, action.conditions
+            site.db.dialect, _query_of(site), filters, access, action.scanned, action.conditions
         )
-        of_filter = self._filter.statuses
-        self.statuses = [each for each in action.statuses if of_filter is None or each in of_filter]
+        self.statuses = _both(action.statuses, self._filter.statuses)
 
     def count(self, before_id: int) -> Count:
         found = self._filter.count(MOST_COUNTED + 1, before_id)
@@ -104,5 +104,30 @@ class FilteredTasks(BulkTasks):
         ids = self._filter.ids(most, before_id)
         return Page(ids, ids[-1] if len(ids) == most else None)
 
-    def _query(self, sql: str, values: Mapping[str, Any]) -> list[Row]:
-        return self._site.db.run(lambda connection: connection.query(sql, dict(values)))
+
+class SearchedTasks(BulkTasks):
+    """Those that also hold a text: as far as they are found in the time of one search."""
+
+    def __init__(
+        self, site: Site, action: TaskAction, filters: Mapping[str, Any], access: Access | None
+    ) -> None:
+        self._search = TaskSearch(
+            site.db.dialect, _query_of(site), filters, access, action.scanned, action.conditions
+        )
+        self.statuses = _both(action.statuses, self._search.statuses)
+
+    def count(self, before_id: int) -> Count:
+        result = self._search.find(MOST_COUNTED, before_id)
+        return Count(len(result.ids), result.next_before_id is not None)
+
+    def page(self, most: int, before_id: int) -> Page:
+        result = self._search.find(most, before_id)
+        return Page(result.ids, result.next_before_id)
+
+
+def _both(statuses: Sequence[str], of_filter: Sequence[str] | None) -> list[str]:
+    return [each for each in statuses if of_filter is None or each in of_filter]
+
+
+def _query_of(site: Site) -> Query:
+    return lambda sql, values: site.db.run(lambda connection: connection.query(sql, dict(values)))

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.db.tables import db
+from app.queue.search import SearchResult, TaskSearch
 from app.queue.task_fields import STORED_COLUMNS
 from app.queue.task_filter import MAX_ID, TaskFilter
 
@@ -36,6 +37,33 @@ def find(
     try:
         task_filter = TaskFilter(site.db.dialect, _query, filters, access)
         return _read(site.db.dialect, task_filter, limit, min(offset, MAX_ID - limit))
+    except DBAPIError as error:
+        db.session.remove()
+        raise site.db.classify(error.orig) from error
+
+
+def search(
+    site: Site,
+    filters: Mapping[str, Any],
+    limit: int,
+    access: Access | None = None,
+) -> SearchResult:
+    """The ids of tasks that pass every filter and hold the text ``q``: first those of which it is
+    the id, the dedupe key or a tag. A later page, with ``before_id``, leaves these out.
+    """
+    site.db.prepare()
+    filters = dict(filters)
+    before_id = filters.pop("before_id", None)
+    try:
+        found = TaskSearch(site.db.dialect, _query, filters, access)
+        exact = found.exact(limit)
+        if before_id is not None:
+            return found.find(limit, before_id, exact)
+        if len(exact) == limit:
+            return SearchResult(exact, next_before_id=MAX_ID)
+        result = found.find(limit - len(exact), leave_out=exact)
+        result.ids = exact + result.ids
+        return result
     except DBAPIError as error:
         db.session.remove()
         raise site.db.classify(error.orig) from error

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from app.db.connection import id_list
 from app.queue.created_range import IdRange, narrowed
 from app.queue.list_plan import ListFilter, ListPlan
 from app.queue.list_scans import of_error_group, of_tag, of_worker, page
+from app.queue.task_action import status_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     from app.db.connection import Dialect
@@ -92,6 +94,29 @@ class TaskFilter:
             total += sum(row["total"] for row in self.query(" UNION ALL ".join(counts)))
             arms, at_once = arms[at_once:], min(2 * at_once, COUNTED_AT_ONCE)
         return min(total, most)
+
+    def passing(self, ids: Iterable[int]) -> list[int]:
+        """Those of these few ids whose tasks pass."""
+        wanted = self._wanted
+        conditions = [
+            f"t.id IN ({id_list(ids)})",
+            f"t.id >= {self._ids.first} AND t.id < {self._ids.end}",
+            *wanted.residual,
+        ]
+        if wanted.statuses is not None:
+            conditions.append(status_in(wanted.statuses, "t.status"))
+        if wanted.types is not None:
+            conditions.append(f"t.type_id IN ({id_list(wanted.types)})")
+        if "worker_id" in self._filters:
+            conditions.append("t.claimed_by = :worker_id")
+        for table, column in (("task_tags", "tag"), ("task_errors", "error_group")):
+            if column in self._filters:
+                conditions.append(
+                    f"EXISTS (SELECT 1 FROM {table} WHERE {table}.{column} = :{column} "
+                    f"AND {table}.task_id = t.id)"
+                )
+        sql = f"SELECT t.id FROM tasks AS t {self._sql.by_primary_key} WHERE "
+        return [row["id"] for row in self.query(sql + " AND ".join(conditions))]
 
     def query(self, sql: str, **values: Any) -> Rows:
         """The rows of a statement that may name the filters' values."""

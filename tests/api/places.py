@@ -165,6 +165,8 @@ FILTER = {
     "worker_id": bad.name(255),
     "created_after": bad.TIME,
     "created_before": bad.TIME,
+    "error_group": bad.integer(1, MAX_ID),
+    "q": bad.name(200),
 }
 BULK_ROUTES = ("POST /tasks/retry", "POST /tasks/cancel", "POST /tasks/delete")
 
@@ -327,6 +329,7 @@ QUERIES = [
             "worker_id": [" a", "a\nb", "\x00", "x" * 256],
             "created_after": [each for each in bad.TIME if isinstance(each, str) and each],
             "created_before": [each for each in bad.TIME if isinstance(each, str) and each],
+            "q": [" a", "a\nb", "\x00", "x" * 201],
             "before_id": [*bad.NO_QUERY_NUMBER, "0"],
             "error_group": [*bad.NO_QUERY_NUMBER, "0"],
             "total": ["yes", "2", " true", "\x00"],

@@ -394,3 +394,40 @@ def test_the_audit_log_has_a_line(api: Api, action: str) -> None:
     assert (entry["target"], entry["actor"]) == (None, "root key")
     assert entry["detail"]["count"] == count
     assert entry["detail"]["filter"] == {"type": "job"}
+
+
+def failures(api: Api, *errors: str) -> list[int]:
+    """A failed task for each error, the oldest first."""
+    ids = pending(api, len(errors), tags=["t"])
+    for task, error in zip(api.claim("w1", limit=100), errors):
+        body = {"worker_id": "w1", "error": error, "retry": False}
+        api.post(f"/tasks/{task['id']}/fail", body)
+    return ids
+
+
+def test_an_error_group(api: Api) -> None:
+    ids = failures(api, "no such user 7", "timeout", "no such user 8")
+    groups = {each["count"]: each["error_group"] for each in api.get("/failures").data["failures"]}
+    by_group = {"error_group": groups[2]}
+    listed = api.get("/tasks", error_group=str(groups[2])).data["tasks"]
+    assert [task["id"] for task in listed] == [ids[2], ids[0]]
+    data = changed(api, "retry", filter=by_group)
+    assert (data["matched"], data["changed"], data["remaining"]) == (2, 2, 0)
+    assert statuses(api, ids) == ["pending", "failed", "pending"]
+    assert changed(api, "delete", filter=by_group)["matched"] == 0
+    assert api.get("/tasks", error_group=str(groups[2]), status="pending").data["count"] == 0
+
+
+@pytest.mark.parametrize(
+    "others",
+    [{"type": "job"}, {"tag": "t"}, {"worker_id": "w1"}, {"tag": "t", "worker_id": "w1"}],
+    ids=str,
+)
+def test_an_error_group_and_other_filters(api: Api, others: dict[str, str]) -> None:
+    ids = failures(api, "a", "b", "a")
+    groups = {each["count"]: each["error_group"] for each in api.get("/failures").data["failures"]}
+    query = {"error_group": str(groups[2]), "status": "failed", **others}
+    listed = api.get("/tasks", **query).data["tasks"]
+    assert [task["id"] for task in listed] == [ids[2], ids[0]]
+    none = dict.fromkeys(others, "none")
+    assert api.get("/tasks", error_group=str(groups[2]), **none).data["count"] == 0

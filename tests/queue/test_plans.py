@@ -37,6 +37,7 @@ from app.queue.audit import Actor
 from app.queue.bulk import BulkRequest, change_many
 from app.queue.claim import ClaimRequest
 from app.queue.claim_order import SORT_KEYS, SORT_ORDERS, Order
+from app.queue.delete_type import delete_type
 from app.queue.eligible_types import Filter
 from app.queue.fencing import LeaseRef
 from app.queue.find_task import find_task, find_tasks
@@ -381,6 +382,15 @@ def change_all(site: Site, action: TaskAction, ids: list[int]) -> None:
     assert (result.changed, result.skipped) == (len(ids), 0)
 
 
+def new_type(site: Site, cancelled_tasks: int) -> str:
+    name = f"new-{len(task_types.list_all(site, with_archived=True))}"
+    register(site, name)
+    tasks = [NewTask(name, {"n": n}) for n in range(cancelled_tasks)]
+    for each in creating.create(site, tasks) if tasks else ():
+        cancel.cancel(site, each.id)
+    return name
+
+
 def a_hundred_cancelled(site: Site) -> list[int]:
     ids = [each.id for each in creating.create(site, new_tasks(site, 100))]
     change_all(site, cancel.CANCEL, ids)
@@ -470,6 +480,8 @@ CHANGES: dict[str, Any] = {
     "priority of a claimed task": change(
         take, lambda site, lease_refs: set_priority(site, lease_refs[0].task_id, 7)
     ),
+    "delete a type": change(lambda site: new_type(site, 0), delete_type),
+    "archive a type": change(lambda site: new_type(site, 3), delete_type),
     "edit and retry": change(
         cancelled,
         lambda site, task_id: retry.retry(site, task_id, edit=TaskEdit({"n": "new"}, 7, 9)),
@@ -625,6 +637,8 @@ ELSEWHERE = {
     "GET /workers": COUNTS,
     "GET /workers/{worker}": COUNTS,
     "GET /workers/{worker}/stats": COUNTS,
+    "DELETE /task-types/{name}": "in test_change, of types that no other test has",
+    "POST /task-types/{name}/delete": "in test_change, too",
     "POST /tasks/cancel": BULK,
     "POST /tasks/delete": BULK,
     "POST /tasks/retry": BULK,
@@ -707,6 +721,7 @@ DESIGNED = (
     ("tasks_claim_type", ("type_id =", "ORDER BY urgency")),
     ("tasks_claim", ("ORDER BY urgency",)),
     ("tasks_status", ("type_id =", "ORDER BY tasks.id")),
+    ("tasks_type", ("DELETE FROM task_types",)),
     ("tasks_created", ("ORDER BY tasks.id",)),
     ("tasks_claim", ("SELECT id, claimed_key FROM tasks", "status = 'claimed' AND claimed_by")),
     ("tasks_claim", ("SELECT claimed_by FROM tasks", "status = 'claimed'")),

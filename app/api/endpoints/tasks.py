@@ -41,6 +41,8 @@ FILTERS: dict[str, fields.Reader] = {
     "worker_id": fields.worker_id,
     "created_after": fields.time,
     "created_before": fields.time,
+    "error_group": fields.integer(1, fields.MAX_ID),
+    "q": fields.text(200),
 }
 """What tasks of a list have in common, or tasks that are changed together."""
 
@@ -50,7 +52,6 @@ LIST = fields.Fields(
     before_id=fields.integer(1, fields.MAX_ID),
     limit=fields.integer(1, fields.MAX_ID, told=MAX_LIMIT),
     offset=fields.integer(0, fields.MAX_ID),
-    error_group=fields.integer(1, fields.MAX_ID),
     total=fields.one_of(("true", "false", "1", "0")),
 )
 NUMBERS = ("before_id", "limit", "offset", "error_group")
@@ -94,6 +95,8 @@ def list_all(call: Call) -> Response:
     if limit > MAX_LIMIT:
         call.warnings.append(f"limit was lowered from {limit} to {MAX_LIMIT}, the most at once")
         limit = MAX_LIMIT
+    if "q" in filters:
+        return _search(call, filters, limit, offset, has_total)
     found = listing.find(call.site, filters, limit, offset, call.access)
     tasks = [serializers.task(row) for row in found]
     more = len(tasks) == limit
@@ -114,6 +117,31 @@ def _total(call: Call, filters: dict[str, Any]) -> dict[str, Any]:
 
     found = list_total(call.site, filters, call.access)
     return {"total": found.total, "total_is_capped": found.is_capped}
+
+
+def _search(
+    call: Call, filters: dict[str, Any], limit: int, offset: int, has_total: bool
+) -> Response:
+    from app.queue import listing
+    from app.queue.find_task import find_tasks
+
+    for name, is_given in (("offset", offset), ("total", has_total)):
+        if is_given:
+            message = "cannot be given with q: a search goes on with before_id"
+            raise fields.invalid([{"path": name, "message": message}])
+    result = listing.search(call.site, filters, limit, call.access)
+    rows = find_tasks(call.site, result.ids, call.access) if result.ids else []
+    tasks = [serializers.task(row) for row in rows]
+    data = {
+        "tasks": tasks,
+        "count": len(tasks),
+        "limit": limit,
+        "searched": result.searched,
+        "next_before_id": result.next_before_id,
+    }
+    how_far = "all" if result.next_before_id is None else "more can be searched with before_id"
+    searched = counted(result.searched, "task")
+    return success(data, f"{counted(len(tasks), 'task')} found, {searched} searched: {how_far}")
 
 
 def _create_many(call: Call, given: dict[str, Any]) -> Response:
