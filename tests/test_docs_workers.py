@@ -442,8 +442,9 @@ class TestExamples:
     def test_the_queue_is_counted(self, queue: Queue, tmp_path: Path) -> None:
         queue.register("shop.mail")
         queue.create_many("shop.mail", 3)
-        (source,) = texts("From the server", "python")
-        assert run_program(source, queue, tmp_path) == "waiting: 3\ndead letters: 0\n"
+        (script,) = texts("From the server", "sh")
+        printed = run_shell(script.replace("curl", "curl --silent"), queue, tmp_path)
+        assert json.loads(printed)["data"]["counts"]["pending"] == 3
 
 
 def run_shell(script: str, queue: Queue | None, folder: Path) -> str:
