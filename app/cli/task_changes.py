@@ -11,21 +11,27 @@ from app.cli.options import wrong_options
 from app.cli.output import confirm, progress, yes_option
 from app.cli.task_filters import filter_options, read_filters
 from app.cli.task_params import read_params
-from app.errors import Invalid
+from app.errors import Invalid, QueueError
 from app.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Protocol
 
+    from app.queue.audit import Actor
     from app.queue.bulk import BulkRequest
     from app.queue.bulk_tasks import Count
     from app.queue.task_action import TaskAction
+    from app.site import Site
+
+    class ChangeOne(Protocol):
+        """A function of the queue that changes one task."""
+
+        def __call__(self, site: Site, task_id: int, *, actor: Actor | None = None) -> object: ...
+
 
 AT_ONCE = 500
 """Tasks between two movements of the progress bar."""
-
-MAX_TOLD = 100
-"""So many refusals are told; the others are counted."""
 
 
 def chosen_tasks(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,14 +56,14 @@ def retry_tasks(
     Name them by their IDs, or by filters; --type % means all of them. One task may be edited with
     that: --params, --priority, --max-attempts.
     """
-    from app.queue.retry import RETRY
+    from app.queue.retry import RETRY, retry
 
     edited = {"priority": priority, "max_attempts": max_attempts}
     edited = {name: value for name, value in edited.items() if value is not None}
     if params is not None or edited:
         _edit({**edited, **({} if params is None else {"params": params})}, **chosen)
     else:
-        BulkCommand(RETRY, "retry", "retried").run(**chosen)
+        BulkCommand(RETRY, retry, "retry", "retried").run(**chosen)
 
 
 def _edit(
@@ -87,9 +93,9 @@ def cancel_tasks(**chosen: Any) -> None:
 
     Name them by their IDs, or by filters; --type % means all of them.
     """
-    from app.queue.cancel import CANCEL
+    from app.queue.cancel import CANCEL, cancel
 
-    BulkCommand(CANCEL, "cancel", "cancelled").run(**chosen)
+    BulkCommand(CANCEL, cancel, "cancel", "cancelled").run(**chosen)
 
 
 @command("delete")
@@ -99,47 +105,70 @@ def delete_tasks(**chosen: Any) -> None:
 
     Name them by their IDs, or by filters; --type % means all of them.
     """
-    from app.queue.delete import DELETE
+    from app.queue.delete import DELETE, delete
 
-    BulkCommand(DELETE, "delete", "deleted").run(**chosen)
+    BulkCommand(DELETE, delete, "delete", "deleted").run(**chosen)
 
 
 class BulkCommand:
-    """An action on many tasks, some at a time until all are done."""
+    """An action on many tasks: on each of some ids, or on those that pass filters, some at a time
+    until all are done. ``one`` is the same for a single task.
+    """
 
-    def __init__(self, action: TaskAction, verb: str, done: str) -> None:
+    def __init__(self, action: TaskAction, one: ChangeOne, verb: str, done: str) -> None:
         self._action = action
+        self._one = one
         self._verb = verb
         self._done = done
-        self._changed = 0
-        self._refused = 0
 
     def run(self, ids: Sequence[int], dry_run: bool, yes: bool, **given: str | None) -> None:
         from app.queue.bulk import change_many
 
-        site = current_site()
         request = _request(ids, given)
-        matched = change_many(site, self._action, request, is_dry_run=True).matched
+        if ids and not dry_run:
+            self._change_each(ids)
+            return
+        matched = change_many(current_site(), self._action, request, is_dry_run=True).matched
         if dry_run:
             click.echo(f"{_told(matched)} would be {self._done}, nothing was changed")
             return
-        if not ids and (matched.total or matched.is_capped):
+        if matched.total or matched.is_capped:
             confirm(f"{self._verb.capitalize()} {_told(matched)}?", yes)
-        length = None if matched.is_capped else matched.total
-        with progress(length, self._verb) as advance:
+        self._change_all(request, None if matched.is_capped else matched.total)
+
+    def _change_each(self, ids: Sequence[int]) -> None:
+        """Those for which it is refused are told, and the others are done. The audit log names
+        each.
+        """
+        refused = 0
+        with progress(len(ids), self._verb) as advance:
+            for task_id in ids:
+                try:
+                    self._one(current_site(), task_id, actor=current_actor())
+                except QueueError as error:
+                    refused += 1
+                    click.echo(f"Error: {error.message}", err=True)
+                advance(1)
+        self._tell(len(ids) - refused)
+        if refused:
+            raise SystemExit(1)
+
+    def _change_all(self, request: BulkRequest, total: int | None) -> None:
+        from app.queue.bulk import change_many
+
+        changed = 0
+        with progress(total, self._verb) as advance:
             while True:
-                result = change_many(site, self._action, request)
-                self._changed += result.changed
-                self._refused += result.skipped
-                for _, refusal in result.reasons[: MAX_TOLD if ids else 0]:
-                    click.echo(f"Error: {refusal.message}", err=True)
+                result = change_many(current_site(), self._action, request)
+                changed += result.changed
                 advance(result.changed)
                 if result.next_before_id is None:
                     break
                 request.before_id = result.next_before_id
-        click.echo(f"{counted(self._changed, 'task')} {self._done}")
-        if ids and self._refused:
-            raise SystemExit(1)
+        self._tell(changed)
+
+    def _tell(self, changed: int) -> None:
+        click.echo(f"{counted(changed, 'task')} {self._done}")
 
 
 def _request(ids: Sequence[int], given: dict[str, str | None]) -> BulkRequest:
