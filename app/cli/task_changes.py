@@ -9,7 +9,7 @@ import click
 from app.cli.commands import command, current_actor, current_site
 from app.cli.options import wrong_options
 from app.cli.output import confirm, progress, yes_option
-from app.cli.task_filters import filter_options, read_filters
+from app.cli.task_filters import SEARCH, filter_options, read_filters
 from app.cli.task_params import read_params
 from app.errors import Invalid, QueueError
 from app.wording import counted
@@ -40,7 +40,7 @@ def chosen_tasks(function: Callable[..., Any]) -> Callable[..., Any]:
         "--dry-run", is_flag=True, help="Only say how many tasks would be changed."
     )
     ids = click.argument("ids", metavar="[ID]...", nargs=-1, type=click.IntRange(min=1))
-    return ids(filter_options(dry_run(yes_option(function))))
+    return ids(filter_options(*SEARCH)(dry_run(yes_option(function))))
 
 
 @command("retry")

@@ -13,7 +13,7 @@ from app.wording import counted
 
 @command("export")
 @click.argument("file", default="-", metavar="[FILE]")
-@filter_options
+@filter_options()
 @overwrite_option
 def export_tasks(file: str, overwrite: bool, **given: str | None) -> None:
     """Write tasks to FILE as JSON lines, oldest first.

@@ -24,17 +24,29 @@ HELP = {
     "error_group": 'Tasks that are failed now with an error of this group; "failures" lists them.',
     "created_after": "Created later than this time, like 2026-01-31T12:00:00Z.",
     "created_before": "Created earlier than this time.",
+    "q": "Tasks that hold this text: in the id, dedupe key, tags, params, result or error.",
     "before_id": "Tasks with lower ids.",
 }
 """Each filter, and what --help says of it."""
 
 
-def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorates a command with an option for each filter; each becomes an argument of its name."""
-    for name, told in reversed(HELP.items()):
-        metavar = "N" if name in NUMBERS else "TEXT"
-        function = click.option(option_of(name), name, metavar=metavar, help=told)(function)
-    return function
+SEARCH = ("q",)
+"""Filters for which tasks are read one after another: not for exports, which read windows."""
+
+
+def filter_options(*more: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorates a command with an option for each filter, those of SEARCH only if they are named.
+    Each becomes an argument of its name.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for name, told in reversed(HELP.items()):
+            metavar = "N" if name in NUMBERS else "TEXT"
+            if name not in SEARCH or name in more:
+                function = click.option(option_of(name), name, metavar=metavar, help=told)(function)
+        return function
+
+    return decorate
 
 
 def read_filters(site: Site, given: Mapping[str, str | None]) -> dict[str, Any]:

@@ -12,13 +12,13 @@ from app.cli.options import wrong_options
 from app.cli.output import json_option, print_facts, print_json, print_table
 from app.cli.task_changes import cancel_tasks, delete_tasks, retry_tasks
 from app.cli.task_export import export_tasks
-from app.cli.task_filters import filter_options, read_filters
+from app.cli.task_filters import SEARCH, filter_options, read_filters
 from app.cli.task_import import import_tasks
 from app.cli.task_params import read_params
 from app.errors import Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from app.queue.new_task import NewTask
 
@@ -30,7 +30,7 @@ for longer in (retry_tasks, cancel_tasks, delete_tasks, export_tasks, import_tas
 
 
 @tasks.command("list")
-@filter_options
+@filter_options(*SEARCH)
 @click.option(
     "--limit",
     type=click.IntRange(1, MAX_LIST),
@@ -45,12 +45,9 @@ def list_tasks(limit: int, as_json: bool, **given: str | None) -> None:
     A task must pass every filter that is given.
     """
     from app.api import serializers
-    from app.queue import listing
 
-    site = current_site()
-    rows = listing.find(site, read_filters(site, given), limit)
+    rows, more = _found(read_filters(current_site(), given), limit)
     found = [serializers.task(row) for row in rows]
-    more = found[-1]["id"] if len(found) == limit else None
     if as_json:
         print_json({"tasks": found, "next_before_id": more})
         return
@@ -72,6 +69,21 @@ def list_tasks(limit: int, as_json: bool, **given: str | None) -> None:
     )
     if more is not None:
         click.echo(f"There may be more: add --before-id {more}", err=True)
+
+
+def _found(
+    filters: Mapping[str, Any], limit: int
+) -> tuple[Sequence[Mapping[Any, Any]], int | None]:
+    """Tasks, and below which id there may be more."""
+    from app.queue import listing
+    from app.queue.find_task import find_tasks
+
+    site = current_site()
+    if "q" in filters:
+        result = listing.search(site, filters, limit)
+        return find_tasks(site, result.ids) if result.ids else [], result.next_before_id
+    rows = listing.find(site, filters, limit)
+    return rows, rows[-1]["id"] if len(rows) == limit else None
 
 
 @tasks.command("show")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import task_changes
-from app.queue import bulk_tasks
+from app.queue import bulk_tasks, search
 from app.queue.cancel import cancel
 from app.queue.claim import ClaimRequest, claim
 from app.queue.create import create
@@ -109,6 +109,28 @@ def test_in_a_terminal(
     assert "Delete 10 tasks? [y/N]: " in shown
     assert "10/10" in shown
     assert shown.endswith("10 tasks deleted\r\n")
+
+
+def test_those_that_hold_a_text(site: Site, commands: Commands, ids: list[int]) -> None:
+    found = [create(site, [NewTask("mail", {"to": f"zebra {n}"})])[0].id for n in range(3)]
+    page = commands.json("tasks", "list", "--q", "ZEBRA", "--limit", "2")
+    assert [each["id"] for each in page["tasks"]] == [found[2], found[1]]
+    assert commands.output("tasks", "cancel", "--q", "zebra", "--yes") == "3 tasks cancelled\n"
+    assert {each for each, is_in in statuses(commands).items() if is_in == "cancelled"} == {*found}
+    assert commands.run("tasks", "export", "--q", "zebra").exit_code == 2
+
+
+def test_what_was_not_counted_yet_is_asked_about(
+    site: Site, commands: Commands, ids: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search that found nothing so far may find something later."""
+    create(site, [NewTask("mail", {"to": "zebra"})])
+    create(site, [NewTask("mail", {"to": f"nobody {n}"}) for n in range(10)])
+    monkeypatch.setattr(search, "MOST_SEARCHED", 5)
+    monkeypatch.setattr(search, "CHUNK", 5)
+    told = commands.error("tasks", "delete", "--q", "zebra", code=2)
+    assert told == "Error: Delete at least 0 tasks? Nobody can be asked here: add --yes"
+    assert commands.output("tasks", "delete", "--q", "zebra", "--yes") == "1 task deleted\n"
 
 
 def test_tasks_that_failed_alike_are_retried(
