@@ -78,6 +78,8 @@ TYPES = [
     post("/task-types/job/activate"),
     post("/task-types/job/pause"),
     post("/task-types/job/resume"),
+    post("/task-types/register", {"name": "weg", "version": "1", "param_schema": {}}),
+    Step("DELETE", "/task-types/weg"),
 ]
 
 TASKS = [
@@ -101,6 +103,9 @@ TASKS = [
     post("/tasks/2/cancel"),
     post("/tasks/2/delete"),
     Step("DELETE", "/tasks/1"),
+    post("/tasks/cancel", {"ids": [8, 9, 999]}),
+    post("/tasks/retry", {"filter": {"type": "job", "status": "cancelled"}, "dry_run": True}),
+    post("/tasks/delete", {"filter": {}}),
     get("/tasks/1"),
     get("/v1/tasks/4"),
 ]
