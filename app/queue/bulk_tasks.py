@@ -91,13 +91,23 @@ class FilteredTasks(BulkTasks):
     def __init__(
         self, site: Site, action: TaskAction, filters: Mapping[str, Any], access: Access | None
     ) -> None:
-        self._filter = TaskFilter(
-            site.db.dialect, _query_of(site), filters, access, action.scanned, action.conditions
-        )
+        def task_filter(statuses: Sequence[str] | None, conditions: Sequence[str]) -> TaskFilter:
+            return TaskFilter(
+                site.db.dialect, _query_of(site), filters, access, statuses, conditions
+            )
+
+        self._filter = self._counted = task_filter(action.scanned, action.conditions)
+        self._not_counted = None
+        if action.left_out:
+            # Counting all and these few reads indexes alone; a condition would need each task.
+            self._counted = task_filter(action.scanned, ())
+            self._not_counted = task_filter(action.left_out, ())
         self.statuses = _both(action.statuses, self._filter.statuses)
 
     def count(self, before_id: int) -> Count:
-        found = self._filter.count(MOST_COUNTED + 1, before_id)
+        most = MOST_COUNTED + 1
+        few = self._not_counted.count(most, before_id) if self._not_counted else 0
+        found = self._counted.count(most + few, before_id) - few
         return Count(min(found, MOST_COUNTED), found > MOST_COUNTED)
 
     def page(self, most: int, before_id: int) -> Page:

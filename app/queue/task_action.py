@@ -31,7 +31,8 @@ class TaskAction:
     be changed, and ``conditions`` what must hold besides, as SQL about ``t``. ``change`` changes a
     few tasks in one transaction, as far as each is in one of the statuses that it is given.
 
-    ``scanned`` are the statuses whose tasks are looked through, None for those of all.
+    ``scanned`` are the statuses whose tasks are looked through, None for those of all; then
+    ``left_out`` are the others, where that is all that ``conditions`` say.
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class TaskAction:
         change: Change,
         conditions: Sequence[str] = (),
         scanned: Sequence[str] | None = None,
+        left_out: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.statuses = statuses
         self.change = change
         self.conditions = conditions
         self.scanned = scanned
+        self.left_out = left_out
 
 
 def status_in(statuses: Sequence[str], column: str = "status") -> str:
