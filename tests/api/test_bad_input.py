@@ -202,7 +202,7 @@ TIMED = ("as_of", "oldest_due_age")
 """What differs from one moment to the next."""
 
 
-@pytest.mark.parametrize("route", sorted(set(ROUTE_OF) - set(WITH_BODY) - {"GET /run"}))
+@pytest.mark.parametrize("route", sorted(set(ROUTE_OF) - set(WITH_BODY) - {"GET /run", "GET /metrics"}))
 def test_reading_takes_no_notice_of_a_body(api: Api, task_id: int, route: str) -> None:
     def read(**sent: Any) -> tuple[int, Any]:
         response = send(api, route, task_id, **sent)
@@ -211,6 +211,10 @@ def test_reading_takes_no_notice_of_a_body(api: Api, task_id: int, route: str) -
     expected = read()
     for raw in (b"{", b"[1]", b"\xff", b"[" * 5000, b" " * 2_000_000):
         assert read(raw=raw) == expected
+
+
+def test_metrics_take_no_notice_of_a_body(api: Api, task_id: int) -> None:
+    assert send(api, "GET /metrics", task_id, raw=b"{").status == 200
 
 
 UNKNOWN_IDS = ["999999999", "999999999999999999"]
