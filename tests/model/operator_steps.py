@@ -22,17 +22,31 @@ END = START + 1000 * DAY
 
 
 class ActionSteps(Machine):
-    @step(3, pick=values.any_picks)
+    @step(5, pick=values.picks)
     def cancel(self, pick: Pick) -> None:
-        self._act(pick, "cancel", operating.cancel, ("cancel_requested",))
+        self._cancel(self.picked(pick))
 
-    @step(5, pick=values.any_picks)
+    @step(7, pick=values.any_picks)
     def retry(self, pick: Pick) -> None:
-        self._act(pick, "retry", operating.retry, ("attempts", "max_attempts"))
+        self._retry(self.picked(pick))
 
-    def _act(self, pick: Pick, verb: str, action: Any, names: tuple[str, ...]) -> None:
-        task_id = self.picked(pick)
+    @step(3, number=st.integers(0, 20))
+    def retry_what_was_replaced(self, number: int) -> None:
+        """A task gave its key to a later one: that is cancelled first."""
+        task = self.queue.tasks.get(self.picked(("replaced", number)))
+        if task and task.former_dedupe_key:
+            holder = self.queue.holder_of_key(task.type, task.former_dedupe_key)
+            if holder:
+                self._cancel(holder.id)
+            self._retry(task.id)
 
+    def _cancel(self, task_id: int) -> None:
+        self._act(task_id, "cancel", operating.cancel, ("cancel_requested",))
+
+    def _retry(self, task_id: int) -> None:
+        self._act(task_id, "retry", operating.retry, ("attempts", "max_attempts"))
+
+    def _act(self, task_id: int, verb: str, action: Any, names: tuple[str, ...]) -> None:
         def show(task: Task) -> dict[str, Any]:
             shown = {name: getattr(task, name) for name in names}
             return {"id": task_id, "status": shown_status(task.status), **shown}
@@ -142,7 +156,7 @@ class TimeSteps(Machine):
         if self.queue.now < END:
             self.pass_time(days * DAY)
 
-    @step()
+    @step(3)
     def prune_everything(self) -> None:
         self.queue.did_upkeep = True
         prune.prune_everything(self.api.site, Budget(None), lambda kind, count: None)

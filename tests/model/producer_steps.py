@@ -69,7 +69,7 @@ class ProducerSteps(Machine):
             scope="read" if method == "GET" else "admin",
         )
 
-    @step(8, wanted=values.tasks)
+    @step(7, wanted=values.tasks)
     def create(self, wanted: dict[str, Any]) -> None:
         self.post(
             "/tasks",
@@ -79,7 +79,19 @@ class ProducerSteps(Machine):
             scope="produce",
         )
 
-    @step(4, wanted=st.lists(values.tasks, max_size=6))
+    @step(5, pick=values.equal_picks, dedupe=values.dedupe)
+    def create_equal(self, pick: tuple[str, int], dedupe: Any) -> None:
+        """The same task as one that is there, or was."""
+        task_id = self.picked(pick)
+        known = [*self.queue.tasks.values(), *self.queue.past]
+        for task in known:
+            if task.id == task_id:
+                key = task.dedupe_key or task.former_dedupe_key
+                own_key = {"dedupe_key": key} if key and dedupe else {}
+                wanted = {"type": task.type.name, "params": task.params, "dedupe": dedupe}
+                self.create({**wanted, **own_key})
+
+    @step(2, wanted=st.lists(values.tasks, max_size=6))
     def create_many(self, wanted: list[dict[str, Any]]) -> None:
         self.post(
             "/tasks",

@@ -11,12 +11,13 @@ Strategy = st.SearchStrategy[Any]
 TYPE_NAMES = ("mail", "mail.bulk", "m_il", "Mail", "100%")
 PATTERNS = ("mail%", "m_il", "m\\_il", "%", "MAIL%", "%\\%", "nothing")
 LIST_TYPES = ("mail", "m_il", "mail%", "%a%", "%", "m\\_%", "100%", "nothing")
-KEYS = ("first", "second", "Second")
+KEYS = ("first", "First")
 TAGS = ("red", "blue", "Blue", "100%")
-WORKER_IDS = ("w1", "w2", "W1", "ä")
+WORKER_IDS = ("w1", "w1", "w1", "w2", "w2", "W1", "ä")
+"""Two of them are most of the time at work."""
 ERRORS = ("refused", "", "lease expired", "released", "two\nlines")
 
-known_types = st.sampled_from(TYPE_NAMES[:3])
+known_types = st.sampled_from([TYPE_NAMES[0], TYPE_NAMES[0], *TYPE_NAMES[:3]])
 type_names = st.sampled_from(TYPE_NAMES)
 worker_ids = st.sampled_from(WORKER_IDS)
 priorities = st.sampled_from([-1, 0, 5, 1_000_000])
@@ -30,7 +31,7 @@ def some(required: dict[str, Strategy] | None = None, **optional: Strategy) -> S
     return st.fixed_dictionaries(required or {}, optional=optional)
 
 
-dedupe = st.sampled_from(["forever", "active", 7.3, False])
+dedupe = st.sampled_from(["active", "active", "active", "forever", 7.3, False])
 
 type_settings = some(
     max_attempts=st.none() | attempts,
@@ -54,7 +55,7 @@ type_settings = some(
 tasks = some(
     {
         "type": known_types,
-        "params": st.sampled_from([{}, {"n": 1}, {"n": 2, "a": ["ä", None]}]),
+        "params": st.sampled_from([{}, {"n": 2, "a": ["ä", None]}]),
     },
     priority=priorities,
     delay=delays,
@@ -72,7 +73,7 @@ claim_options = some(
     lease=leases,
     sort_by=st.sampled_from(["priority", "created_at", "id", "attempts"]),
     sort_order=st.sampled_from(["asc", "desc"]),
-    claim_key=st.sampled_from(["k1", "k2"]),
+    claim_key=st.sampled_from(["k1", "k1", "k1", "k2"]),
     again=st.booleans(),
 )
 """Mostly without a filter, for claims that find nothing lead nowhere."""
@@ -81,12 +82,16 @@ claims = plain_claims | claim_options
 folded_claims = st.none() | claims
 
 picks = st.tuples(
-    st.sampled_from(["claimed"] * 4 + ["waiting", "ended", "any", "gone"]), st.integers(0, 20)
+    st.sampled_from(["claimed"] * 4 + ["released before", "waiting", "ended", "any", "gone"]),
+    st.integers(0, 20),
 )
 """Which task a call is about, by its state. Workers mostly speak of what is held."""
 any_picks = st.tuples(
-    st.sampled_from(["claimed", "waiting", "ended", "any", "gone"]), st.integers(0, 20)
+    st.sampled_from(["claimed", "waiting", "ended", "replaced", "any", "gone"]),
+    st.integers(0, 20),
 )
+equal_picks = st.tuples(st.sampled_from(["ended", "gone"]), st.integers(0, 20))
+"""Of which task another is made that is equal."""
 
 holders = st.tuples(
     st.sampled_from(["its"] * 4 + ["none", "w1", "w2"]),

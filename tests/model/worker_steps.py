@@ -27,6 +27,16 @@ class ClaimSteps(Machine):
     def claim_what_comes_first(self, worker: str, options: Said) -> None:
         self.claim(worker, options)
 
+    @step(
+        3,
+        worker=values.worker_ids,
+        again=st.booleans(),
+        options=values.some(limit=st.integers(1, 3)),
+    )
+    def claim_by_key(self, worker: str, again: bool, options: Said) -> None:
+        """One of few keys, so that claims are sent again, and first sendings come late."""
+        self.claim(worker, {**options, "claim_key": "k1", "again": again})
+
     @step(8, worker=values.worker_ids, options=values.claim_options)
     def claim(self, worker: str, options: Said) -> None:
         self.post(
@@ -57,7 +67,12 @@ class SettleSteps(Machine):
     def fail(self, pick: Pick, who: Who, said: Said, more: Said | None) -> None:
         self._settle_one("fail", self._outcome(pick, who, {**said, "success": False}), said, more)
 
-    @step(3, pick=values.picks, who=values.holders, said=values.some(delay=values.delays))
+    @step(3, number=st.integers(0, 20))
+    def fail_after_a_release(self, number: int) -> None:
+        """Then the backoff must not count the attempt that was released."""
+        self.fail(("released before", number), ("its", "its"), {}, None)
+
+    @step(5, pick=values.picks, who=values.holders, said=values.some(delay=values.delays))
     def release(self, pick: Pick, who: Who, said: Said) -> None:
         self._settle_one("release", self._outcome(pick, who, {**said, "release": True}), said, None)
 
