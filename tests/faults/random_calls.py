@@ -17,16 +17,21 @@ from tests.api.caller import check_form, check_spooled_form
 from tests.faults.client import Work
 from tests.support.http_client import Response
 
-TYPES = ("plain", "keyed", "limited")
 LIMITED = "limited"
 MAX_RUNNING = 3
+WAITS = {"retry_delay": 0.1, "retry_max_delay": 0.5}
+TYPE_SETTINGS: dict[str, dict[str, Any]] = {
+    "plain": WAITS,
+    "keyed": {**WAITS, "max_attempts": 2},
+    LIMITED: {**WAITS, "max_running": MAX_RUNNING},
+}
+TYPES = tuple(TYPE_SETTINGS)
 QUEUE = "spooled"
 WORKER_IDS = ("w1", "w2", "w3", "w4")
 TAGS = ("red", "blue")
 KEYS = tuple(f"key-{number}" for number in range(12))
 LEASES = (0.2, 0.5, 30)
 DELAYS = (0, 0, 0.1, 0.4)
-SHORT_WAITS = {"retry_delay": 0.1, "retry_max_delay": 0.5}
 REMEMBERED = 60
 """How many tasks a client knows: few, so that clients meet."""
 
@@ -203,11 +208,19 @@ class RandomCaller:
             self._post(path, {})
             path = path.replace("/pause", "/resume").replace("/deactivate", "/activate")
         response = self._call(route.method, path, None if route.method == "GET" else body)
+        if route.template in ("/task-types/{name}", "/task-types/{name}/delete"):
+            self._register(path.split("/")[2])
         self._note("called", method=route.method, template=route.template)
         if route.template in ("/tasks/{id}", "/tasks/{id}/delete") and "deleted" in str(
             response.json.get("data")
         ):
             self._note("deleted", id=int(path.split("/")[2]))
+
+    def _register(self, name: str) -> None:
+        """A type that may have been deleted is there again."""
+        settings = TYPE_SETTINGS[name]
+        body = {"name": name, "version": "1", "param_schema": {"type": "object"}, **settings}
+        self._post("/task-types/register", body)
 
     def _some_claim(self) -> tuple[int, int, str]:
         """Mostly one that this client holds; sometimes one that another may hold."""
@@ -237,6 +250,7 @@ class RandomCaller:
 
     def _call(self, method: str, path: str, body: Fields | None) -> Response:
         response = self._work.client.call(method, path, body)
-        (check_spooled_form if speaks_spooled(path) else check_form)(method, response)
+        if response.headers["Content-Type"].startswith("application/json"):
+            (check_spooled_form if speaks_spooled(path) else check_form)(method, response)
         self._note("response", status=response.status, path=path)
         return response

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from app.api.routes import ROUTES
 from tests.faults.calls import register
 from tests.faults.client_pool import ClientPool, Event
-from tests.faults.random_calls import LIMITED, MAX_RUNNING, SHORT_WAITS
+from tests.faults.random_calls import LIMITED, MAX_RUNNING, TYPE_SETTINGS
 from tests.model.invariants import broken
 from tests.model.rows import Rows, read_rows
 from tests.support.queue import site_at
@@ -28,9 +28,8 @@ VARIABLE = "RANDOM_CALLS"
 
 
 def test_the_tables_after_thousands_of_random_calls(farm: Server, pool: ClientPool) -> None:
-    register(farm, "plain", **SHORT_WAITS)
-    register(farm, "keyed", **SHORT_WAITS, max_attempts=2)
-    register(farm, LIMITED, **SHORT_WAITS, max_running=MAX_RUNNING)
+    for name, settings in TYPE_SETTINGS.items():
+        register(farm, name, **settings)
     given = os.environ.get(VARIABLE)
     seed = SEED if given is None else random.randrange(10**6)
     print(f"seed {seed}")

@@ -41,23 +41,18 @@ class ActionSteps(Machine):
             self._retry(task.id)
 
     def _cancel(self, task_id: int) -> None:
-        self._act(task_id, "cancel", operating.cancel, ("cancel_requested",))
+        def show(task: Task) -> dict[str, Any]:
+            status = shown_status(task.status)
+            return {"id": task_id, "status": status, "cancel_requested": task.cancel_requested}
+
+        self._act(task_id, "cancel", operating.cancel, show)
 
     def _retry(self, task_id: int) -> None:
-        self._act(task_id, "retry", operating.retry, ("attempts", "max_attempts"))
+        self._act(task_id, "retry", operating.retry, reading.whole)
 
-    def _act(self, task_id: int, verb: str, action: Any, names: tuple[str, ...]) -> None:
-        def show(task: Task) -> dict[str, Any]:
-            shown = {name: getattr(task, name) for name in names}
-            return {"id": task_id, "status": shown_status(task.status), **shown}
-
-        self.post(
-            f"/tasks/{task_id}/{verb}",
-            {},
-            lambda response: action(self.queue, task_id),
-            show,
-            scope="admin",
-        )
+    def _act(self, task_id: int, verb: str, action: Any, show: Any) -> None:
+        path = f"/tasks/{task_id}/{verb}"
+        self.post(path, {}, lambda response: action(self.queue, task_id), show, scope="admin")
 
     @step(2, pick=values.any_picks, method=st.sampled_from(["POST", "DELETE"]))
     def delete(self, pick: Pick, method: str) -> None:

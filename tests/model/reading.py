@@ -122,6 +122,7 @@ def task_type(type: TaskType) -> dict[str, Any]:
         "is_active": type.is_active,
         "is_paused": type.is_paused,
         **{name: type.settings.get(name) for name in TYPE_SETTINGS},
+        "archived_at": None,
     }
 
 
