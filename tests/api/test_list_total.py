@@ -108,3 +108,12 @@ class TestErrorGroup:
 
     def test_a_group_without_tasks(self, api: Api) -> None:
         assert self.ids(api, error_group="4711") == []
+
+    def test_what_is_done_to_all_of_its_tasks(self, api: Api) -> None:
+        ids = [api.claimed()["id"] for _ in range(3)]
+        for task_id, error in zip(ids, ("no row 1", "other", "no row 2")):
+            api.post(f"/tasks/{task_id}/fail", {"error": error, "retry": False})
+        body = {"filter": {"error_group": int(self.group(api))}}
+        assert api.post("/tasks/retry", {**body, "dry_run": True}).data["matched"] == 2
+        assert api.post("/tasks/retry", body).data["changed"] == 2
+        assert [api.task(each)["status"] for each in ids] == ["pending", "failed", "pending"]
