@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 PIECE = 10_000
 """Rows of the history that one transaction rolls up."""
 
+SQLITE_SHARE = 5
+"""The part of that on SQLite, where nobody else can write meanwhile."""
+
 SETTLED_SECONDS = 2.0
 """After that long, an INSERT has written the row for which it has taken an id."""
 
@@ -86,9 +89,10 @@ def safe_age(connection: Connection, site: Site) -> float:
 def _reach(connection: Connection, after: int, age: float) -> tuple[int, bool]:
     """Up to which id to roll up now, and whether that leaves rows for another piece."""
     sql = connection.dialect
+    most = PIECE if sql.lock else max(1, PIECE // SQLITE_SHARE)
     piece = (
         f"SELECT id, created_at FROM task_history {sql.by_primary_key} "
-        f"WHERE id > {after} ORDER BY id LIMIT {PIECE}"
+        f"WHERE id > {after} ORDER BY id LIMIT {most}"
     )
     young = f"CASE WHEN created_at > {sql.after(str(-age))} THEN id END"
     if not age:
@@ -102,7 +106,7 @@ def _reach(connection: Connection, after: int, age: float) -> tuple[int, bool]:
     upto = row["last"] if row["young"] is None else row["young"] - 1
     if not _all_is_committed(connection, after, upto):
         return after, False
-    return upto, row["young"] is None and row["total"] == PIECE
+    return upto, row["young"] is None and row["total"] == most
 
 
 def _all_is_committed(connection: Connection, after: int, upto: int) -> bool:
