@@ -88,20 +88,22 @@ class Packets:
     """How long the packets are that go to MariaDB, and how many values statements have."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        import pymysql.connections
         import pymysql.cursors
 
         self.sizes: list[int] = []
         self.values: list[int] = []
+        sender: Any = pymysql.connections.Connection
         kind: Any = pymysql.cursors.Cursor
-        execute, mogrify = kind.execute, kind.mogrify
+        execute, mogrify = sender._execute_command, kind.mogrify
 
-        def executed(cursor: Any, query: str, *arguments: Any) -> Any:
-            self.sizes.append(len(query.encode()))
-            return execute(cursor, query, *arguments)
+        def executed(connection: Any, command: int, sql: bytes) -> None:
+            self.sizes.append(len(sql))
+            execute(connection, command, sql)
 
         def filled_in(cursor: Any, query: str, values: Any = None) -> Any:
             self.values.append(len(values or ()))
             return mogrify(cursor, query, values)
 
-        patch.setattr(kind, "execute", executed)
+        patch.setattr(sender, "_execute_command", executed)
         patch.setattr(kind, "mogrify", filled_in)
