@@ -53,6 +53,16 @@ CREATE TABLE IF NOT EXISTS error_groups (
     PRIMARY KEY (type_id, error_group)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
+CREATE TABLE IF NOT EXISTS idempotency_keys (
+    api_key_id BIGINT NOT NULL,
+    idempotency_key VARCHAR(255) NOT NULL,
+    body_hash VARCHAR(64) NOT NULL,
+    created_json LONGTEXT NOT NULL,
+    created_at DATETIME(3) NOT NULL,
+    PRIMARY KEY (api_key_id, idempotency_key),
+    KEY idempotency_keys_created (created_at)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
 CREATE TABLE IF NOT EXISTS schedule_runs (
     schedule_id BIGINT NOT NULL,
     due_at DATETIME(3) NOT NULL,
@@ -190,6 +200,8 @@ CREATE TABLE IF NOT EXISTS tasks (
     dedupe_key VARCHAR(191),
     former_dedupe_key VARCHAR(191),
     tags LONGTEXT,
+    traceparent VARCHAR(55),
+    parent_id BIGINT,
     created_at DATETIME(3) NOT NULL,
     completed_at DATETIME(3),
     params_json LONGTEXT NOT NULL,

@@ -50,6 +50,7 @@ def _guard(prefix: str) -> str:
         "api_keys": "type_patterns_json ",
         "audit_log": "detail_json ",
         "error_groups": "sample_id ",
+        "idempotency_keys": "api_key_id PRI",
         "schedule_runs": "due_at PRI",
         "schedules": "every_seconds ",
         "settings": "name PRI",

@@ -14,6 +14,7 @@ COLUMNS: Mapping[str, frozenset[str]] = {
     "api_keys": frozenset({"id", "name", "key_hash", "scopes", "type_patterns_json"}),
     "audit_log": frozenset({"id", "created_at", "actor", "action", "target", "detail_json"}),
     "error_groups": frozenset({"type_id", "error_group", "error", "sample_id"}),
+    "idempotency_keys": frozenset({"api_key_id", "idempotency_key", "body_hash", "created_json"}),
     "schedule_runs": frozenset({"schedule_id", "due_at", "made_at", "task_id"}),
     "schedules": frozenset({"id", "name", "type_name", "cron", "every_seconds", "next_at"}),
     "settings": frozenset({"name", "value"}),

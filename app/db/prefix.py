@@ -12,6 +12,7 @@ TABLES = (
     "api_keys",
     "audit_log",
     "error_groups",
+    "idempotency_keys",
     "schedule_runs",
     "schedules",
     "settings",

@@ -36,6 +36,16 @@ CREATE TABLE IF NOT EXISTS error_groups (
     PRIMARY KEY (type_id, error_group)
 ) WITHOUT ROWID;
 
+CREATE TABLE IF NOT EXISTS idempotency_keys (
+    api_key_id INTEGER NOT NULL,
+    idempotency_key VARCHAR(255) NOT NULL,
+    body_hash VARCHAR(64) NOT NULL,
+    created_json TEXT NOT NULL,
+    created_at VARCHAR(23) NOT NULL,
+    PRIMARY KEY (api_key_id, idempotency_key)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS idempotency_keys_created ON idempotency_keys (created_at);
+
 CREATE TABLE IF NOT EXISTS schedule_runs (
     schedule_id INTEGER NOT NULL,
     due_at VARCHAR(23) NOT NULL,
@@ -170,6 +180,8 @@ CREATE TABLE IF NOT EXISTS tasks (
     dedupe_key VARCHAR(191),
     former_dedupe_key VARCHAR(191),
     tags TEXT,
+    traceparent VARCHAR(55),
+    parent_id BIGINT,
     created_at VARCHAR(23) NOT NULL,
     completed_at VARCHAR(23),
     params_json TEXT NOT NULL,

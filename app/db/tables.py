@@ -175,6 +175,9 @@ class Task(Model):
     former_dedupe_key: Mapped[Optional[str]] = mapped_column(String(191))
     # A tag a line, with a line break on either side of each. Lists find tags by TaskTag.
     tags: Mapped[Optional[str]] = mapped_column(LongText)
+    # The trace that it is part of, as W3C writes it, and the task whose handler enqueued it.
+    traceparent: Mapped[Optional[str]] = mapped_column(String(55))
+    parent_id: Mapped[Optional[int]] = mapped_column(BigInteger)
     created_at: Mapped[str] = mapped_column(UtcTime)
     completed_at: Mapped[Optional[str]] = mapped_column(UtcTime)
     params_json: Mapped[str] = mapped_column(LongText)
@@ -233,6 +236,24 @@ class UsedDedupeKey(Model):
     status: Mapped[str] = mapped_column(String(10))
     created_at: Mapped[str] = mapped_column(UtcTime)
     pruned_at: Mapped[str] = mapped_column(UtcTime)
+
+
+class UsedIdempotencyKey(Model):
+    """What a create with an Idempotency-Key made: the same call sent again gets this."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (
+        Index("idempotency_keys_created", "created_at"),
+        {**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},
+    )
+
+    # The id of the caller's API key; 0 for the root key.
+    api_key_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    idempotency_key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    # SHA-256 of the body, as hexadecimal digits.
+    body_hash: Mapped[str] = mapped_column(String(64))
+    created_json: Mapped[str] = mapped_column(LongText)
+    created_at: Mapped[str] = mapped_column(UtcTime)
 
 
 class TaskCount(Model):

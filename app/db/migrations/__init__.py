@@ -62,6 +62,9 @@ MIGRATIONS: dict[int, list[Step]] = {
         # Tasks that are made at their times.
         AddTable("schedules"),
         AddTable("schedule_runs"),
+        # Creates that may be sent again, and where tasks come from.
+        AddTable("idempotency_keys"),
+        AddColumns("tasks", "traceparent", "parent_id"),
     ],
 }
 """The steps to each version, which is one more than the one before. The last one is
