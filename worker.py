@@ -154,6 +154,7 @@ class Job:
         self.params: dict[str, Any] = task["params"]
         self.attempt: int = task["attempts"]
         self.max_attempts: int = task["max_attempts"]
+        self.traceparent: str | None = task.get("traceparent")
         self.worker_id = worker_id
         self._link = link
         self._enqueued = 0
@@ -205,8 +206,13 @@ class Job:
     def enqueue(
         self, type_name: str, params: Mapping[str, Any] | None = None, **options: Any
     ) -> dict[str, Any]:
-        """Adds a task, as Client.create does. When this one is tried again, it is added once."""
+        """Adds a task, as Client.create does. When this one is tried again, it is added once.
+
+        It is part of the same trace. The trace is passed on as it is, for only a handler knows the
+        spans that it made: with a made-up one, what follows would hang on nothing.
+        """
         self._enqueued += 1
+        options = {"parent_id": self.id, "traceparent": self.traceparent, **options}
         if options.get("dedupe") is False and "dedupe_key" not in options:
             options.update(dedupe="forever", dedupe_key=f"task-{self.id}-{self._enqueued}")
         return self._link.client.create(type_name, params, **options)
@@ -263,7 +269,7 @@ class Client:
         """Adds a task; returns its `id`, `status` and, where it was there already, `deduplicated`.
 
         `options` are the API's: priority, run_at (may be a datetime), delay, max_attempts,
-        timeout, dedupe, dedupe_key, tags.
+        timeout, dedupe, dedupe_key, tags, parent_id, traceparent.
         """
         return self._create(_draft({"type": type_name, "params": params or {}, **options}))
 

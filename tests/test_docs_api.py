@@ -303,6 +303,9 @@ TYPES: dict[str, Callable[..., tuple[list[Any], list[Any]]]] = {
         [{"other": 1}, *({each: plain(high) + 1} for each in quoted(words)), 1],
     ),
     r"`true`": lambda: ([True], [False, "true", 1]),
+    # One that is malformed is ignored.
+    r"W3C traceparent": lambda: ([f"00-{'a' * 32}-{'b' * 16}-01", "malformed", 1], []),
+    r"id of a job": lambda: (["1", "9" * 18], ["", "0", "x", 1]),
     r"not supported": lambda: ([], ["a", 1]),
 }
 """Each way to write the type of a field: values that it takes, and values that it refuses."""

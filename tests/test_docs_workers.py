@@ -415,6 +415,28 @@ class TestExamples:
         assert sorted(mail["result"]["sent"] for mail in mails) == [0, 1, 2]
         assert {mail["priority"] for mail in mails} == {5}
 
+    @pytest.mark.parametrize("records", [True, False])
+    def test_opentelemetry(self, queue: Queue, workers: Workers, records: bool) -> None:
+        """What a handler adds hangs on its span; without spans, on what the task hung on."""
+        (source,) = (each for each in texts("Tracing", "python") if "opentelemetry" in each)
+        if records:
+            source += (
+                "\n\nfrom opentelemetry.sdk.trace import TracerProvider\n"
+                "trace.set_tracer_provider(TracerProvider())\n"
+            )
+        (workers.folder / "handlers.py").write_text(source, "utf-8")
+        for name in ("shop.ship", "shop.mail"):
+            queue.register(name)
+        trace_id, span_id = "a" * 32, "b" * 16
+        task_id = queue.create("shop.ship", PARAMS, traceparent=f"00-{trace_id}-{span_id}-01")
+        code, output = workers.run("--max-runs", "1")
+        assert code == 0, output
+        (mail,) = queue.of_type("shop.mail")
+        assert mail["parent_id"] == task_id
+        version, of_trace, of_span, flags = mail["traceparent"].split("-")
+        assert (version, of_trace, flags) == ("00", trace_id, "01")
+        assert (of_span != span_id) == records
+
     def test_the_library(self, queue: Queue, workers: Workers) -> None:
         (handlers,) = texts("Quick start", "python")
         (workers.folder / "handlers.py").write_text(handlers, "utf-8")

@@ -41,6 +41,15 @@ class Call:
         self.warnings += warnings
         return values
 
+    def read_traceparent(self) -> str | None:
+        """The trace that the call is part of, by its header; a malformed one becomes a warning."""
+        header = self.request.headers.get("traceparent")
+        if header is None:
+            return None
+        from app.api import trace_context  # loaded when needed
+
+        return trace_context.read(header.strip(), "the header traceparent", self.warnings)
+
     @property
     def actor(self) -> Actor:
         """Who calls, for the audit log."""

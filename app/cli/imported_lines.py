@@ -21,6 +21,9 @@ BATCH_BYTES = 8 * 1024 * 1024
 
 FINISHED = ("completed", "failed", "cancelled")
 
+# The id of a parent is of the queue that the file was written by.
+IMPORTED = TASK.readers.keys() - {"parent_id"}
+
 
 class LineError:
     """What is wrong with a line."""
@@ -76,7 +79,7 @@ class ImportedLines:
         if given.get("status") in FINISHED and not self._finished:
             self.skipped += 1
             return None
-        known = {name: value for name, value in given.items() if name in TASK.readers}
+        known = {name: value for name, value in given.items() if name in IMPORTED}
         where = f"line {number}. "
         try:
             task, _ = new_task(known, self._site.settings, where)

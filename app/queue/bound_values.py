@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 MOST_TASKS = 100
-"""Tasks in one statement: SQLite may allow 999 values, and some tasks have nine of their own."""
+"""Tasks in one statement: SQLite may allow 999 values, and some changes have nine for each task."""
 
 MOST_BYTES = 256 * 1024
 """Text in one statement. Quoted it may be twice as long, and old hosts allow 1 MiB a packet."""

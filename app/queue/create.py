@@ -12,9 +12,9 @@ from app.errors import (
     TryAgain,
 )
 from app.queue import used_keys
-from app.queue.bound_values import MOST_TASKS, parts
+from app.queue.bound_values import parts
 from app.queue.create_plan import Plan
-from app.queue.insert_tasks import insert_tasks
+from app.queue.insert_tasks import MOST_ROWS, insert_tasks
 from app.queue.new_task import Draft, TypedDraft
 from app.queue.type_check import TypeCheck
 
@@ -87,7 +87,7 @@ def _insert_all(connection: Connection, site: Site, plan: Plan) -> list[Row]:
     ]
     # Such a server locks what INSERT … SELECT reads, and a range of new ids reaches into the tasks
     # that others are making: creates would deadlock.
-    most = 1 if connection.has_snapshots else MOST_TASKS
+    most = 1 if connection.has_snapshots else MOST_ROWS
     looks = []
     for drafts in parts([plan.drafts[each] for each in plan.fresh], TypedDraft.long_texts, most):
         looks.append(len(statements) + 1)

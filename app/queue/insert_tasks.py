@@ -1,4 +1,4 @@
-"""The INSERT of new tasks, up to a hundred in one statement, and how their ids are found."""
+"""The INSERT of new tasks, many in one statement, and how their ids are found."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from app.db.connection import Dialect, Statement
     from app.queue.new_task import TypedDraft
     from app.site import Site
+
+OWN_VALUES = 7 + len(STORED_AS_GIVEN)
+"""How many values of its own a task may have in the statement."""
+
+MOST_ROWS = (999 - 1) // OWN_VALUES
+"""How many tasks one statement makes: old versions of SQLite allow 999 values in it."""
 
 MADE_COLUMNS = "id, status, urgency, dedupe_key, created_at"
 """What is read of the tasks that were made."""

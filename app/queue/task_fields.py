@@ -116,6 +116,8 @@ FIELDS = (
     TaskField("created_at", show=_time("created_at")),
     TaskField("dedupe_key"),
     TaskField("tags", show=_tags, store=_tag_lines),
+    TaskField("parent_id", store=as_given),
+    TaskField("traceparent", store=as_given),
 )
 """Everything about a task, in the order in which the API shows it."""
 
@@ -147,5 +149,6 @@ SHOWN_WITH_CLAIM = (
     "lease",
     "lease_expires_at",
     "created_at",
+    "traceparent",
 )
 """What a worker gets with a task that it claimed."""

@@ -66,6 +66,8 @@ TASK = {
     "dedupe": bad.DEDUPE,
     "dedupe_key": bad.name(191),
     "tags": bad.TAGS,
+    "parent_id": bad.integer(1, MAX_ID),
+    "traceparent": bad.ANYTHING,
 }
 TYPE = {
     "name": bad.name(255),

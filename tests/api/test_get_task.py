@@ -24,6 +24,8 @@ FIELDS = {
     "completed_at",
     "created_at",
     "tags",
+    "parent_id",
+    "traceparent",
 }
 TIMES = {"claimed_at", "lease_expires_at", "run_at", "completed_at", "created_at"}
 

@@ -70,7 +70,30 @@ class TestCreate:
         first = create(api, "mail", idempotency_key="k")
         assert create(api, "sms", idempotency_key="k") != first
 
-    @pytest.mark.parametrize("field", ["expires_at", "parent_job_id", "completion_webhook"])
+    def test_a_parent(self, api: Api) -> None:
+        parent = create(api)
+        child = create(api, payload={"n": 2}, parent_job_id=parent)
+        assert job(api, child)["parent_job_id"] == parent
+        assert job(api, parent)["parent_job_id"] is None
+        assert api.task(int(child))["parent_id"] == int(parent)
+
+    @pytest.mark.parametrize("parent", ["", "0", "x", "-1", "1.0", 1, "9" * 30, ["1"]])
+    def test_what_is_no_parent(self, api: Api, parent: Any) -> None:
+        body = {"queue_name": "mail", "payload": {}, "parent_job_id": parent}
+        with api.unchanged():
+            response = api.post("/v1/jobs", body)
+        assert (response.code, response.paths) == ("VALIDATION_FAILED", ["parent_job_id"])
+
+    def test_the_trace_of_the_call(self, api: Api) -> None:
+        headers = {"X-API-Key": API_KEY, "traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
+        one = {"queue_name": "mail", "payload": {}}
+        many = {"queue_name": "mail", "jobs": [{"payload": {"n": 1}}, {"payload": {"n": 2}}]}
+        made = [api.call("POST", "/v1/jobs", one, headers).json["id"]]
+        bulk = api.call("POST", "/v1/jobs/bulk", many, headers).json
+        made += [each["job_id"] for each in bulk["succeeded"]]
+        assert {api.task(int(each))["traceparent"] for each in made} == {headers["traceparent"]}
+
+    @pytest.mark.parametrize("field", ["expires_at", "completion_webhook"])
     def test_what_it_cannot_do_is_refused(self, api: Api, field: str) -> None:
         body = {"queue_name": "mail", "payload": {}, field: "2096-01-01T00:00:00Z"}
         with api.unchanged():

@@ -10,9 +10,8 @@ import pytest
 
 from app.db import mysql
 from app.queue import create as creating
-from app.queue.bound_values import MOST_TASKS
+from app.queue.insert_tasks import MOST_ROWS, OWN_VALUES
 from app.queue.new_task import NewTask
-from app.queue.task_fields import STORED_AS_GIVEN
 from app.site import Site
 from tests.queue.batches import Packets, RivalNode, at_once, rows, run_sql
 from tests.support.database import mariadb_with_tables
@@ -37,7 +36,7 @@ def check(site: Site, ids: list[int], tasks: list[NewTask]) -> None:
     assert {tuple(row.values())[2:] for row in told} == {(None, 0, None, None)}
 
 
-@pytest.mark.parametrize("count", [1, 2, 99, 100, 101, 1000])
+@pytest.mark.parametrize("count", [1, 2, MOST_ROWS - 1, MOST_ROWS, MOST_ROWS + 1, 1000])
 def test_ids_are_in_the_order_of_the_tasks(site: Site, count: int) -> None:
     register(site, "job")
     tasks = [NewTask("job", {"n": n}) for n in range(count)]
@@ -182,13 +181,14 @@ def test_a_statement_has_no_more_values_than_sqlite_may_take(
             max_attempts=n + 1,
             timeout=n + 1.0,
             tags=[f"t{n}"],
+            parent_id=n + 1,
+            traceparent=f"00-{n + 1:032x}-{n + 1:016x}-01",
             **{("run_at" if n % 2 else "delay"): ("2099-01-01 00:00:00.000" if n % 2 else n + 1.0)},
         )
         for n in range(200)
     ]
     creating.create(mariadb_site, tasks)
-    columns = 7 + len(STORED_AS_GIVEN)
-    assert max(packets.values) == columns * MOST_TASKS + 1 <= 999
+    assert max(packets.values) == OWN_VALUES * MOST_ROWS + 1 <= 999
 
 
 def test_all_or_none(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,8 @@ WITHIN_THE_QUEUE = {
     "change_id": "for later statements of a packet",
     "claim_id": "for repeats of a claim",
     "former_dedupe_key": "for a retry",
+    "claimed_key": "for settles by keys with scopes",
+    "ready_at": "for the wait that a claim notes",
 }
 """Columns that no field shows, and what they are for."""
 

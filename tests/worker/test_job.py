@@ -72,6 +72,38 @@ def test_enqueue_adds_a_task_once_however_often_it_is_tried(queue: Queue, worker
     assert len(queue.of_type("t.twin")) == 2
 
 
+TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
+OWN_SPAN = f"00-{'a' * 32}-{'c' * 16}-01"
+
+
+@sqlite
+@pytest.mark.parametrize("options", [(), ("--processes",)], ids=["thread", "process"])
+def test_enqueue_says_where_a_task_comes_from(
+    queue: Queue, workers: Workers, options: tuple[str, ...]
+) -> None:
+    workers.write_handlers(
+        f"""
+        @task("t.parent")
+        def f(params, job):
+            job.enqueue("t.child", {{"n": 1}})
+            job.enqueue("t.child", {{"n": 2}}, traceparent="{OWN_SPAN}", parent_id=99)
+            return job.traceparent
+        """
+    )
+    queue.register("t.parent")
+    queue.register("t.child")
+    for trace in (TRACE, None):
+        task_id = queue.create("t.parent", traceparent=trace)
+        assert workers.run("--max-runs", "1", *options)[0] == 0
+        assert queue.task(task_id)["result"] == trace
+        second, first = queue.of_type("t.child")
+        assert (first["parent_id"], first["traceparent"]) == (task_id, trace)
+        assert (second["parent_id"], second["traceparent"]) == (99, OWN_SPAN)
+        for each in (first, second):
+            queue.server.call("POST", f"/tasks/{each['id']}/cancel")
+            queue.server.call("POST", f"/tasks/{each['id']}/delete")
+
+
 @sqlite
 def test_enqueue_of_an_unknown_type_is_an_error_of_the_handler(
     queue: Queue, workers: Workers

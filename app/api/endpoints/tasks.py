@@ -29,6 +29,8 @@ TASK = fields.Fields(
     dedupe=fields.dedupe,
     dedupe_key=fields.text(191),
     tags=fields.tags,
+    parent_id=fields.integer(1, fields.MAX_ID),
+    traceparent=fields.anything,
 )
 TASKS = fields.Fields({"tasks": fields.list_of(fields.anything, MAX_TASKS)})
 
@@ -60,11 +62,13 @@ NUMBERS = ("before_id", "limit", "offset", "error_group")
 def create(call: Call) -> Response:
     """One task, or many at once: all of them or none."""
     given = read_object(call.request, call.site.settings.max_body_bytes)
+    traceparent = call.read_traceparent()
     if "tasks" in given:
-        return _create_many(call, given)
+        return _create_many(call, given, traceparent)
     from app.queue.create import create as create_tasks
 
-    created = create_tasks(call.site, [_new_task(call, given, "")], call.access)[0]
+    new = _new_task(call, given, "", traceparent)
+    created = create_tasks(call.site, [new], call.access)[0]
     if created.deduplicated:
         data = {**serializers.task(created.row, serializers.EXISTING), "deduplicated": True}
         return success_with_fields(data, "An equal task exists already")
@@ -144,12 +148,12 @@ def _search(
     return success(data, f"{counted(len(tasks), 'task')} found, {searched} searched: {how_far}")
 
 
-def _create_many(call: Call, given: dict[str, Any]) -> Response:
+def _create_many(call: Call, given: dict[str, Any], traceparent: str | None) -> Response:
     from app.queue.create import create as create_tasks
 
     given_tasks = call.read(TASKS, given)["tasks"]
     new_tasks = fields.read_each(
-        given_tasks, "tasks", lambda each, where: _new_task(call, each, where)
+        given_tasks, "tasks", lambda each, where: _new_task(call, each, where, traceparent)
     )
     created = create_tasks(call.site, new_tasks, call.access) if new_tasks else []
     doubles = sum(each.deduplicated for each in created)
@@ -167,28 +171,37 @@ def _brief(created: Created) -> dict[str, Any]:
     return {**shown, "deduplicated": created.deduplicated}
 
 
-def _new_task(call: Call, given: dict[str, Any], where: str) -> NewTask:
-    task, warnings = new_task(given, call.site.settings, where)
+def _new_task(call: Call, given: dict[str, Any], where: str, traceparent: str | None) -> NewTask:
+    task, warnings = new_task(given, call.site.settings, where, traceparent)
     call.warnings += warnings
     return task
 
 
 def new_task(
-    given: Mapping[str, Any], settings: Settings, where: str = ""
+    given: Mapping[str, Any],
+    settings: Settings,
+    where: str = "",
+    traceparent: str | None = None,
 ) -> tuple[NewTask, list[str]]:
     """The task that an object describes, and a warning for each field that is not known. ``where``
-    begins the paths in errors. Raises Invalid.
+    begins the paths in errors; ``traceparent`` is its own where the object has none. Raises
+    Invalid.
     """
     from app.queue.new_task import NewTask
 
     values, warnings = TASK.read(given, settings, where)
+    if "traceparent" in values:
+        from app.api import trace_context  # loaded when needed
+
+        place = f"{where}traceparent"
+        traceparent = trace_context.read(values.pop("traceparent"), place, warnings) or traceparent
     if "run_at" in values and "delay" in values:
         message = "cannot be given together with run_at: leave one out"
         raise fields.invalid([{"path": f"{where}delay", "message": message}])
     if values.get("dedupe") is False and "dedupe_key" in values:
         message = "cannot be given with dedupe false: leave one out"
         raise fields.invalid([{"path": f"{where}dedupe_key", "message": message}])
-    return NewTask(where=where, **values), warnings
+    return NewTask(where=where, traceparent=traceparent, **values), warnings
 
 
 def _query(call: Call) -> list[tuple[str, str]]:

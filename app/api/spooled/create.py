@@ -21,7 +21,8 @@ RETRIES = 3
 def create_job(call: Call) -> Response:
     """An unknown queue becomes a task type that takes any payload."""
     values = call.fields(CREATE)
-    created = _create(call, [_new_task(values["queue_name"], values)])[0]
+    new = _new_task(values["queue_name"], values, call.read_traceparent())
+    created = _create(call, [new])[0]
     is_new = not created.deduplicated
     return Response(201 if is_new else 200, {"id": str(created.id), "created": is_new})
 
@@ -30,13 +31,15 @@ def create_jobs(call: Call) -> Response:
     """Creates the jobs that are valid and reports an error for each of the others."""
     values = call.fields(CREATE_MANY)
     defaults = {name[8:]: each for name, each in values.items() if name.startswith("default_")}
+    traceparent = call.read_traceparent()
     tasks: dict[int, NewTask] = {}
     errors: dict[int, str] = {}
     for index, given in enumerate(values["jobs"]):
         where = f"jobs[{index}]."
         try:
             item = call.read(ONE_OF_MANY, fields.json_object(given), where)
-            tasks[index] = _new_task(values["queue_name"], {**defaults, **item}, where)
+            wanted = {**defaults, **item}
+            tasks[index] = _new_task(values["queue_name"], wanted, traceparent, where)
         except (Invalid, ValueError) as error:
             errors[index] = str(error)
     made, refused = _create_right_ones(call, tasks)
@@ -56,7 +59,9 @@ def create_jobs(call: Call) -> Response:
     return Response(200, payload)
 
 
-def _new_task(queue: str, values: dict[str, Any], where: str = "") -> NewTask:
+def _new_task(
+    queue: str, values: dict[str, Any], traceparent: str | None, where: str = ""
+) -> NewTask:
     from app.queue.new_task import NewTask
 
     retries = values.get("max_retries")
@@ -73,6 +78,8 @@ def _new_task(queue: str, values: dict[str, Any], where: str = "") -> NewTask:
         dedupe="forever" if job_key else False,
         dedupe_key=job_key,
         tags=values.get("tags"),
+        parent_id=values.get("parent_job_id"),
+        traceparent=traceparent,
     )
 
 

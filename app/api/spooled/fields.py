@@ -59,6 +59,13 @@ def any_metadata(value: Any) -> dict[str, Any]:
     return metadata(value if value == [] or isinstance(value, dict) else {"value": value})
 
 
+def job_id(value: Any) -> int:
+    """An id as it was given out."""
+    if not isinstance(value, str) or not is_id(value):
+        raise ValueError("must be the id of a job, as this server gave it out")
+    return int(value)
+
+
 def job_ids(value: Any) -> list[int]:
     """A list of ids as they were given out. What cannot be one is no job's, and is left out."""
     texts = fields.list_of(fields.long_text, 100)(value)
@@ -74,7 +81,7 @@ JOB: dict[str, fields.Reader] = {
     "idempotency_key": key,
     "tags": tags,
     "expires_at": unsupported,
-    "parent_job_id": unsupported,
+    "parent_job_id": job_id,
     "completion_webhook": unsupported,
 }
 CREATE = fields.Fields({"queue_name": QUEUE, "payload": fields.json_object}, **JOB)

@@ -59,6 +59,7 @@ def job(row: Row, settings: Settings) -> Shown:
         "lease_id": _lease_id(task) if task["status"] == "claimed" else None,
         "lease_expires_at": task["lease_expires_at"],
         "idempotency_key": task["dedupe_key"],
+        "parent_job_id": task["parent_id"] and str(task["parent_id"]),
     }
 
 
