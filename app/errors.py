@@ -123,6 +123,12 @@ class Conflict(QueueError):
     code = "conflict"
 
 
+class IdempotencyConflict(QueueError):
+    """Another call was made with this Idempotency-Key."""
+
+    code = "idempotency_conflict"
+
+
 class TooLarge(QueueError):
     """Params or a result are longer than the settings allow."""
 

@@ -30,6 +30,7 @@ STATUS_OF_CODE = {
     "length_required": 411,
     "too_large": 413,
     "unsupported_media_type": 415,
+    "idempotency_conflict": 422,
     "rate_limited": 429,
     "queue_unhealthy": 503,
 }

@@ -50,9 +50,15 @@ class Cut:
         self._arm = getattr(wire, cut)
         self.is_after = cut == "cut_after"
 
-    def post(self, path: str, body: Any, marker: str = CHANGES) -> tuple[int, Any]:
+    def post(
+        self,
+        path: str,
+        body: Any,
+        marker: str = CHANGES,
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, Any]:
         self._arm(marker)
-        status, response = self._web.call("POST", path, body)
+        status, response = self._web.call("POST", path, body, headers)
         assert self._wire.cuts == 1, "the call sent nothing that was cut"
         return status, response.get("data")
 
@@ -115,6 +121,20 @@ def test_create_without_deduplication_is_never_done_twice(
         assert status in (201, 503)
     else:
         assert (status, len(all_ids(web))) in ((201, wanted), (503, 0))
+
+
+@both_cuts
+@pytest.mark.parametrize("marker", ["COMMIT", "INSERT INTO tasks"])
+def test_create_with_an_idempotency_key(web: Server, cut_call: Cut, marker: str) -> None:
+    """It needs no other key to be done once, and says the same when it is sent again."""
+    task = {"type": "undeduplicated", "params": {"n": 1}}
+    headers = {"X-API-Key": web.api_key, "Idempotency-Key": "order-17"}
+    status, data = cut_call.post("/tasks", {"tasks": [task, task]}, marker, headers)
+    assert status == 201
+    assert sorted(all_ids(web)) == [each["id"] for each in data["tasks"]]
+    assert len(data["tasks"]) == 2
+    status, response = web.call("POST", "/tasks", {"tasks": [task, task]}, headers)
+    assert (status, response["data"]) == (201, data)
 
 
 @both_cuts

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -41,6 +42,7 @@ from app.queue.delete_type import delete_type
 from app.queue.eligible_types import Filter
 from app.queue.fencing import LeaseRef
 from app.queue.find_task import find_task, find_tasks
+from app.queue.idempotency import IdempotencyKey
 from app.queue.new_task import NewTask
 from app.queue.priority import set_priority
 from app.queue.release import release_all
@@ -459,6 +461,10 @@ CHANGES: dict[str, Any] = {
     "create tagged": change(lambda site: new_tasks(site, 1, tags=["a", "b"]), creating.create),
     "create fifty tagged": change(lambda site: new_tasks(site, 50, tags=["a"]), creating.create),
     "create undeduplicated": change(lambda site: new_tasks(site, 1, dedupe=False), creating.create),
+    "create with an idempotency key": change(
+        lambda site: (new_tasks(site, 2), IdempotencyKey(os.urandom(8).hex(), "hash", None)),
+        lambda site, given: [creating.create(site, given[0], key=given[1]) for _ in range(2)],
+    ),
     "create what exists": change(
         lambda site: new_tasks(site, 1) * 2,
         lambda site, tasks: [creating.create(site, [each]) for each in tasks],
@@ -559,6 +565,8 @@ def prepare_pruning(site: Site, task_ids: list[int]) -> None:
         f"INSERT INTO audit_log (created_at, actor, action) VALUES ({old}, 'a', 'b')",
         "REPLACE INTO used_dedupe_keys (dedupe_key, type_id, task_id, status, created_at, "
         f"pruned_at) VALUES ('old', 1, 1, 'failed', {old}, {old})",
+        "REPLACE INTO idempotency_keys (api_key_id, idempotency_key, body_hash, created_json, "
+        f"created_at) VALUES (0, 'old', 'x', '[]', {old})",
     ]
     site.db.run(lambda connection: connection.transact([(each, {}) for each in statements]))
 

@@ -677,6 +677,33 @@ class TestRecords:
         left = queue.sql("SELECT action FROM audit_log ORDER BY id")
         assert [row["action"] for row in left] == ["364", "0"]
 
+    def keys(self, queue: Queue, *hours: float) -> None:
+        """Idempotency keys that were used so many hours ago."""
+        for each in hours:
+            queue.sql(
+                "INSERT INTO idempotency_keys "
+                "(api_key_id, idempotency_key, body_hash, created_json, created_at) "
+                f"VALUES (0, :key, 'x', '[]', {queue.site.db.dialect.after(':seconds')})",
+                key=str(each),
+                seconds=-each * 3600,
+            )
+
+    def test_idempotency_keys(self, queue: Queue) -> None:
+        self.keys(queue, 1000, 24.1, 23.9, 0)
+        queue.turn()
+        left = queue.sql("SELECT idempotency_key FROM idempotency_keys ORDER BY created_at")
+        assert [row["idempotency_key"] for row in left] == ["23.9", "0"]
+
+    def test_idempotency_keys_in_several_batches(
+        self, queue: Queue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(prune_records, "BATCH", 2)
+        monkeypatch.setattr(prune_records, "IDEMPOTENCY_KEY_BATCHES", 3)
+        self.keys(queue, *range(100, 109))
+        for left in (3, 0):
+            queue.turn()
+            assert len(queue.sql("SELECT idempotency_key FROM idempotency_keys")) == left
+
     def test_in_batches(self, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(prune_records, "BATCH", 2)
         for name in "abcde":

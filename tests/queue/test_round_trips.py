@@ -22,6 +22,7 @@ from app.queue.delete import delete
 from app.queue.eligible_types import FEW_TYPES, Filter
 from app.queue.fencing import LeaseRef
 from app.queue.find_task import find_task
+from app.queue.idempotency import IdempotencyKey
 from app.queue.new_task import NewTask
 from app.queue.retry import retry
 from app.queue.settle import Completion, Failure, Outcome, settle
@@ -243,6 +244,18 @@ def test_create(mariadb_site: Site, wire: Wire, tasks: list[NewTask]) -> None:
     count, created = wire.count(lambda: creating.create(mariadb_site, tasks))
     assert [each.deduplicated for each in created] == [False] * len(tasks)
     assert count <= 3
+
+
+@pytest.mark.parametrize("size", [1, 50])
+def test_create_with_an_idempotency_key(mariadb_site: Site, wire: Wire, size: int) -> None:
+    """One more than without: what the key keeps are the ids, which the database gives."""
+    tasks = [NewTask("plain", {"n": n}, dedupe=False) for n in range(size)]
+    key = IdempotencyKey("order-17", "hash of the body", None)
+    count, created = wire.count(lambda: creating.create(mariadb_site, tasks, key=key))
+    assert count <= 4
+    count, again = wire.count(lambda: creating.create(mariadb_site, tasks, key=key))
+    assert [each.id for each in again] == [each.id for each in created]
+    assert count <= 1
 
 
 @pytest.mark.parametrize("size", [1, 50])

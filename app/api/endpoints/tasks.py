@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from app.api.call import Call
     from app.config import Settings
+    from app.queue.idempotency import IdempotencyKey
     from app.queue.new_task import Created, NewTask
 
 MAX_TASKS = 1000
@@ -62,13 +63,14 @@ NUMBERS = ("before_id", "limit", "offset", "error_group")
 def create(call: Call) -> Response:
     """One task, or many at once: all of them or none."""
     given = read_object(call.request, call.site.settings.max_body_bytes)
+    key = _idempotency_key(call, given)
     traceparent = call.read_traceparent()
     if "tasks" in given:
-        return _create_many(call, given, traceparent)
+        return _create_many(call, given, traceparent, key)
     from app.queue.create import create as create_tasks
 
     new = _new_task(call, given, "", traceparent)
-    created = create_tasks(call.site, [new], call.access)[0]
+    created = create_tasks(call.site, [new], call.access, key)[0]
     if created.deduplicated:
         data = {**serializers.task(created.row, serializers.EXISTING), "deduplicated": True}
         return success_with_fields(data, "An equal task exists already")
@@ -148,14 +150,16 @@ def _search(
     return success(data, f"{counted(len(tasks), 'task')} found, {searched} searched: {how_far}")
 
 
-def _create_many(call: Call, given: dict[str, Any], traceparent: str | None) -> Response:
+def _create_many(
+    call: Call, given: dict[str, Any], traceparent: str | None, key: IdempotencyKey | None
+) -> Response:
     from app.queue.create import create as create_tasks
 
     given_tasks = call.read(TASKS, given)["tasks"]
     new_tasks = fields.read_each(
         given_tasks, "tasks", lambda each, where: _new_task(call, each, where, traceparent)
     )
-    created = create_tasks(call.site, new_tasks, call.access) if new_tasks else []
+    created = create_tasks(call.site, new_tasks, call.access, key) if new_tasks or key else []
     doubles = sum(each.deduplicated for each in created)
     data = {
         "tasks": [_brief(each) for each in created],
@@ -169,6 +173,14 @@ def _create_many(call: Call, given: dict[str, Any], traceparent: str | None) -> 
 def _brief(created: Created) -> dict[str, Any]:
     shown = serializers.task(created.row, serializers.CREATED_AMONG_MANY)
     return {**shown, "deduplicated": created.deduplicated}
+
+
+def _idempotency_key(call: Call, given: dict[str, Any]) -> IdempotencyKey | None:
+    if "idempotency-key" not in call.request.headers:
+        return None
+    from app.api import idempotency  # loaded when needed
+
+    return idempotency.key_of(call, given)
 
 
 def _new_task(call: Call, given: dict[str, Any], where: str, traceparent: str | None) -> NewTask:

@@ -18,6 +18,9 @@ CURSORS = f"{upkeep.ROWS}prune."
 NEXT_PASS = "next"
 """The cursor that holds with which pass the next turn begins."""
 
+RECORDS_SHARE = 3
+"""Of a turn's time, this part is enough for what is not a task."""
+
 PATIENT_PAUSE = 1.0
 """Pruning of everything leaves the database to others for as long as it uses it."""
 
@@ -61,8 +64,12 @@ class Pruning:
 
     def run_turn(self, budget: Budget) -> bool:
         """Whether anything is left that the budget did not do for."""
+        of_records = budget.share(RECORDS_SHARE)
         for records in self._records:
-            self._prune_records(records)
+            for _ in range(records.batches):
+                count = self._prune_records(records)
+                if count < prune_records.BATCH or of_records.is_spent:
+                    break
         try:
             return not self._prune_tasks(budget)
         finally:

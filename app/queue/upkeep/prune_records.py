@@ -1,4 +1,6 @@
-"""Pruning of what is not a task: workers long away, used dedupe keys, the audit log."""
+"""Pruning of what is not a task: workers long away, used dedupe keys, idempotency keys, the audit
+log.
+"""
 
 from __future__ import annotations
 
@@ -22,16 +24,24 @@ LEAST_WORKER_SECONDS = 3600.0
 
 LEAST_KEY_SECONDS = 600.0
 
+IDEMPOTENCY_KEY_DAYS = 1.0
+"""How long a create may be sent again with its Idempotency-Key (docs/api.md promises it)."""
+
+IDEMPOTENCY_KEY_BATCHES = 20
+"""In a turn, while it has time: each create may leave one, so that they end as fast as tasks."""
+
 
 class Records:
     """Rows of one ``kind`` that are kept for ``seconds``. ``prune`` deletes a batch of those that
-    are older, or counts them all, and returns how many they were.
+    are older, or counts them all, and returns how many they were. A turn deletes at most so many
+    ``batches``.
     """
 
-    def __init__(self, kind: str, seconds: float, prune: Prune) -> None:
+    def __init__(self, kind: str, seconds: float, prune: Prune, batches: int = 1) -> None:
         self.kind = kind
         self.seconds = seconds
         self.prune = prune
+        self.batches = batches
 
 
 def prunable(settings: Settings) -> list[Records]:
@@ -41,11 +51,14 @@ def prunable(settings: Settings) -> list[Records]:
         ("used dedupe keys", settings.retain_dedupe_days, LEAST_KEY_SECONDS, _used_keys),
         ("audit log entries", settings.retain_audit_days, 0.0, _audit_log),
     )
-    return [
+    records = [
         Records(kind, max(days * DAY, least), prune)
         for kind, days, least, prune in found
         if days is not None
     ]
+    kept = IDEMPOTENCY_KEY_DAYS * DAY
+    keys = Records("idempotency keys", kept, _idempotency_keys, IDEMPOTENCY_KEY_BATCHES)
+    return [*records, keys]
 
 
 def _workers(connection: Connection, seconds: float, only_count: bool) -> int:
@@ -71,21 +84,43 @@ def _workers(connection: Connection, seconds: float, only_count: bool) -> int:
 
 
 def _used_keys(connection: Connection, seconds: float, only_count: bool) -> int:
+    # Rows of one moment come from one transaction of pruning, which is bounded, too.
+    return _oldest(
+        connection, "used_dedupe_keys", "pruned_at", "used_dedupe_keys_pruned", seconds, only_count
+    )
+
+
+def _idempotency_keys(connection: Connection, seconds: float, only_count: bool) -> int:
+    return _oldest(
+        connection,
+        "idempotency_keys",
+        "created_at",
+        "idempotency_keys_created",
+        seconds,
+        only_count,
+    )
+
+
+def _oldest(
+    connection: Connection, table: str, time: str, index: str, seconds: float, only_count: bool
+) -> int:
+    """Those whose column ``time`` is longer ago, in the order of its index; with all others of the
+    moment with which a batch ends.
+    """
     sql = connection.dialect
-    is_old = f"pruned_at < {sql.after(':seconds')}"
+    is_old = f"{time} < {sql.after(':seconds')}"
     values = {"seconds": -seconds}
     if only_count:
-        return _count(connection, f"used_dedupe_keys WHERE {is_old}", values)
+        return _count(connection, f"{table} WHERE {is_old}", values)
     look = (
-        f"SELECT pruned_at FROM used_dedupe_keys {sql.by_index('used_dedupe_keys_pruned')} "
-        f"WHERE {is_old} ORDER BY pruned_at LIMIT {BATCH}"
+        f"SELECT {time} AS time FROM {table} {sql.by_index(index)} "
+        f"WHERE {is_old} ORDER BY {time} LIMIT {BATCH}"
     )
     found = connection.query(look, values)
     if not found:
         return 0
-    # Rows of one moment come from one transaction of pruning, which is bounded, too.
-    delete = f"DELETE FROM used_dedupe_keys WHERE {is_old} AND pruned_at <= :last"
-    return connection.send([(delete, {**values, "last": found[-1]["pruned_at"]})])[0].changed
+    delete = f"DELETE FROM {table} WHERE {is_old} AND {time} <= :last"
+    return connection.send([(delete, {**values, "last": found[-1]["time"]})])[0].changed
 
 
 def _audit_log(connection: Connection, seconds: float, only_count: bool) -> int:
