@@ -76,6 +76,8 @@ def _new(queue: Queue, type: TaskType, wanted: dict[str, Any], key: str | None) 
         created_at=queue.now,
         tags=wanted.get("tags", []),
         timeout=wanted.get("timeout"),
+        parent_id=wanted.get("parent_id"),
+        traceparent=wanted.get("traceparent"),
         dedupe_key=key,
     )
     later = queue.now + (milliseconds(wanted.get("delay")) or 0)

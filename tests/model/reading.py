@@ -52,11 +52,16 @@ def whole(task: Task) -> dict[str, Any]:
         "created_at": iso(task.created_at),
         "dedupe_key": task.dedupe_key,
         "tags": task.tags,
+        "parent_id": task.parent_id,
+        "traceparent": task.traceparent,
     }
 
 
 def with_claim(task: Task) -> dict[str, Any]:
-    names = ("id", "type", "params", "attempts", "max_attempts", "priority", "created_at")
+    names = (
+        *("id", "type", "params", "attempts", "max_attempts", "priority", "created_at"),
+        "traceparent",
+    )
     shown = whole(task)
     kept = {name: shown[name] for name in names}
     return {**kept, "lease": task.lease / 1000, "lease_expires_at": lease_expires_at(task)}

@@ -96,6 +96,8 @@ class Task:
     id: int = 0
     tags: list[str] = field(default_factory=list)
     timeout: float | None = None
+    parent_id: int | None = None
+    traceparent: str | None = None
     dedupe_key: str | None = None
     former_dedupe_key: str | None = None
     """The key that it gave to a later task."""

@@ -13,6 +13,7 @@ PATTERNS = ("mail%", "m_il", "m\\_il", "%", "MAIL%", "%\\%", "nothing")
 LIST_TYPES = ("mail", "m_il", "mail%", "%a%", "%", "m\\_%", "100%", "nothing")
 KEYS = ("first", "First")
 TAGS = ("red", "blue", "Blue", "100%")
+TRACEPARENT = f"00-{'a' * 32}-{'b' * 16}-01"
 WORKER_IDS = ("w1", "w1", "w1", "w2", "w2", "W1", "ä")
 """Two of them are most of the time at work."""
 ERRORS = ("refused", "", "lease expired", "released", "two\nlines")
@@ -64,6 +65,8 @@ tasks = some(
     dedupe=dedupe,
     dedupe_key=st.sampled_from(KEYS),
     tags=st.lists(st.sampled_from(TAGS), max_size=3, unique=True),
+    parent_id=st.integers(1, 9),
+    traceparent=st.just(TRACEPARENT),
 ).filter(lambda task: task.get("dedupe") is not False or "dedupe_key" not in task)
 
 claim_options = some(
