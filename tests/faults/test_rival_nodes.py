@@ -25,6 +25,7 @@ from app.queue import create as creating
 from app.queue.claim import ClaimRequest
 from app.queue.fencing import LeaseRef
 from app.queue.find_task import find_task
+from app.queue.idempotency import IdempotencyKey
 from app.queue.new_task import NewTask
 from app.queue.release import Release
 from app.queue.settle import Completion, Failure, Outcome, settle
@@ -50,7 +51,14 @@ def urls() -> Iterator[list[str]]:
 def sites(urls: list[str]) -> Iterator[list[Site]]:
     """A site at each node, the tables empty."""
     made = [site_at(url) for url in urls]
-    tables = ("task_history", "tasks", "used_dedupe_keys", "workers", "task_types")
+    tables = (
+        "idempotency_keys",
+        "task_history",
+        "task_types",
+        "tasks",
+        "used_dedupe_keys",
+        "workers",
+    )
     made[0].db.run(lambda c: c.transact([(f"DELETE FROM {table}", {}) for table in tables]))
     task_types.register(made[0], "job", "1", True, {"max_attempts": 1000})
     yield made
@@ -178,6 +186,42 @@ def test_every_node_sees_what_another_acknowledged(sites: list[Site]) -> None:
         assert find_task(third, made.id)["status"] == "completed"
         delete.delete(first, made.id)
         assert rows(second, f"SELECT id FROM tasks WHERE id = {made.id}") == []
+
+
+def test_equal_creates_at_several_nodes_make_their_tasks_once(
+    urls: list[str], sites: list[Site]
+) -> None:
+    """Each client sends all of the calls, and all of them the same one at about the same time."""
+    calls = 40
+    together = threading.Barrier(CLIENTS)
+    made: list[list[list[int]]] = [[] for _ in range(CLIENTS)]
+    errors: list[BaseException] = []
+
+    def send(number: int) -> None:
+        try:
+            for turn in range(calls):
+                site = site_at(urls[(number + turn) % 3])
+                tasks = [NewTask("job", {"turn": turn}, dedupe=False)] * (1 + turn % 3)
+                key = IdempotencyKey(f"call {turn}", "hash", None)
+                together.wait()
+                created = patiently(creating.create, site, tasks, None, key)
+                made[number].append([each.id for each in created])
+                site.db.close()
+        except BaseException as error:
+            errors.append(error)
+            together.abort()
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert made == [made[0]] * CLIENTS
+    found = [row["id"] for row in rows(sites[1], "SELECT id FROM tasks")]
+    assert sorted(found) == sorted(each for ids in made[0] for each in ids)
+    told = [row["task_id"] for row in rows(sites[2], "SELECT task_id FROM task_history")]
+    assert sorted(told) == sorted(found)
 
 
 def patiently(call: Callable[..., T], *arguments: Any) -> T:
