@@ -630,6 +630,8 @@ STATISTICS = "in statistics/test_plans.py"
 BULK = "by ids in test_change, by filters in test_bulk_plans.py"
 ELSEWHERE = {
     **{template(route): SCHEDULES for route in NATIVE if "/schedules" in route.template},
+    "POST /keys/{id}/rotate": "about the keys, which are few",
+    "POST /keys/{id}/revoke": "about the keys, which are few",
     "GET /health": "changes nothing",
     "GET /health/live": "asks nothing",
     "GET /health/ready": "changes nothing",
