@@ -37,6 +37,9 @@ def mail(site: Site) -> None:
     register(site, "mail")
 
 
+TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
+
+
 def tasks_of(commands: Commands) -> list[dict[str, Any]]:
     listed: list[dict[str, Any]] = commands.json("tasks", "list", "--limit", "10000")["tasks"]
     return listed[::-1]
@@ -47,7 +50,9 @@ def test_tasks_move_to_another_queue(site: Site, commands: Commands, elsewhere: 
         site,
         [
             NewTask("mail", {"n": 1}, priority=5, max_attempts=9, tags=["red", "blue"]),
-            NewTask("mail", {"n": "ü💥"}, dedupe=False, timeout=12.5),
+            NewTask(
+                "mail", {"n": "ü💥"}, dedupe=False, timeout=12.5, traceparent=TRACE, parent_id=1
+            ),
             NewTask("mail", {"n": 3}, run_at="2040-01-31 12:00:00.500", dedupe_key="mine"),
             NewTask("mail", {"n": "ü💥"}, dedupe=False),
         ],
@@ -56,12 +61,17 @@ def test_tasks_move_to_another_queue(site: Site, commands: Commands, elsewhere: 
     assert result.stderr == "4 tasks exported\n"
     assert [json.loads(line) for line in result.stdout.splitlines()] == tasks_of(commands)
     assert elsewhere.output("tasks", "import", stdin=result.stdout) == "4 tasks created\n"
-    kept = ("type", "params", "priority", "max_attempts", "tags", "timeout", "run_at", "status")
+    kept = (
+        *("type", "params", "priority", "max_attempts", "tags", "timeout", "run_at", "status"),
+        "traceparent",
+    )
     before, after = tasks_of(commands), tasks_of(elsewhere)
     assert [[each[name] for name in kept] for each in before] == [
         [each[name] for name in kept] for each in after
     ]
     assert after[2]["dedupe_key"] == "mine"
+    # In another queue the id may be another task's.
+    assert (before[1]["parent_id"], after[1]["parent_id"]) == (1, None)
     assert elsewhere.output("tasks", "import", stdin=result.stdout) == (
         "0 tasks created, 4 existed already\n"
     )
