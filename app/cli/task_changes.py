@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from app.queue.audit import Actor
     from app.queue.bulk import BulkRequest
-    from app.queue.bulk_tasks import Count
+    from app.queue.list_count import Count
     from app.queue.task_action import TaskAction
     from app.site import Site
 

@@ -5,7 +5,8 @@ the caller has gone through all of them.
 from __future__ import annotations
 
 from app.queue import audit
-from app.queue.bulk_tasks import Count, FilteredTasks, ListedTasks, SearchedTasks
+from app.queue.bulk_tasks import FilteredTasks, ListedTasks, SearchedTasks
+from app.queue.list_count import Count
 from app.queue.task_filter import MAX_ID
 
 TYPE_CHECKING = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.db.connection import id_list
+from app.queue.list_count import Count
 from app.queue.search import TaskSearch
 from app.queue.task_action import status_in
 from app.queue.task_filter import TaskFilter
@@ -21,13 +22,8 @@ if TYPE_CHECKING:
 MOST_COUNTED = 10_000
 """Counting ends here: what a count costs must not grow with the queue."""
 
-
-class Count:
-    """How many tasks there are, at least if it ``is_capped``."""
-
-    def __init__(self, total: int, is_capped: bool = False) -> None:
-        self.total = total
-        self.is_capped = is_capped
+READS_TASKS = {"tag", "created_after", "created_before"}
+"""The filters for which each task is read anyway when there is one scan for all statuses."""
 
 
 class Page:
@@ -98,17 +94,20 @@ class FilteredTasks(BulkTasks):
 
         self._filter = self._counted = task_filter(action.scanned, action.conditions)
         self._not_counted = None
-        if action.left_out:
+        if action.left_out and not READS_TASKS & set(filters):
             # Counting all and these few reads indexes alone; a condition would need each task.
             self._counted = task_filter(action.scanned, ())
             self._not_counted = task_filter(action.left_out, ())
         self.statuses = _both(action.statuses, self._filter.statuses)
 
     def count(self, before_id: int) -> Count:
-        most = MOST_COUNTED + 1
-        few = self._not_counted.count(most, before_id) if self._not_counted else 0
-        found = self._counted.count(most + few, before_id) - few
-        return Count(min(found, MOST_COUNTED), found > MOST_COUNTED)
+        if self._not_counted is None:
+            return self._filter.count(MOST_COUNTED, before_id)
+        few = self._not_counted.count(MOST_COUNTED, before_id)
+        if few.is_capped:
+            return self._filter.count(MOST_COUNTED, before_id)
+        found = self._counted.count(MOST_COUNTED + few.total, before_id)
+        return Count(max(0, found.total - few.total), found.is_capped)
 
     def page(self, most: int, before_id: int) -> Page:
         ids = self._filter.ids(most, before_id)

@@ -12,6 +12,7 @@ from app.queue.list_scans import (
     of_type,
     page,
 )
+from app.queue.task_action import status_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,16 +82,16 @@ class ListPlan:
         return self._smallest([way for way in ways if len(way) <= MAX_SCANS])
 
     def _by(self, scan: IndexScan, probes: Sequence[IndexScan]) -> list[Arm]:
+        """The index of one status is asked about each id; with several statuses the task itself
+        is, once.
+        """
         wanted = self._wanted
-        return [
-            Arm(
-                scan,
-                [*probes, of_status(status)] if status else probes,
-                wanted.residual,
-                wanted.types,
-            )
-            for status in wanted.each_status
-        ]
+        residual = [*wanted.residual]
+        if wanted.statuses is not None and len(wanted.statuses) == 1:
+            probes = [*probes, of_status(wanted.statuses[0])]
+        elif wanted.statuses is not None:
+            residual.append(status_in(wanted.statuses, "t.status"))
+        return [Arm(scan, probes, residual, wanted.types)]
 
     def _by_types(self, types: Sequence[int] | None) -> list[Arm]:
         wanted = self._wanted

@@ -84,6 +84,11 @@ class Arm:
         self.residual = residual
         self.types = types
 
+    @property
+    def looks_at_tasks(self) -> bool:
+        """Whether anything but the scan's own index is read."""
+        return bool(self.probes) or self._needs_task()
+
     def ids(self, sql: Dialect, ids: IdRange, limit: int, offset: int = 0) -> str:
         """SQL that finds the ids, the highest first."""
         scan = self.scan
@@ -104,6 +109,49 @@ class Arm:
         found = Arm(self.scan).ids(sql, ids, limit)
         columns = "COUNT(*) AS entries, MIN(id) AS lowest, MAX(id) AS highest"
         return f"SELECT {columns} FROM ({found}) AS reached"
+
+    def passed(self, sql: Dialect, ids: IdRange, limit: int) -> str:
+        """SQL that reads the next ``limit`` entries of the scan: how many there are, how far they
+        reach, and how many of their tasks pass.
+        """
+        column = self.scan.id_column
+        columns = [f"d.{column} AS id"]
+        conditions = self.scan.conditions("d")
+        conditions += [f"d.{column} >= {ids.first}", f"d.{column} < {ids.end}"]
+        if self.types is not None and self._has_type():
+            columns.append("d.type_id")
+        window = (
+            f"SELECT {', '.join(columns)} FROM {self.scan.source(sql, 'd')} "
+            f"WHERE {' AND '.join(conditions)} ORDER BY d.{column} DESC LIMIT {limit}"
+        )
+        joins, last = self._outer_joins(sql)
+        passes = [f"{last} IS NOT NULL"]
+        if self.types is not None and self._has_type():
+            passes.append(f"w.type_id IN ({id_list(self.types)})")
+        return (
+            "SELECT COUNT(*) AS entries, MIN(w.id) AS lowest, "
+            f"COUNT(CASE WHEN {' AND '.join(passes)} THEN 1 END) AS total "
+            f"FROM ({window}) AS w {' '.join(joins)}"
+        )
+
+    def _outer_joins(self, sql: Dialect) -> tuple[list[str], str]:
+        """Each is asked only about ids that passed the ones before. Also the last one's id, which
+        is NULL for an entry that does not pass.
+        """
+        joins, last = [], "w.id"
+        for position, probe in enumerate(self.probes):
+            alias = f"p{position}"
+            conditions = [f"{alias}.{probe.id_column} = {last}", *probe.conditions(alias)]
+            joins.append(f"LEFT JOIN {probe.source(sql, alias)} ON {' AND '.join(conditions)}")
+            last = f"{alias}.{probe.id_column}"
+        if self._needs_task():
+            conditions = [f"t.id = {last}", *self.residual]
+            if self.types is not None and not self._has_type():
+                conditions.append(f"t.type_id IN ({id_list(self.types)})")
+            source = f"tasks AS t {sql.by_primary_key}"
+            joins.append(f"LEFT JOIN {source} ON {' AND '.join(conditions)}")
+            last = "t.id"
+        return joins, last
 
     def _joins(self, sql: Dialect) -> Iterator[str]:
         column = self.scan.id_column

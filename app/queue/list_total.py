@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.queue.list_count import Count
 from app.queue.task_filter import TaskFilter
 
 TYPE_CHECKING = False
@@ -18,15 +19,7 @@ COUNTED = {"status", "type"}
 """The filters whose tasks the counts tell."""
 
 
-class ListTotal:
-    """``is_capped`` where there are more than ``total``."""
-
-    def __init__(self, total: int, is_capped: bool) -> None:
-        self.total = total
-        self.is_capped = is_capped
-
-
-def list_total(site: Site, filters: Mapping[str, Any], access: Access | None = None) -> ListTotal:
+def list_total(site: Site, filters: Mapping[str, Any], access: Access | None = None) -> Count:
     """Of the tasks that pass the filters, as :class:`TaskFilter` has them, on whatever page. Raises
     a DatabaseError.
     """
@@ -38,9 +31,8 @@ def list_total(site: Site, filters: Mapping[str, Any], access: Access | None = N
         access,
     )
     if set(lasting) <= COUNTED:
-        return ListTotal(_told_by_counts(site, task_filter), False)
-    total = task_filter.count(MOST + 1)
-    return ListTotal(min(total, MOST), total > MOST)
+        return Count(_told_by_counts(site, task_filter))
+    return task_filter.count(MOST)
 
 
 def _told_by_counts(site: Site, task_filter: TaskFilter) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 from app.db.connection import id_list
 from app.queue.created_range import IdRange, narrowed
+from app.queue.list_count import ListCount
 from app.queue.list_plan import ListFilter, ListPlan
 from app.queue.list_scans import of_error_group, of_tag, of_worker, page
 from app.queue.task_action import status_in
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
     from app.db.connection import Dialect
     from app.queue.access import Access
+    from app.queue.list_count import Count
     from app.queue.list_scans import IndexScan
 
     Rows = Sequence[Mapping[Any, Any]]
@@ -32,11 +36,6 @@ STATUSES = {
 """What may be asked for, and the stored statuses that it means."""
 
 MAX_ID = 2**63 - 1
-
-COUNTED_AT_ONCE = 16
-"""So many index scans are counted by one statement, and fewer by the first ones: often these find
-enough.
-"""
 
 
 class TaskFilter:
@@ -65,7 +64,14 @@ class TaskFilter:
         self._visible, self._own = ("", {}) if access is None else access.types()
         self.statuses = self._both(statuses)
         self._wanted = self._list_filter(conditions)
-        self._ids = IdRange(0, 0) if self._is_empty() else self._id_range()
+        self._known_ids: IdRange | None = None
+
+    @property
+    def _ids(self) -> IdRange:
+        """Those among which all of the tasks are. Looked up when they are first needed."""
+        if self._known_ids is None:
+            self._known_ids = IdRange(0, 0) if self._is_empty() else self._id_range()
+        return self._known_ids
 
     @property
     def types(self) -> Sequence[int] | None:
@@ -82,18 +88,11 @@ class TaskFilter:
         found = self.page(limit, before_id=before_id)
         return [row["id"] for row in self.query(found)] if found else []
 
-    def count(self, most: int, before_id: int = MAX_ID) -> int:
-        """How many tasks below ``before_id`` there are; counting ends at ``most``."""
-        plan, arms = self._plan(most, before_id)
-        total, at_once = 0, 1
-        while arms and total < most:
-            found = [arm.ids(self._sql, plan.ids, most - total) for arm in arms[:at_once]]
-            counts = [
-                f"SELECT COUNT(*) AS total FROM ({ids}) AS c{n}" for n, ids in enumerate(found)
-            ]
-            total += sum(row["total"] for row in self.query(" UNION ALL ".join(counts)))
-            arms, at_once = arms[at_once:], min(2 * at_once, COUNTED_AT_ONCE)
-        return min(total, most)
+    def count(self, most: int, before_id: int = MAX_ID) -> Count:
+        """How many tasks below ``before_id`` there are, as far as they are counted quickly."""
+        began = time.monotonic()
+        plan, arms = self._plan(most + 1, before_id)
+        return ListCount(self._sql, self.query, arms, plan.ids, began).run(most)
 
     def passing(self, ids: Iterable[int]) -> list[int]:
         """Those of these few ids whose tasks pass."""
@@ -176,7 +175,6 @@ class TaskFilter:
         return [row["id"] for row in self.query(f"SELECT id FROM task_types WHERE {condition}")]
 
     def _id_range(self) -> IdRange:
-        """The ids among which all of the tasks are."""
         first = self._filters.get("from_id", 0)
         end = min(self._filters.get("before_id", MAX_ID), MAX_ID)
         after, before = self._filters.get("created_after"), self._filters.get("created_before")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.queue import bulk, bulk_tasks
+from app.queue import bulk, bulk_tasks, list_count
 from tests.api.caller import Api
 from tests.api.keys import headers_of, key_with
 from tests.support.http_client import Response
@@ -252,6 +252,18 @@ def test_counts_are_capped(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (data["remaining"], data["remaining_is_capped"]) == (3, True)
     data = changed(api, "cancel", filter={"type": "job"}, limit=1)
     assert (data["remaining"], data["remaining_is_capped"]) == (3, False)
+
+
+def test_counts_that_have_no_time(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They say at least so many: one of each of the three statuses is read, then two more."""
+    pending(api, 5)
+    monkeypatch.setattr(list_count, "COUNT_SECONDS", 0)
+    monkeypatch.setattr(list_count, "SURELY_READ", 2)
+    data = changed(api, "cancel", filter={"created_after": "2020-01-01"}, limit=1)
+    assert (data["matched"], data["matched_is_capped"]) == (3, True)
+    assert (data["remaining"], data["remaining_is_capped"]) == (3, True)
+    data = changed(api, "delete", filter={"status": "cancelled", "created_after": "2020-01-01"})
+    assert (data["matched"], data["matched_is_capped"], data["remaining"]) == (1, False, 0)
 
 
 def test_a_call_ends_in_time(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.queue import list_total
+from app.queue import list_count, list_total
 from tests.api.caller import Api
 
 
@@ -77,6 +77,29 @@ def test_counting_ends(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(list_total, "MOST", most)
         assert total(api, tag="x") == expected
     assert total(api, type="job") == (6, False)
+
+
+@pytest.mark.usefixtures("tasks")
+def test_counting_ends_in_time(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But what is read at least is always counted; these five are read one by one, and two."""
+    monkeypatch.setattr(list_count, "COUNT_SECONDS", 0)
+    assert total(api, tag="x") == (5, False)
+    for surely, expected in ((1, (1, True)), (3, (3, True)), (6, (5, False))):
+        monkeypatch.setattr(list_count, "SURELY_READ", surely)
+        assert total(api, tag="x") == expected
+
+
+@pytest.mark.usefixtures("tasks")
+@pytest.mark.parametrize("at_once", [1, 2, 16])
+def test_counting_in_many_steps(api: Api, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    monkeypatch.setattr(list_count, "COUNT_SECONDS", 60)
+    for name, value in {"SURELY_READ": 1, "MOST_READ": 1, "SCANS_AT_ONCE": at_once}.items():
+        monkeypatch.setattr(list_count, name, value)
+    assert total(api, tag="x") == (5, False)
+    assert total(api, tag="x", status="pending") == (4, False)
+    assert total(api, type="job%", created_after="2020-01-01") == (8, False)
+    assert total(api, type="job%", status="pending", created_after="2020-01-01") == (7, False)
+    assert total(api, type="job%", tag="x", worker_id="w1") == (1, False)
 
 
 @pytest.mark.usefixtures("tasks")
