@@ -33,16 +33,24 @@ class Client:
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """The response's data; None for 404. Raises Refused for any other error."""
         payload = None if body is None else json.dumps(body)
+        status, text = self._answer(method, path, payload)
+        document = json.loads(text)
+        if status >= 400 and status != 404:
+            raise Refused(f"{path}: {status} {document}")
+        return document.get("data")
+
+    def read(self, path: str) -> str:
+        """The text of a GET's response, whatever its status."""
+        return self._answer("GET", path, None)[1]
+
+    def _answer(self, method: str, path: str, payload: str | None) -> tuple[int, str]:
         try:
             response = self._send(method, path, payload)
         except (http.client.RemoteDisconnected, ConnectionError):
             # gunicorn closes what was idle for two seconds.
             self._connection.close()
             response = self._send(method, path, payload)
-        document = json.loads(response.read())
-        if response.status >= 400 and response.status != 404:
-            raise Refused(f"{path}: {response.status} {document}")
-        return document.get("data")
+        return response.status, response.read().decode("utf-8")
 
     def _send(self, method: str, path: str, payload: str | None) -> http.client.HTTPResponse:
         headers = {"X-API-Key": API_KEY, "Content-Type": "application/json"}

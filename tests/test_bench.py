@@ -27,6 +27,8 @@ TITLES = {
     "settles": ["Settles and heartbeats: median milliseconds"],
     "creates": ["Creates: median milliseconds"],
     "lists": ["Lists: median milliseconds"],
+    "statistics": ["Statistics: median milliseconds of a call"],
+    "operating": ["dry run", "of what is read", "of a call that changes"],
     "cold": ["Cold CGI: milliseconds a request"],
     "cron": ["A cron run of"],
     "worker": ["One worker process"],

@@ -17,6 +17,7 @@ SCENARIOS = (
     "creates",
     "lists",
     "statistics",
+    "operating",
     "cold",
     "cron",
     "worker",
