@@ -67,7 +67,7 @@ def _create(
 ) -> list[Created]:
     types, existing, kept = _look(connection, drafts, key)
     if key is not None and kept:
-        return key.first_result(kept[0])
+        return key.first_result(kept[0], [each.task.type for each in drafts])
     plan = Plan(check.typed(types), existing)
     inserted = _insert_once(connection, site, plan, key) if plan.fresh or key is not None else []
     return plan.created(inserted)

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from app.db.connection import Dialect, Row, Statement
     from app.queue.access import Access
 
-KEPT_COLUMNS = ("id", "status", "urgency", "dedupe_key", "created_at")
-"""What is kept of each task: it may be deleted by the time that it is asked for."""
+KEPT_OF_ONE = ("id", "status", "urgency", "dedupe_key", "created_at")
+KEPT_OF_EACH = ("id", "status")
+"""What is kept of one task, and of each of many: what the response shows. They may be deleted by the
+time that they are asked for. Their types are those of the call.
+"""
 
 
 class IdempotencyKey:
@@ -39,24 +42,25 @@ class IdempotencyKey:
             self._values,
         )
 
-    def first_result(self, row: Row) -> list[Created]:
-        """What the first call did, by the row that ``look`` found. Raises IdempotencyConflict."""
+    def first_result(self, row: Row, types: Sequence[str]) -> list[Created]:
+        """What the first call did, by the row that ``look`` found; ``types`` are those of its tasks.
+        Raises IdempotencyConflict.
+        """
         if row["body_hash"] != self._body_hash:
             raise IdempotencyConflict(
                 "This Idempotency-Key came with another body before: send the same body again, or "
                 "use another key for another call"
             )
+        columns = _kept_columns(types)
         return [
-            Created(type, dict(zip(KEPT_COLUMNS, kept)), deduplicated)
-            for type, deduplicated, *kept in json_text.loads(row["created_json"])
+            Created(type, dict(zip(columns, kept)), deduplicated)
+            for type, (deduplicated, *kept) in zip(types, json_text.loads(row["created_json"]))
         ]
 
     def keep(self, sql: Dialect, created: Sequence[Created]) -> Statement:
         """Keeps what this call did. Another call with the key makes it fail with Duplicate."""
-        kept = [
-            [each.row["type"], each.deduplicated, *map(each.row.get, KEPT_COLUMNS)]
-            for each in created
-        ]
+        columns = _kept_columns(created)
+        kept = [[each.deduplicated, *map(each.row.get, columns)] for each in created]
         return (
             "INSERT INTO idempotency_keys "
             "(api_key_id, idempotency_key, body_hash, created_json, created_at) VALUES "
@@ -71,3 +75,7 @@ class IdempotencyKey:
             "WHERE api_key_id = :api_key_id AND idempotency_key = :idempotency_key",
             self._values,
         )
+
+
+def _kept_columns(tasks: Sequence[object]) -> tuple[str, ...]:
+    return KEPT_OF_ONE if len(tasks) == 1 else KEPT_OF_EACH
