@@ -33,7 +33,7 @@ class Client:
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """The response's data; None for 404. Raises Refused for any other error."""
         payload = None if body is None else json.dumps(body)
-        status, text = self._answer(method, path, payload)
+        status, text = self._exchange(method, path, payload)
         document = json.loads(text)
         if status >= 400 and status != 404:
             raise Refused(f"{path}: {status} {document}")
@@ -41,9 +41,9 @@ class Client:
 
     def read(self, path: str) -> str:
         """The text of a GET's response, whatever its status."""
-        return self._answer("GET", path, None)[1]
+        return self._exchange("GET", path, None)[1]
 
-    def _answer(self, method: str, path: str, payload: str | None) -> tuple[int, str]:
+    def _exchange(self, method: str, path: str, payload: str | None) -> tuple[int, str]:
         try:
             response = self._send(method, path, payload)
         except (http.client.RemoteDisconnected, ConnectionError):
