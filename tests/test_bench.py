@@ -27,7 +27,7 @@ TITLES = {
     "settles": ["Settles and heartbeats: median milliseconds"],
     "creates": ["Creates: median milliseconds"],
     "lists": ["Lists: median milliseconds"],
-    "statistics": ["Statistics: median milliseconds of a call"],
+    "statistics": ["Statistics: milliseconds of processor time of a call"],
     "operating": ["dry run", "of what is read", "of a call that changes"],
     "cold": ["Cold CGI: milliseconds a request"],
     "cron": ["A cron run of"],
