@@ -4,10 +4,10 @@
 -- set TABLE_PREFIX in config.py and let deploy.py or `flask init-db` make the tables.
 SET @others = (
     SELECT COUNT(*) FROM information_schema.tables AS t
-    WHERE t.table_schema = DATABASE() AND t.table_name IN ('api_keys', 'audit_log', 'error_groups', 'schedule_runs', 'schedules', 'settings', 'task_activity', 'task_counts', 'task_errors', 'task_history', 'task_tags', 'task_types', 'tasks', 'used_dedupe_keys', 'worker_activity', 'workers') AND NOT EXISTS (
+    WHERE t.table_schema = DATABASE() AND t.table_name IN ('api_keys', 'audit_log', 'error_groups', 'idempotency_keys', 'schedule_runs', 'schedules', 'settings', 'task_activity', 'task_counts', 'task_errors', 'task_history', 'task_tags', 'task_types', 'tasks', 'used_dedupe_keys', 'worker_activity', 'workers') AND NOT EXISTS (
         SELECT 1 FROM information_schema.columns AS c
         WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name
-        AND CONCAT(c.table_name, '.', c.column_name, ' ', c.column_key) IN ('api_keys.type_patterns_json ', 'audit_log.detail_json ', 'error_groups.sample_id ', 'schedule_runs.due_at PRI', 'schedules.every_seconds ', 'settings.name PRI', 'task_activity.step_seconds PRI', 'task_counts.error_group PRI', 'task_errors.error_group PRI', 'task_history.task_id MUL', 'task_tags.tag PRI', 'task_types.param_schema_json ', 'tasks.urgency ', 'used_dedupe_keys.dedupe_key PRI', 'worker_activity.step_seconds PRI', 'workers.first_seen_at ')
+        AND CONCAT(c.table_name, '.', c.column_name, ' ', c.column_key) IN ('api_keys.type_patterns_json ', 'audit_log.detail_json ', 'error_groups.sample_id ', 'idempotency_keys.api_key_id PRI', 'schedule_runs.due_at PRI', 'schedules.every_seconds ', 'settings.name PRI', 'task_activity.step_seconds PRI', 'task_counts.error_group PRI', 'task_errors.error_group PRI', 'task_history.task_id MUL', 'task_tags.tag PRI', 'task_types.param_schema_json ', 'tasks.urgency ', 'used_dedupe_keys.dedupe_key PRI', 'worker_activity.step_seconds PRI', 'workers.first_seen_at ')
     )
 );
 SET @check = IF(@others, 'SELECT 1 FROM `another program has tables of these names`', 'DO 0');

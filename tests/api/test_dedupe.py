@@ -345,8 +345,8 @@ class TestRetryBesideASuccessor:
         api.post(f"/tasks/{first}/fail", {"worker_id": "w1", "retry": False})
         look = creating._look
 
-        def look_and_be_overtaken(connection: Any, drafts: Any) -> Any:
-            found = look(connection, drafts)
+        def look_and_be_overtaken(*arguments: Any) -> Any:
+            found = look(*arguments)
             if api.task(first)["status"] == "failed":
                 assert api.post(f"/tasks/{first}/retry").status == 200
             return found
