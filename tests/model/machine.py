@@ -40,6 +40,11 @@ class Machine(RuleBasedStateMachine):
         self.api.clear()
         self.api.sql("DELETE FROM settings WHERE name LIKE :rows", rows=f"{upkeep.ROWS}%")
         self.clock.move(START - self.clock.now)
+        # The first claim ever makes this row, and cannot tell then when its worker was seen.
+        self.api.sql(
+            f"INSERT INTO settings (name, value) VALUES (:name, {self.api.site.db.dialect.now})",
+            name=upkeep.NEXT_TURN,
+        )
         self.queue = Queue(self.clock.now)
         self.key_text = ""
         """What is sent for ``queue.key``."""

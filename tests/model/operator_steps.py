@@ -130,7 +130,7 @@ class ReadSteps(Machine):
             others = dict.fromkeys(("wait_seconds", "run_seconds"), values.ANYTHING)
             return {**statistics.stats(self.queue, type), **others, "as_of": iso(self.queue.now)}
 
-        self.get("/stats", show, query={"type": name} if name else {}, of_all_types=True)
+        self.get("/stats", show, query={"type": name} if name else {})
 
 
 class TimeSteps(Machine):

@@ -26,7 +26,8 @@ class Between(NamedTuple):
 
 def stats(queue: Queue, type: TaskType | None) -> dict[str, Any]:
     """Without ``wait_seconds`` and ``run_seconds``."""
-    tasks = [task for task in queue.tasks.values() if type in (None, task.type)]
+    shown = [task for task in queue.tasks.values() if queue.sees(task.type)]
+    tasks = [task for task in shown if type in (None, task.type)]
     types = {task.type.name: task.type for task in tasks}
     if type:
         types[type.name] = type
@@ -63,8 +64,8 @@ def _about(seconds: float) -> Between:
 
 def _ended(queue: Queue, type: TaskType | None, status: str) -> dict[str, Any]:
     """How many tasks ended so; those that were deleted since count, but not in the last minute."""
-    there = _endings(queue.tasks.values(), type, status)
-    gone = _endings(queue.past, type, status)
+    there = _endings(queue, queue.tasks.values(), type, status)
+    gone = _endings(queue, queue.past, type, status)
     found: dict[str, Any] = {}
     for name, (seconds, slack) in SPANS.items():
         after = queue.now - seconds * SECOND
@@ -74,11 +75,11 @@ def _ended(queue: Queue, type: TaskType | None, status: str) -> dict[str, Any]:
     return found
 
 
-def _endings(tasks: Any, type: TaskType | None, status: str) -> list[int]:
+def _endings(queue: Queue, tasks: Any, type: TaskType | None, status: str) -> list[int]:
     return [
         line.at
         for task in tasks
-        if type in (None, task.type)
+        if type in (None, task.type) and queue.sees(task.type)
         for line in task.history
         if line.status == status
     ]
