@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 END_SECONDS = 5.0
 """How much longer than it was given the process may take before it is killed."""
 
-OF_THE_REQUEST = ("HTTP_", "CONTENT_", "REQUEST_", "SERVER_", "REMOTE_", "SCRIPT_", "PATH_INFO")
+OF_THE_REQUEST = (
+    *("HTTP_", "CONTENT_", "REQUEST_", "SERVER_", "REMOTE_", "SCRIPT_"),
+    *("PATH_INFO", "QUERY_STRING"),
+)
 """What a CGI program has in its environment of the request; no business of handlers."""
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 KEPT_OF_ONE = ("id", "status", "urgency", "dedupe_key", "created_at")
 KEPT_OF_EACH = ("id", "status")
-"""What is kept of one task, and of each of many: what the response shows. They may be deleted by the
-time that they are asked for. Their types are those of the call.
+"""What is kept of one task, and of each of many: what the response shows. They may be deleted by
+the time that they are asked for. Their types are those of the call.
 """
 
 
@@ -43,7 +43,7 @@ class IdempotencyKey:
         )
 
     def first_result(self, row: Row, types: Sequence[str]) -> list[Created]:
-        """What the first call did, by the row that ``look`` found; ``types`` are those of its tasks.
+        """What the first call did, by the row that ``look`` found; ``types`` are of its tasks.
         Raises IdempotencyConflict.
         """
         if row["body_hash"] != self._body_hash:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 SHOWN_RUNS = 20
 NEXT_RUNS = 5
-COLUMN_OF = {"type": "type_name", "every": "every_seconds", "paused": "is_paused"}
 
 WITH_LAST_RUN = (
     "SELECT schedules.*, last.due_at AS last_due_at, last.task_id AS last_task_id, "
