@@ -94,6 +94,20 @@ CREATE TABLE IF NOT EXISTS schedules (
     KEY schedules_next (next_at)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
+CREATE TABLE IF NOT EXISTS sessions (
+    id BIGINT NOT NULL AUTO_INCREMENT,
+    token_hash VARCHAR(64) NOT NULL,
+    `role` VARCHAR(16) NOT NULL,
+    key_id BIGINT,
+    name VARCHAR(150) NOT NULL,
+    created_at DATETIME(3) NOT NULL,
+    last_used_at DATETIME(3) NOT NULL,
+    expires_at DATETIME(3) NOT NULL,
+    PRIMARY KEY (id),
+    KEY sessions_expiry (expires_at),
+    UNIQUE KEY sessions_token (token_hash)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
 CREATE TABLE IF NOT EXISTS settings (
     name VARCHAR(64) NOT NULL,
     value VARCHAR(255) NOT NULL,
@@ -258,5 +272,5 @@ CREATE TABLE IF NOT EXISTS workers (
     KEY workers_seen (last_seen_at)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
-INSERT IGNORE INTO settings (name, value) VALUES ('schema_version', '4');
+INSERT IGNORE INTO settings (name, value) VALUES ('schema_version', '5');
 COMMIT;

@@ -2,5 +2,5 @@
 
 VERSION = "0.1.0"
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """What ``settings.schema_version`` of a database must at least be; raised by every migration."""

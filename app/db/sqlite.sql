@@ -76,6 +76,19 @@ CREATE TABLE IF NOT EXISTS schedules (
 CREATE UNIQUE INDEX IF NOT EXISTS schedules_name ON schedules (name);
 CREATE INDEX IF NOT EXISTS schedules_next ON schedules (next_at);
 
+CREATE TABLE IF NOT EXISTS sessions (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    token_hash VARCHAR(64) NOT NULL,
+    role VARCHAR(16) NOT NULL,
+    key_id INTEGER,
+    name VARCHAR(150) NOT NULL,
+    created_at VARCHAR(23) NOT NULL,
+    last_used_at VARCHAR(23) NOT NULL,
+    expires_at VARCHAR(23) NOT NULL
+);
+CREATE INDEX IF NOT EXISTS sessions_expiry ON sessions (expires_at);
+CREATE UNIQUE INDEX IF NOT EXISTS sessions_token ON sessions (token_hash);
+
 CREATE TABLE IF NOT EXISTS settings (
     name VARCHAR(64) NOT NULL,
     value VARCHAR(255) NOT NULL,
@@ -237,4 +250,4 @@ CREATE TABLE IF NOT EXISTS workers (
 );
 CREATE INDEX IF NOT EXISTS workers_seen ON workers (last_seen_at);
 
-INSERT OR IGNORE INTO settings (name, value) VALUES ('schema_version', '4');
+INSERT OR IGNORE INTO settings (name, value) VALUES ('schema_version', '5');

@@ -447,6 +447,31 @@ class Worker(Model):
     repeated_claim: Mapped[Optional[int]] = mapped_column(BigInteger)
 
 
+class Session(Model):
+    """Somebody who signed in to the dashboard, until they sign out."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (
+        Index("sessions_token", "token_hash", unique=True),
+        Index("sessions_expiry", "expires_at"),
+        TABLE,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    # SHA-256 of the cookie's token, as hexadecimal digits.
+    token_hash: Mapped[str] = mapped_column(String(64))
+    # admin or read.
+    role: Mapped[str] = mapped_column(String(16))
+    # The key that was used to sign in. NULL: the admin password or the root key.
+    key_id: Mapped[Optional[int]] = mapped_column(Id)
+    # Who that is, for people and for the audit log.
+    name: Mapped[str] = mapped_column(String(150))
+    created_at: Mapped[str] = mapped_column(UtcTime)
+    # Written once a minute at most.
+    last_used_at: Mapped[str] = mapped_column(UtcTime)
+    expires_at: Mapped[str] = mapped_column(UtcTime)
+
+
 class StoredSetting(Model):
     """What the site remembers of itself; not what people configure."""
 

@@ -66,6 +66,10 @@ MIGRATIONS: dict[int, list[Step]] = {
         AddTable("idempotency_keys"),
         AddColumns("tasks", "traceparent", "parent_id"),
     ],
+    5: [
+        # Who is signed in to the dashboard.
+        AddTable("sessions"),
+    ],
 }
 """The steps to each version, which is one more than the one before. The last one is
 :data:`app.version.SCHEMA_VERSION`."""
