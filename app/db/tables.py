@@ -447,7 +447,7 @@ class Worker(Model):
     repeated_claim: Mapped[Optional[int]] = mapped_column(BigInteger)
 
 
-class Session(Model):
+class DashboardSession(Model):
     """Somebody who signed in to the dashboard, until they sign out."""
 
     __tablename__ = "sessions"

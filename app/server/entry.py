@@ -33,6 +33,11 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
     try:
         if wsgi.belongs_here(environ, site()):
             return wsgi.respond(environ, start_response, site())
+        # Loaded when needed: calls of programs do not get here.
+        from app.server import pages
+
+        if pages.belongs_here(environ):
+            return wsgi.send(pages.response_to(environ, site()), environ, start_response)
     except ConfigError as error:
         return wsgi.send(_misconfigured(error), environ, start_response)
     if "flask" not in _kept:

@@ -7,7 +7,7 @@ from flask import Flask
 from app.cli import SiteCommands
 from app.db.orm import engine_options
 from app.db.tables import db
-from app.server.blueprint import blueprint
+from app.server.blueprint import blueprint, dashboard
 from app.server.flask_errors import register_errors
 from app.site import Site, load
 
@@ -28,5 +28,6 @@ def create_app(site: Site | None = None) -> Flask:
     )
     db.init_app(app)
     app.register_blueprint(blueprint)
+    app.register_blueprint(dashboard)
     register_errors(app)
     return app

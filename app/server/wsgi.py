@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     StartResponse = Callable[..., Any]
 
 PREFIX = "/api"
+PAGES = "/dashboard"
+"""Below this are the pages. The dashboard has it too: calls of programs do not load that."""
 
 READ_BARE = ("/metrics",)
 """Programs look for these at the root, beside what is open to everybody."""
@@ -42,7 +44,7 @@ def belongs_here(environ: Environ, site: Site) -> bool:
     """
     request = request_of(environ, site)
     is_certain = has_prefix(environ)
-    if not is_certain and not may_lack_prefix(request):
+    if not is_certain and (is_page(environ) or not may_lack_prefix(request)):
         return False
     route = request.target.route
     return is_certain if route is None else not route.is_operator
@@ -51,6 +53,12 @@ def belongs_here(environ: Environ, site: Site) -> bool:
 def has_prefix(environ: Environ) -> bool:
     path = path_of(environ)
     return path == PREFIX or path.startswith(PREFIX + "/")
+
+
+def is_page(environ: Environ) -> bool:
+    """Whether the address is one of the dashboard's, whose forms are POSTs too."""
+    path = path_of(environ)
+    return path == PAGES or path.startswith(PAGES + "/")
 
 
 def may_lack_prefix(request: Request) -> bool:

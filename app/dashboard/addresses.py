@@ -1,0 +1,24 @@
+"""The addresses of pages and files, wherever the application is mounted."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+PREFIX = "/dashboard"
+
+
+def page(root: str, path: str, fields: Mapping[str, Any] | None = None) -> str:
+    """The address of the page at ``path`` below the dashboard, as a browser asks for it."""
+    from urllib.parse import quote, urlencode  # loaded when needed
+
+    address = quote(root + PREFIX + path, safe="/:@!$&'()*+,;=~")
+    pairs = [
+        (name, value)
+        for name, values in (fields or {}).items()
+        for value in (values if isinstance(values, (list, tuple)) else [values])
+        if value is not None and value != ""
+    ]
+    return f"{address}?{urlencode(pairs)}" if pairs else address

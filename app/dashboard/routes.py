@@ -1,0 +1,99 @@
+"""The table of pages: every address below ``/dashboard``, and the function behind it.
+
+The modules behind the table are imported when they are visited.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.api.response import Response
+    from app.dashboard.visit import Visit
+
+    PageFunction = Callable[[Visit], Response]
+
+OPEN = "open"
+"""Anybody may visit, signed in or not."""
+READ = "read"
+"""Everybody who is signed in."""
+ADMIN = "admin"
+
+MAX_ID_DIGITS = 18
+
+
+class PageRoute:
+    """``template`` is the path below ``/dashboard``, with at most one parameter: ``{id}``, a whole
+    number, or ``{name}``, any text without a slash at its ends. ``target`` is ``module:function``
+    below ``app.dashboard.pages``. ``role`` is what a visitor has to be.
+    """
+
+    def __init__(self, method: str, template: str, target: str, role: str) -> None:
+        self.method = method
+        self.template = template
+        self.target = target
+        self.role = role
+        self._before, _, rest = template.partition("{")
+        self._parameter, _, self._after = rest.partition("}")
+
+    def match(self, path: str) -> dict[str, str] | None:
+        """The arguments in the path; None if it is another page's."""
+        if not self._parameter:
+            return {} if path == self.template else None
+        if not (path.startswith(self._before) and path.endswith(self._after)):
+            return None
+        argument = path[len(self._before) : len(path) - len(self._after)]
+        fits = _is_id(argument) if self._parameter == "id" else _is_name(argument)
+        return {self._parameter: argument} if fits else None
+
+    def function(self) -> PageFunction:
+        module, _, function = self.target.partition(":")
+        found: PageFunction = getattr(import_module(f"app.dashboard.pages.{module}"), function)
+        return found
+
+
+PAGES = [
+    PageRoute("GET", "", "overview:show", READ),
+    PageRoute("GET", "/static/{name}", "static_files:show", OPEN),
+]
+"""The first one that matches is taken: fixed paths stand before those with parameters."""
+
+
+class Place:
+    """What an address stands for: a ``page`` with the ``arguments`` in its path, or None; then
+    ``allowed`` are the methods that the address takes.
+    """
+
+    __slots__ = ("allowed", "arguments", "page")
+
+    def __init__(self) -> None:
+        self.page: PageRoute | None = None
+        self.arguments: dict[str, str] = {}
+        self.allowed: list[str] = []
+
+
+def resolve(method: str, path: str) -> Place:
+    """``path`` is below ``/dashboard``; HEAD is answered as GET is."""
+    place = Place()
+    path = path.rstrip("/")
+    method = "GET" if method == "HEAD" else method
+    for page in PAGES:
+        arguments = page.match(path)
+        if arguments is None:
+            continue
+        if page.method == method:
+            place.page, place.arguments = page, arguments
+            return place
+        place.allowed.append(page.method)
+    return place
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= MAX_ID_DIGITS and int(text) > 0
+
+
+def _is_name(text: str) -> bool:
+    return text != ""

@@ -1,0 +1,110 @@
+"""One visit of a page: the request, who makes it, the site it is for."""
+
+from __future__ import annotations
+
+from app.dashboard import addresses
+from app.dashboard.page_response import NOTICE_COOKIE, PageResponse, Redirect
+from app.dashboard.routes import ADMIN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from app.dashboard.identity import Identity
+    from app.dashboard.navigation import NavigationEntry
+    from app.dashboard.page_request import Form, PageRequest
+    from app.queue.audit import Actor
+    from app.site import Site
+
+
+class Visit:
+    """What a page gets. ``arguments`` are the parts of the path. ``identity`` is None on open
+    pages when nobody is signed in.
+    """
+
+    def __init__(
+        self,
+        request: PageRequest,
+        site: Site,
+        identity: Identity | None,
+        arguments: dict[str, str] | None = None,
+    ) -> None:
+        self.request = request
+        self.site = site
+        self.identity = identity
+        self.arguments = arguments or {}
+
+    @property
+    def query(self) -> Form:
+        """The fields in the address."""
+        return self.request.query
+
+    @property
+    def form(self) -> Form:
+        """The fields of a form that was sent."""
+        return self.request.form
+
+    @property
+    def id(self) -> int:
+        return int(self.arguments["id"])
+
+    @property
+    def name(self) -> str:
+        return self.arguments["name"]
+
+    @property
+    def is_admin(self) -> bool:
+        return self.identity is not None and self.identity.role == ADMIN
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts, for the audit log."""
+        from app.queue.audit import Actor  # loaded when needed
+
+        name = self.identity.name if self.identity else "anybody"
+        return Actor(f"{name} (dashboard)", self.request.address)
+
+    @property
+    def navigation(self) -> list[NavigationEntry]:
+        from app.dashboard.navigation import navigation  # loaded when needed
+
+        return navigation(self)
+
+    @property
+    def notice(self) -> str:
+        """What the page before has to say, shown once."""
+        from app.dashboard.cookies import value  # loaded when needed
+
+        return value(self.request, NOTICE_COOKIE)
+
+    @property
+    def csrf(self) -> str:
+        """What each form sends along, to show that it is ours."""
+        return self.identity.csrf if self.identity else ""
+
+    def file(self, name: str) -> str:
+        """The address of a file below ``static/``, which changes with its content."""
+        from app.dashboard.pages.static_files import version_of  # loaded when needed
+
+        return self.url(f"/static/{name}", v=version_of(name))
+
+    def url(self, path: str = "", **fields: Any) -> str:
+        """The address of a page: ``visit.url("/tasks", status="failed")``. Fields that are None or
+        empty are left out; lists come several times.
+        """
+        return addresses.page(self.request.root, path, fields)
+
+    def render(self, template: str, status: int = 200, **values: Any) -> PageResponse:
+        """A page made from a template, which gets ``visit`` too."""
+        from app.dashboard.render import render  # loaded when needed: not for redirects and files
+
+        response = PageResponse(render(template, visit=self, **values), status)
+        if self.notice and not self.request.is_live:
+            from app.dashboard.cookies import cookie
+
+            response.headers["Set-Cookie"] = cookie(self.request, NOTICE_COOKIE, "", 0)
+        return response
+
+    def redirect(self, path: str, notice: str = "", **fields: Any) -> Redirect:
+        """To a page, which shows the notice, once."""
+        return Redirect(self.url(path, **fields), notice, self.request)

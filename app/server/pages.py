@@ -1,0 +1,70 @@
+"""WSGI for people: which requests are for the dashboard, and how they get there without Flask."""
+
+from __future__ import annotations
+
+from app.dashboard import front_door
+from app.dashboard.page_request import PageRequest
+from app.server.incoming import body_of
+from app.server.wsgi import PAGES, is_page, path_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from app.api.response import Response
+    from app.site import Site
+
+    Environ = dict[str, Any]
+
+
+def belongs_here(environ: Environ) -> bool:
+    """Whether the address is the dashboard's, or its front door."""
+    return path_of(environ) in front_door.ADDRESSES or is_page(environ)
+
+
+def response_to(environ: Environ, site: Site) -> Response:
+    """The response to a request for a page. Never raises."""
+    request = _request(environ, site)
+    if request.path in front_door.ADDRESSES:
+        response = front_door.open_to(request)
+    else:
+        # Loaded when needed: the front door shows no page.
+        from app.dashboard.dispatch import handle
+
+        request.path = request.path[len(PAGES) :]
+        response = handle(request, site)
+    body_of(environ).drain()
+    return response
+
+
+def not_found(environ: Environ, site: Site) -> Response:
+    """The page for an address outside the API at which nothing is."""
+    from app.dashboard.errors import nothing_here
+
+    return nothing_here(_request(environ, site), site)
+
+
+def _request(environ: Environ, site: Site) -> PageRequest:
+    headers = {
+        name[5:].replace("_", "-").lower(): value
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    }
+    body = body_of(environ, site.settings.max_body_bytes)
+
+    def read() -> bytes:
+        received = body.read()
+        # As in the API: a slow connection does not use up the time for the database.
+        site.db.start_call()
+        return received
+
+    return PageRequest(
+        environ["REQUEST_METHOD"],
+        path_of(environ),
+        environ.get("QUERY_STRING", ""),
+        headers,
+        read,
+        environ.get("REMOTE_ADDR", ""),
+        environ.get("SCRIPT_NAME", "").encode("latin-1").decode("utf-8", "replace").rstrip("/"),
+        environ.get("wsgi.url_scheme", "http"),
+    )
