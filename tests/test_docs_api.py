@@ -24,7 +24,6 @@ from app.api.routes import ROUTES
 from app.errors import Invalid
 from app.queue.create import create
 from app.queue.new_task import NewTask
-from app.server.flask_app import create_app
 from app.site import Site
 from tests.api.caller import API_KEY
 from tests.support.server import PROJECT
@@ -453,14 +452,13 @@ def test_the_examples_are_what_the_server_says(tmp_path: Path) -> None:
     left["POST /workers/register"] = [
         Exchange(request_of("POST /workers/register"), 200, True, None)
     ]
-    with create_app(site).app_context():
-        for template, path in STORY:
-            check_example(site, template, path, left[template].pop(0))
-        fail_for_good(site, "emails", 6)
-        assert create(site, [NewTask("mail.send", {"to": "ed@example.com"})])[0].id == 7
-        for template, examples in left.items():
-            for example in examples:
-                check_example(site, template, address(template, example), example)
+    for template, path in STORY:
+        check_example(site, template, path, left[template].pop(0))
+    fail_for_good(site, "emails", 6)
+    assert create(site, [NewTask("mail.send", {"to": "ed@example.com"})])[0].id == 7
+    for template, examples in left.items():
+        for example in examples:
+            check_example(site, template, address(template, example), example)
 
 
 def fail_for_good(site: Site, queue: str, task_id: int) -> None:

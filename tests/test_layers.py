@@ -95,9 +95,11 @@ def test_only_the_server_knows_flask(layer: str) -> None:
             assert not {name.split(".")[0] for name in _imports(path)} & WEB, path.name
 
 
-def test_only_lists_use_the_models() -> None:
-    users = [path.name for path in _modules("queue") if "app.db.tables" in set(_imports(path))]
-    assert users == ["listing.py"]
+@pytest.mark.parametrize("layer", ["queue", "api"])
+def test_no_call_uses_the_models(layer: str) -> None:
+    """They load Flask and SQLAlchemy."""
+    users = [path.name for path in _modules(layer) if "app.db.tables" in set(_imports(path))]
+    assert users == []
 
 
 def test_http_knows_no_sql() -> None:

@@ -19,11 +19,7 @@ MAX_WARNINGS = 50
 
 
 def handle(request: Request, site: Site) -> Response:
-    """The response to any request. Never raises: an error is a response too.
-
-    Routes of the operator path need to run inside an application context of
-    :func:`app.create_app`.
-    """
+    """The response to any request. Never raises: an error is a response too."""
     settings = site.settings
     if not settings.cors_origins:
         return _handle(request, site)

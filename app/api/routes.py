@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 
     Handler = Callable[[Call], Response]
 
-WORKER_PATH = "worker"
-"""Plain SQL and no Flask: what workers and producers call all day."""
-OPERATOR_PATH = "operator"
-"""Through Flask-SQLAlchemy: needs an application context."""
-
 OPEN = "open"
 """Anybody may call, without a key."""
 READ = "read"
@@ -62,7 +57,6 @@ class Route:
         template: str,
         target: str,
         scope: str,
-        path: str = WORKER_PATH,
         by_type: bool = False,
         takes_run_token: bool = False,
     ) -> None:
@@ -72,7 +66,6 @@ class Route:
         self.template = template
         self.target = target
         self.scope = scope
-        self.is_operator = path == OPERATOR_PATH
         self.is_open = scope == OPEN
         self.by_type = by_type
         self.takes_run_token = takes_run_token
@@ -142,7 +135,7 @@ ROUTES = [
     Route("POST", "/tasks/{id}/progress", "endpoints.leases:progress", WORK, by_type=True),
     Route("POST", "/tasks/{id}/release", "endpoints.leases:release", WORK, by_type=True),
     Route("POST", "/tasks", "endpoints.tasks:create", PRODUCE, by_type=True),
-    Route("GET", "/tasks", "endpoints.tasks:list_all", READ, OPERATOR_PATH, by_type=True),
+    Route("GET", "/tasks", "endpoints.tasks:list_all", READ, by_type=True),
     Route("GET", "/tasks/{id}", "endpoints.tasks:get", READ, by_type=True),
     Route("GET", "/tasks/{id}/history", "endpoints.tasks:history", READ, by_type=True),
     Route("POST", "/tasks/{id}/cancel", "endpoints.task_actions:cancel", ADMIN, by_type=True),
@@ -205,14 +198,12 @@ ROUTES = [
     Route("POST", "/v1/jobs/{id}/priority", "spooled.jobs:set_priority", ADMIN, by_type=True),
     Route("POST", "/v1/jobs/bulk", "spooled.create:create_jobs", PRODUCE, by_type=True),
     Route("POST", "/v1/jobs", "spooled.create:create_job", PRODUCE, by_type=True),
-    Route("GET", "/v1/jobs", "spooled.lists:list_jobs", READ, OPERATOR_PATH, by_type=True),
+    Route("GET", "/v1/jobs", "spooled.lists:list_jobs", READ, by_type=True),
     Route("GET", "/v1/jobs/{id}", "spooled.jobs:get_job", READ, by_type=True),
     Route("GET", "/v1/jobs/{id}/history", "spooled.jobs:job_history", READ, by_type=True),
     Route("GET", "/v1/jobs/status", "spooled.jobs:status_of_jobs", READ, by_type=True),
     Route("GET", "/v1/jobs/stats", "spooled.stats:job_stats", READ, by_type=True),
-    Route(
-        "GET", "/v1/jobs/dlq", "spooled.lists:list_dead_letters", READ, OPERATOR_PATH, by_type=True
-    ),
+    Route("GET", "/v1/jobs/dlq", "spooled.lists:list_dead_letters", READ, by_type=True),
     Route(
         "POST", "/v1/jobs/dlq/retry", "spooled.dead_letters:retry_dead_letters", ADMIN, by_type=True
     ),

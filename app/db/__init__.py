@@ -1,4 +1,4 @@
-"""The worker path's database access: plain SQL, one connection a process at a time.
+"""Database access: plain SQL, one connection a process at a time.
 
 Units of work are functions of a connection, run by :meth:`Database.run`, which repeats them when
 the database says "try again" and turns every other trouble into one of the errors in

@@ -1,4 +1,4 @@
-"""The operator path's way to the database: SQLAlchemy over the same sessions as all other calls."""
+"""SQLAlchemy over the same sessions as all calls: for programs that use the models with Flask."""
 
 from __future__ import annotations
 

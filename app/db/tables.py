@@ -1,6 +1,6 @@
 """The tables: the one definition from which ``schema.sql`` and ``app/db/sqlite.sql`` are made.
 
-Importing this loads Flask and SQLAlchemy, so only the operator path does.
+Importing this loads Flask and SQLAlchemy, so no request does, only commands and upgrades.
 """
 
 from __future__ import annotations

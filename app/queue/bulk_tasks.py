@@ -6,7 +6,7 @@ from app.db.connection import id_list
 from app.queue.list_count import Count
 from app.queue.search import TaskSearch
 from app.queue.task_action import status_in
-from app.queue.task_filter import TaskFilter
+from app.queue.task_filter import TaskFilter, query_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from app.db.connection import Statement
     from app.queue.access import Access
     from app.queue.task_action import TaskAction
-    from app.queue.task_filter import Query
     from app.site import Site
 
 MOST_COUNTED = 10_000
@@ -89,7 +88,7 @@ class FilteredTasks(BulkTasks):
     ) -> None:
         def task_filter(statuses: Sequence[str] | None, conditions: Sequence[str]) -> TaskFilter:
             return TaskFilter(
-                site.db.dialect, _query_of(site), filters, access, statuses, conditions
+                site.db.dialect, query_of(site), filters, access, statuses, conditions
             )
 
         self._filter = self._counted = task_filter(action.scanned, action.conditions)
@@ -121,7 +120,7 @@ class SearchedTasks(BulkTasks):
         self, site: Site, action: TaskAction, filters: Mapping[str, Any], access: Access | None
     ) -> None:
         self._search = TaskSearch(
-            site.db.dialect, _query_of(site), filters, access, action.scanned, action.conditions
+            site.db.dialect, query_of(site), filters, access, action.scanned, action.conditions
         )
         self.statuses = _both(action.statuses, self._search.statuses)
 
@@ -136,7 +135,3 @@ class SearchedTasks(BulkTasks):
 
 def _both(statuses: Sequence[str], of_filter: Sequence[str] | None) -> list[str]:
     return [each for each in statuses if of_filter is None or each in of_filter]
-
-
-def _query_of(site: Site) -> Query:
-    return lambda sql, values: site.db.run(lambda connection: connection.query(sql, dict(values)))

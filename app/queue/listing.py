@@ -1,25 +1,20 @@
-"""Lists of tasks with filters, newest first: the operator path, through Flask-SQLAlchemy."""
+"""Lists of tasks with filters, newest first."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-
-from app.db.tables import db
 from app.queue.search import SearchResult, TaskSearch
 from app.queue.task_fields import STORED_COLUMNS
-from app.queue.task_filter import MAX_ID, TaskFilter
+from app.queue.task_filter import MAX_ID, TaskFilter, query_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+    from typing import Any
 
     from app.db.connection import Dialect
     from app.queue.access import Access
+    from app.queue.task_filter import Rows
     from app.site import Site
-
-    Rows = Sequence[Mapping[Any, Any]]
 
 
 def find(
@@ -33,13 +28,8 @@ def find(
 
     Raises a DatabaseError.
     """
-    site.db.prepare()
-    try:
-        task_filter = TaskFilter(site.db.dialect, _query, filters, access)
-        return _read(site.db.dialect, task_filter, limit, min(offset, MAX_ID - limit))
-    except DBAPIError as error:
-        db.session.remove()
-        raise site.db.classify(error.orig) from error
+    task_filter = TaskFilter(site.db.dialect, query_of(site), filters, access)
+    return _read(site.db.dialect, task_filter, limit, min(offset, MAX_ID - limit))
 
 
 def search(
@@ -51,22 +41,17 @@ def search(
     """The ids of tasks that pass every filter and hold the text ``q``: first those of which it is
     the id, the dedupe key or a tag. A later page, with ``before_id``, leaves these out.
     """
-    site.db.prepare()
     filters = dict(filters)
     before_id = filters.pop("before_id", None)
-    try:
-        found = TaskSearch(site.db.dialect, _query, filters, access)
-        exact = found.exact(limit)
-        if before_id is not None:
-            return found.find(limit, before_id, exact)
-        if len(exact) == limit:
-            return SearchResult(exact, next_before_id=MAX_ID)
-        result = found.find(limit - len(exact), leave_out=exact)
-        result.ids = exact + result.ids
-        return result
-    except DBAPIError as error:
-        db.session.remove()
-        raise site.db.classify(error.orig) from error
+    found = TaskSearch(site.db.dialect, query_of(site), filters, access)
+    exact = found.exact(limit)
+    if before_id is not None:
+        return found.find(limit, before_id, exact)
+    if len(exact) == limit:
+        return SearchResult(exact, next_before_id=MAX_ID)
+    result = found.find(limit - len(exact), leave_out=exact)
+    result.ids = exact + result.ids
+    return result
 
 
 def exactly(name: str) -> str:
@@ -88,7 +73,3 @@ def _read(sql: Dialect, task_filter: TaskFilter, limit: int, offset: int) -> Row
         f"{sql.then_join} task_types ON task_types.id = tasks.type_id "
         "ORDER BY page.id DESC"
     )
-
-
-def _query(sql: str, values: Mapping[str, Any]) -> Rows:
-    return db.session.execute(text(sql), dict(values)).mappings().all()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from app.queue import listing
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Any
 
-    from app.queue.listing import Rows
+    from app.queue.task_filter import Rows
     from app.site import Site
 
 MOST_TASKS = 200

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from app.queue.access import Access
     from app.queue.list_count import Count
     from app.queue.list_scans import IndexScan
+    from app.site import Site
 
     Rows = Sequence[Mapping[Any, Any]]
     Query = Callable[[str, Mapping[str, Any]], Rows]
@@ -187,3 +188,10 @@ class TaskFilter:
             return IdRange(0, 0)
         there = IdRange(max(first, row["lowest"]), min(end, row["highest"] + 1))
         return narrowed(there, self.query, self._sql.by_primary_key, after, before)
+
+
+def query_of(site: Site) -> Query:
+    """Runs each statement by itself: a list is planned with several and read with one, so that
+    none of them keeps others waiting, and one that fails is sent again without the others.
+    """
+    return lambda sql, values: site.db.run(lambda connection: connection.query(sql, dict(values)))

@@ -1,6 +1,6 @@
 """What a server runs: the WSGI application, and one request as a CGI program.
 
-Flask is loaded by the first request that needs it: under CGI every import is paid for by every
+Flask is loaded by the first request outside the API: under CGI every import is paid for by every
 request.
 """
 
@@ -75,7 +75,7 @@ def check_settings() -> None:
     """Log, once a process, what should be changed in the settings. Raises
     app.errors.ConfigError for what must be.
 
-    Not done for the worker path under CGI, which would log it with each request.
+    Not done for calls of the API under CGI, which would log it with each request.
     """
     settings = site().settings
     if "checked" in _kept:

@@ -66,7 +66,7 @@ def _is_below(path: str, folder: str) -> bool:
 def _decoded(path: str) -> str:
     if "%" not in path:
         return path
-    # Loaded when needed: the paths of the worker path have nothing to decode.
+    # Loaded when needed: the paths of workers' calls have nothing to decode.
     from urllib.parse import unquote
 
     return unquote(path, "latin-1")

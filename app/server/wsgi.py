@@ -1,4 +1,4 @@
-"""WSGI for the worker path: from the environment straight to the plain functions."""
+"""WSGI for the API: from the environment straight to the plain functions."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ def request_of(environ: Environ, site: Site) -> Request:
 
 
 def belongs_here(environ: Environ, site: Site) -> bool:
-    """Whether the request is for the API and needs no Flask.
+    """Whether the request is for the API: then it needs no Flask.
 
     Without ``/api`` only what the API knows is: any other address may be that of a page.
     """
+    if has_prefix(environ):
+        return True
     request = request_of(environ, site)
-    is_certain = has_prefix(environ)
-    if not is_certain and (is_page(environ) or not may_lack_prefix(request)):
-        return False
-    route = request.target.route
-    return is_certain if route is None else not route.is_operator
+    return (
+        not is_page(environ) and may_lack_prefix(request) and request.target.route is not None
+    )
 
 
 def has_prefix(environ: Environ) -> bool:

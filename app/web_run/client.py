@@ -6,7 +6,6 @@ request which started the worker.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -17,7 +16,6 @@ from worker import ApiError, Client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from contextlib import AbstractContextManager
     from typing import Any
 
     from app.site import Site
@@ -31,7 +29,6 @@ class SiteClient(Client):
     def __init__(self, site: Site) -> None:
         super().__init__(NO_ADDRESS, site.settings.api_key)
         self._site = site
-        self._flask_app: Any = None
 
     def call(
         self,
@@ -46,24 +43,11 @@ class SiteClient(Client):
         content = b"" if body is None else json.dumps(body).encode("utf-8")
         headers = {"x-api-key": self.api_key}
         request = Request(method, plain, dict(parse_qsl(query)), headers, content)
-        with self._context(request):
-            response = handle(request, self._site)
+        response = handle(request, self._site)
         if response.status >= 400:
             raise _error(response.status, response.payload, response.headers)
         answered: dict[str, Any] = response.payload
         return answered
-
-    def _context(self, request: Request) -> AbstractContextManager[Any]:
-        """What lists need, and nothing else."""
-        route = request.target.route
-        if route is None or not route.is_operator:
-            return contextlib.nullcontext()
-        if self._flask_app is None:
-            from app.server.flask_app import create_app
-
-            self._flask_app = create_app(self._site)
-        context: AbstractContextManager[Any] = self._flask_app.app_context()
-        return context
 
 
 def _error(status: int, payload: dict[str, Any], headers: Mapping[str, str]) -> ApiError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Protocol
 from urllib.parse import unquote
@@ -72,9 +72,8 @@ class Way(Protocol):
 class Plain:
     """The plain function from a request to a response."""
 
-    def __init__(self, site: Site, context: Callable[[], AbstractContextManager[Any]]) -> None:
+    def __init__(self, site: Site) -> None:
         self._site = site
-        self._context = context
 
     def __call__(
         self,
@@ -86,8 +85,7 @@ class Plain:
     ) -> Response:
         low = {name.lower(): value for name, value in headers.items()}
         request = Request(method, unquote(path), query, low, body)
-        with self._context():
-            response = handle(request, self._site)
+        response = handle(request, self._site)
         # Whoever sends the response leaves out the body for HEAD, as app.server.wsgi.send does.
         sent = b"" if method == "HEAD" else response.body()
         return Response(response.status, response.headers.items(), sent)
@@ -127,7 +125,7 @@ def as_served(site: Site, flask_app: Flask) -> Callable[..., Any]:
 def way_of(name: str, site: Site, flask_app: Flask) -> Way:
     """``plain``, ``flask``, or ``served``: the first two put together, as on a server."""
     if name == "plain":
-        return Plain(site, flask_app.app_context)
+        return Plain(site)
     return OverWsgi(flask_app if name == "flask" else as_served(site, flask_app))
 
 

@@ -131,7 +131,7 @@ def test_locked_rows(api: Api, mariadb: MariaDB, name: str) -> None:
 def test_a_list_waits_no_longer(
     database_url: str, mariadb: MariaDB, engine: str, mariadb_app: Flask
 ) -> None:
-    """The operator path too: it has a session of its own."""
+    """Through Flask, too."""
     site = Site(
         from_values({"DATABASE_URL": database_url, "API_KEY": API_KEY, "CALL_DEADLINE": DEADLINE})
     )
@@ -167,7 +167,7 @@ def test_a_wire_that_went_silent(database_url: str, mariadb: MariaDB) -> None:
 
 
 @pytest.mark.parametrize("engine", ["mariadb"], indirect=True)
-def test_a_wire_that_went_silent_on_the_operator_path(database_url: str, mariadb: MariaDB) -> None:
+def test_a_wire_that_went_silent_below_the_models(database_url: str, mariadb: MariaDB) -> None:
     """Its pool asks a connection before use whether it lives, and may have to make a new one."""
     with TcpProxy(mariadb.port) as wire:
         settings = {"DATABASE_URL": wire.through(database_url), "API_KEY": API_KEY}

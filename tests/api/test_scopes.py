@@ -61,7 +61,7 @@ def test_a_route_without_a_scope_is_an_error() -> None:
     with pytest.raises(TypeError):
         Route("GET", "/new", "endpoints.new:new")  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="GET /new needs a scope"):
-        Route("GET", "/new", "endpoints.new:new", routes.OPERATOR_PATH)
+        Route("GET", "/new", "endpoints.new:new", "operator")
 
 
 def test_a_key_for_some_types_is_refused_unless_a_route_is_made_for_it() -> None:

@@ -28,7 +28,7 @@ def api_with(url: str, prefix: str) -> Api:
 
 
 def life(api: Api) -> None:
-    """Every table is written and read, by both paths to the database."""
+    """Every table is written and read."""
     api.register("job", max_running=5)
     task = api.create("job", {"n": 1})
     assert api.create("job", {"n": 1})["deduplicated"] is True

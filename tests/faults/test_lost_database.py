@@ -119,7 +119,7 @@ def test_loss_of_an_idle_connection_is_never_seen(fragile: MariaDB, single: Serv
     unlucky = []
     for method, path, body in every_call(single):
         warm_up(single)
-        assert kill_connections(fragile) >= 2
+        assert kill_connections(fragile) >= 1
         status, response = single.call(method, path, body)
         if status not in (200, 201):
             unlucky.append((method, path, body, status, response["code"]))
@@ -139,13 +139,13 @@ def test_loss_of_a_connection_that_rested_is_never_seen(
 ) -> None:
     create_plain(single, 1)
     warm_up(single)
-    assert kill_connections(fragile) >= 2
+    assert kill_connections(fragile) >= 1
     time.sleep(TRUSTED_IDLE_SECONDS + 0.1)
     assert single.call(method, path, body)[0] in (200, 201)
 
 
 def warm_up(server: Server) -> None:
-    """Open both the connection of the worker path and the operator path's."""
+    """Open a connection, by whatever call."""
     for path in ("/health", "/tasks?limit=1"):
         get(server, path)
 

@@ -24,10 +24,10 @@ def stopped_queue(database_url: str) -> Iterator[StoppedQueue]:
     """An empty queue, called as a server calls it."""
     site = Site(config.from_values({"DATABASE_URL": database_url, "API_KEY": API_KEY}))
     flask_app = create_app(site)
-    clock = StoppedClock(site, flask_app)
+    clock = StoppedClock(site)
     if site.db.url.engine == "sqlite":
         # Thousands of short transactions would wait for the disk most of the time.
         site.db.run(lambda connection: connection.send([("PRAGMA synchronous=OFF", {})]))
     yield StoppedQueue(Api(site, way_of("served", site, flask_app)), clock)
-    clock.close(flask_app)
+    clock.close()
     site.db.close()

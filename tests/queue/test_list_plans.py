@@ -9,19 +9,19 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from sqlalchemy import event
 
-from app.db.tables import db
 from app.queue import list_plan, listing
-from app.server.flask_app import create_app
 from app.site import Site
 from tests.queue.test_plans import NUMBERS
 from tests.support.database import mariadb_with_tables
 from tests.support.mariadb import DatabaseServer
 from tests.support.queue import register, site_at
+
+if TYPE_CHECKING:
+    from app.db.connection import Statement
 
 TASKS = 200_000
 TYPES = 20
@@ -140,50 +140,43 @@ def big_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Lists:
-    """The lists of one site, and what was sent to read them."""
+    """The lists of one site, and what was sent to read them, on the one connection that it has."""
 
     def __init__(self, site: Site, explain: str) -> None:
         self._site = site
         self._explain = explain
-        self._sent: list[tuple[str, Any]] = []
-        self._app = create_app(site)
+        self._sent: list[Statement] = []
+        site.db.run(self._record)
 
     def find(self, filters: Filters) -> list[int]:
-        with self._app.app_context():
-            self._sent.clear()
-            event.listen(db.engine, "before_cursor_execute", self._record)
-            found = listing.find(self._site, filters, LIMIT)
-            event.remove(db.engine, "before_cursor_execute", self._record)
-        return [row["id"] for row in found]
+        self._sent.clear()
+        return [row["id"] for row in listing.find(self._site, filters, LIMIT)]
 
     def plans(self) -> list[Seen]:
         """Of the statements that the last list was read by."""
-        with self._app.app_context(), db.engine.connect() as connection:
-            return [
-                Seen(
-                    sql,
-                    [
-                        dict(row)
-                        for row in connection.exec_driver_sql(
-                            f"{self._explain} {sql}", parameters
-                        ).mappings()
-                    ],
-                )
-                for sql, parameters in self._sent
-            ]
+        return [
+            Seen(sql, self._query(f"{self._explain} {sql}", values))
+            for sql, values in list(self._sent)
+        ]
 
     def rows_read(self) -> int:
         """By the server's count, of the connection that lists are read on."""
-        with self._app.app_context(), db.engine.connect() as connection:
-            status = connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Handler_read%%'")
-            return sum(int(row[1]) for row in status)
+        status = self._query("SHOW SESSION STATUS LIKE 'Handler_read%'", {})
+        return sum(int(row["Value"]) for row in status)
 
-    def _record(self, _connection: Any, _cursor: Any, sql: str, values: Any, *_: Any) -> None:
-        self._sent.append((sql, values))
+    def _query(self, sql: str, values: Any) -> list[dict[str, Any]]:
+        return self._site.db.run(lambda connection: connection.query(sql, values))
+
+    def _record(self, connection: Any) -> None:
+        send = connection.send
+
+        def recorded(statements: list[Statement]) -> Any:
+            self._sent += [each for each in statements if each[0].startswith("SELECT")]
+            return send(statements)
+
+        connection.send = recorded
 
     def close(self) -> None:
-        with self._app.app_context():
-            db.engine.dispose()
         self._site.db.close()
 
 

@@ -640,7 +640,7 @@ ELSEWHERE = {
     "GET /failures": STATISTICS,
     "GET /stats": STATISTICS,
     "GET /stats/series": STATISTICS,
-    "GET /tasks": "a list, the operator path",
+    "GET /tasks": "in test_list_plans.py",
     "GET /task-types": "sorts the types",
     "POST /run": "starts a worker",
     "GET /run": "starts a worker",

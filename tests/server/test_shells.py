@@ -273,8 +273,8 @@ def test_the_story_has_a_success_of_every_module_and_method(ways: dict[str, Way]
     assert others - successful == set()
 
 
-def kind(route: Any) -> tuple[str, str, bool]:
-    return route.method, route.target.partition(":")[0], route.is_operator
+def kind(route: Any) -> tuple[str, str]:
+    return route.method, route.target.partition(":")[0]
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

@@ -11,10 +11,6 @@ import sqlite3
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-import sqlalchemy
-from flask import Flask
-
-from app.db.tables import db
 from app.site import Site
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -23,28 +19,24 @@ START = 1_990_785_600_000  # 2033-01-31 12:00:00
 
 
 class StoppedClock:
-    """The time in milliseconds since 1970. Every connection that the site or its Flask application
-    opens from now on has it.
+    """The time in milliseconds since 1970. Every connection that the site opens from now on has
+    it.
     """
 
-    def __init__(self, site: Site, flask_app: Flask) -> None:
+    def __init__(self, site: Site) -> None:
         self.now = START
         self._sessions: list[Any] = []
         self._calendar = sqlite3.connect(":memory:", check_same_thread=False)
         self._is_sqlite = site.db.url.engine == "sqlite"
         self._wrap(site)
-        with flask_app.app_context():
-            sqlalchemy.event.listen(db.engine, "connect", lambda raw, _: self._stop(raw))
 
     def move(self, milliseconds: int) -> None:
         self.now += milliseconds
         for raw in self._sessions:
             self._tell(raw)
 
-    def close(self, flask_app: Flask) -> None:
-        """Close the Flask application's connections; the site closes its own."""
-        with flask_app.app_context():
-            db.engine.dispose()
+    def close(self) -> None:
+        """The site closes its connections itself."""
         self._calendar.close()
 
     def _wrap(self, site: Site) -> None:
