@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.queue.list_count import Count
-from app.queue.task_filter import TaskFilter
+from app.queue.task_filter import TaskFilter, query_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,12 +24,7 @@ def list_total(site: Site, filters: Mapping[str, Any], access: Access | None = N
     a DatabaseError.
     """
     lasting = {name: value for name, value in filters.items() if name != "before_id"}
-    task_filter = TaskFilter(
-        site.db.dialect,
-        lambda sql, values: site.db.run(lambda connection: connection.query(sql, dict(values))),
-        lasting,
-        access,
-    )
+    task_filter = TaskFilter(site.db.dialect, query_of(site), lasting, access)
     if set(lasting) <= COUNTED:
         return Count(_told_by_counts(site, task_filter))
     return task_filter.count(MOST)
