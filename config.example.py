@@ -42,6 +42,13 @@ REQUIRE_AUTH = True
 # use the key.
 CORS_ORIGINS = []
 
+# Whoever signed in to the dashboard is signed out after so many seconds without looking at a page:
+# 7 days.
+SESSION_MAX_IDLE = 604800
+
+# And so many seconds after signing in, in any case: 30 days.
+SESSION_MAX_AGE = 2592000
+
 # --- Leases and retries -----------------------------------------------------------------------
 
 # The lease: how long a claimed task stays with its worker if no heartbeat comes. Then another

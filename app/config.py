@@ -164,6 +164,8 @@ class Settings:
     api_key = setting("", _key)
     require_auth = setting(True, _flag)
     cors_origins = setting([], _origins)
+    session_max_idle = setting(604800.0, _seconds(60, 31536000))
+    session_max_age = setting(2592000.0, _seconds(60, 31536000))
     task_claim_timeout = setting(300.0, _seconds(1, 604800))
     max_task_attempts = setting(3, _whole(1, 1000))
     retry_delay = setting(10.0, _seconds(0, 2592000))

@@ -1,4 +1,4 @@
-"""SHA-1, SHA-256 and SHA-512 from Python itself.
+"""SHA-1, SHA-256 with its HMAC, and SHA-512 from Python itself.
 
 ``hashlib`` prefers OpenSSL's, and loading OpenSSL costs a request under CGI more than all the
 hashing it does. Where Python was built without its own, they are hashlib's.
@@ -17,6 +17,9 @@ MODULES = {
     "sha512": ("_sha2", "_sha512"),
 }
 
+BLOCK_BYTES = 64
+"""Of SHA-256: what a key of HMAC is brought to."""
+
 _constructors: dict[str, Any] = {}
 
 
@@ -24,6 +27,15 @@ def sha256(data: bytes) -> _Hash:
     """As ``hashlib.sha256``."""
     digest: _Hash = constructor("sha256")(data)
     return digest
+
+
+def hmac_sha256(key: bytes, message: bytes) -> str:
+    """As hexadecimal digits. The module ``hmac`` would load OpenSSL, too."""
+    if len(key) > BLOCK_BYTES:
+        key = sha256(key).digest()
+    key = key.ljust(BLOCK_BYTES, b"\0")
+    inner = sha256(bytes(byte ^ 0x36 for byte in key) + message).digest()
+    return sha256(bytes(byte ^ 0x5C for byte in key) + inner).hexdigest()
 
 
 def constructor(name: str) -> Any:

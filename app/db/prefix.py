@@ -15,6 +15,7 @@ TABLES = (
     "idempotency_keys",
     "schedule_runs",
     "schedules",
+    "sessions",
     "settings",
     "task_activity",
     "task_counts",

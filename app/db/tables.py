@@ -458,7 +458,7 @@ class DashboardSession(Model):
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
-    # SHA-256 of the cookie's token, as hexadecimal digits.
+    # HMAC-SHA-256 of the cookie's token with API_KEY, as hexadecimal digits.
     token_hash: Mapped[str] = mapped_column(String(64))
     # admin or read.
     role: Mapped[str] = mapped_column(String(16))

@@ -11,7 +11,7 @@ from binascii import b2a_base64
 
 from app import json_text
 from app.errors import Conflict, Invalid, NotFound, TryAgain
-from app.queue import audit
+from app.queue import audit, sessions
 from app.queue.access import SCOPES
 from app.queue.key_lookup import PREFIXES, hash_of
 from app.queue.type_patterns import ends_in_escape
@@ -191,7 +191,14 @@ def _rotate(
         {"hash": values["hash"]},
         grace=values["grace"],
     )
-    found = connection.transact([(update, values), *noted], [_look(sql, row["id"])])[-1].rows
+    # Whoever signed in to the dashboard with the old text does so again with the new one.
+    signed_out = sessions.delete_of_key(
+        row["id"],
+        "EXISTS (SELECT 1 FROM api_keys WHERE key_hash = :hash)",
+        hash=values["hash"],
+    )
+    statements = [(update, values), signed_out, *noted]
+    found = connection.transact(statements, [_look(sql, row["id"])])[-1].rows
     now = _one(found, row["id"])
     if now["key_hash"] == values["hash"]:
         return now

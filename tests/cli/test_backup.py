@@ -19,10 +19,12 @@ from app.db.backup.dump_reader import BadBackup, DumpReader
 from app.db.backup.layout import TABLES
 from app.db.backup.snapshot import Snapshot
 from app.install.migrate import migrate
+from app.queue import sessions
 from app.queue.claim import ClaimRequest, claim
 from app.queue.create import create
 from app.queue.fencing import LeaseRef
 from app.queue.new_task import NewTask
+from app.queue.sessions import Person
 from app.queue.settle import Completion, Failure, settle
 from app.site import Site
 from tests.cli.runner import Commands
@@ -104,6 +106,19 @@ def test_there_and_back(site: Site, emptied: Site, name: str, tmp_path: Path) ->
     assert not [each for each in os.listdir(tmp_path) if each.startswith(".ht-")]
     (claimed,) = claim(emptied, ClaimRequest("after")).tasks
     assert claimed["type"] == "mail"
+
+
+@pytest.mark.parametrize(("engine", "name"), NAMES_BY_ENGINE, indirect=["engine"])
+def test_a_restore_signs_everybody_out(
+    site: Site, emptied: Site, name: str, tmp_path: Path
+) -> None:
+    """Whoever signed out after the backup was made stays signed out."""
+    migrate(emptied.settings.database)
+    old, new = (sessions.open_session(each, Person("admin", "admin")) for each in (site, emptied))
+    Commands(site).output("backup", str(tmp_path / name))
+    Commands(emptied).output("restore", "--replace", "--yes", str(tmp_path / name))
+    assert sessions.find(emptied, old) is sessions.find(emptied, new) is None
+    assert sessions.find(site, old) is not None
 
 
 def test_a_dump_moves_to_the_other_engine(

@@ -51,7 +51,7 @@ class Restore:
             return {}
         found = {}
         for name in TABLES:
-            if name != "settings":
+            if name not in ("settings", "sessions"):
                 first = f"SELECT 1 FROM {name} LIMIT {DELETE_BATCH}"
                 (row,) = self._query(f"SELECT COUNT(*) AS total FROM ({first}) AS few")
                 found[name] = int(row["total"])
@@ -75,6 +75,8 @@ class Restore:
                 advance()
         version = "REPLACE INTO settings (name, value) VALUES ('schema_version', :version)"
         statements.append((version, {"version": str(dump.schema_version)}))
+        # Some may have signed out since the backup was made.
+        statements.append(("DELETE FROM sessions", {}))
         statements.append((f"DELETE FROM settings WHERE name = '{MARK}'", {}))
         self._send(statements)
         advance()

@@ -44,6 +44,7 @@ def restore(path: str, target: str, progress: Progress) -> None:
     with _opened(path) as copy, _opened(target) as queue:
         _check(copy)
         _copy(copy, queue, progress)
+        _sign_everybody_out(queue)
 
 
 def _copy(source: sqlite3.Connection, target: sqlite3.Connection, progress: Progress) -> None:
@@ -53,6 +54,13 @@ def _copy(source: sqlite3.Connection, target: sqlite3.Connection, progress: Prog
         progress=lambda _, left, total: progress(left, total),
         sleep=0.05,
     )
+
+
+def _sign_everybody_out(queue: sqlite3.Connection) -> None:
+    """Some may have signed out since the copy was made. Older tables have no sessions."""
+    tables = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'sessions'"
+    if queue.execute(tables).fetchone():
+        queue.execute("DELETE FROM sessions")
 
 
 def _check(copy: sqlite3.Connection) -> None:

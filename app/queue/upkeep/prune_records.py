@@ -1,5 +1,5 @@
-"""Pruning of what is not a task: workers long away, used dedupe keys, idempotency keys, the audit
-log.
+"""Pruning of what is not a task: workers long away, used dedupe keys, idempotency keys, sessions,
+the audit log.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def prunable(settings: Settings) -> list[Records]:
     ]
     kept = IDEMPOTENCY_KEY_DAYS * DAY
     keys = Records("idempotency keys", kept, _idempotency_keys, IDEMPOTENCY_KEY_BATCHES)
-    return [*records, keys]
+    return [*records, keys, Records("sessions", 0.0, _sessions)]
 
 
 def _workers(connection: Connection, seconds: float, only_count: bool) -> int:
@@ -99,6 +99,10 @@ def _idempotency_keys(connection: Connection, seconds: float, only_count: bool) 
         seconds,
         only_count,
     )
+
+
+def _sessions(connection: Connection, seconds: float, only_count: bool) -> int:
+    return _oldest(connection, "sessions", "expires_at", "sessions_expiry", seconds, only_count)
 
 
 def _oldest(
