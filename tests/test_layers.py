@@ -26,6 +26,7 @@ MAY_IMPORT = {
         "errors",
         "hashes",
         "json_text",
+        "password_hash",
         "site",
         "times",
         "version",

@@ -23,6 +23,7 @@ COMMANDS = {
     "prune": "app.cli.prune:prune",
     "restore": "app.cli.backup:restore",
     "schedules": "app.cli.schedules:schedules",
+    "set-password": "app.cli.password:set_password",
     "stats": "app.cli.stats:stats",
     "tasks": "app.cli.tasks:tasks",
     "types": "app.cli.types:types",
