@@ -11,7 +11,7 @@ import pytest
 from app.api.dispatch import handle
 from app.api.request import Request
 from app.errors import ConnectionLost, DatabaseUnavailable
-from app.queue import api_keys, key_lookup, wrong_keys
+from app.queue import api_keys, key_lookup, period_counts, wrong_keys
 from app.queue.api_keys import NewKey
 from tests.api.caller import API_KEY, Api
 from tests.api.keys import headers_of, key_with
@@ -101,7 +101,7 @@ def test_rotated_twice_within_a_grace(api: Api) -> None:
 def test_wrong_ones_are_slowed_down_and_valid_ones_are_not(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wrong_keys.time, "time", lambda: 1_800_000_030.0)
+    monkeypatch.setattr(period_counts.time, "time", lambda: 1_800_000_030.0)
     key = key_with(api, ["read"])
 
     def call(sent: str) -> Any:

@@ -8,7 +8,7 @@ from app.api.dispatch import handle
 from app.api.request import Request
 from app.api.response import Response
 from app.errors import DatabaseUnavailable
-from app.queue import wrong_keys
+from app.queue import period_counts, wrong_keys
 from tests.api.caller import API_KEY, Api
 
 NOON = 1_800_000_000 - 1_800_000_000 % 60
@@ -18,7 +18,7 @@ NOON = 1_800_000_000 - 1_800_000_000 % 60
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """What time it is, to be set by the test: the middle of a minute to begin with."""
     now = [NOON + 30.0]
-    monkeypatch.setattr(wrong_keys.time, "time", lambda: now[0])
+    monkeypatch.setattr(period_counts.time, "time", lambda: now[0])
     return now
 
 
