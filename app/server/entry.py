@@ -37,6 +37,8 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
         from app.server import pages
 
         if pages.belongs_here(environ):
+            if pages.is_front_door(environ):
+                check_settings()
             return wsgi.send(pages.response_to(environ, site()), environ, start_response)
     except ConfigError as error:
         return wsgi.send(_misconfigured(error), environ, start_response)

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 def belongs_here(environ: Environ) -> bool:
     """Whether the address is the dashboard's, or its front door."""
-    return path_of(environ) in front_door.ADDRESSES or is_page(environ)
+    return is_front_door(environ) or is_page(environ)
+
+
+def is_front_door(environ: Environ) -> bool:
+    return path_of(environ) in front_door.ADDRESSES
 
 
 def response_to(environ: Environ, site: Site) -> Response:

@@ -45,9 +45,7 @@ def belongs_here(environ: Environ, site: Site) -> bool:
     if has_prefix(environ):
         return True
     request = request_of(environ, site)
-    return (
-        not is_page(environ) and may_lack_prefix(request) and request.target.route is not None
-    )
+    return not is_page(environ) and may_lack_prefix(request) and request.target.route is not None
 
 
 def has_prefix(environ: Environ) -> bool:

@@ -243,8 +243,8 @@ def test_a_pattern_loads_what_matches_it(
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_what_is_not_of_the_api_loads_the_rest(entry: Entry) -> None:
     """Else the look for them would find nothing anywhere."""
-    called = entry.call("GET", "/", below="")
-    assert called.status == 200
+    called = entry.call("GET", "/nowhere", below="")
+    assert called.status == 404
     assert {"flask", "sqlalchemy", "flask_sqlalchemy"} <= called.modules
 
 
