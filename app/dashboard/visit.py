@@ -88,6 +88,12 @@ class Visit:
 
         return self.url(f"/static/{name}", v=version_of(name))
 
+    def as_of(self, moment: str) -> str | None:
+        """What times on the page are relative to: this moment. None while an open page asks what
+        has changed: nothing has when only time has gone by, and its script counts on.
+        """
+        return None if self.request.is_live else moment
+
     def url(self, path: str = "", **fields: Any) -> str:
         """The address of a page: ``visit.url("/tasks", status="failed")``. Fields that are None or
         empty are left out; lists come several times.

@@ -2,11 +2,59 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
+from typing import TYPE_CHECKING
+
+from app.dashboard.charts import BarChart
+from app.queue import workers
+from app.queue.schedules import store as schedules
+from app.queue.statistics.failures import failures
+from app.queue.statistics.series import PERIODS, Series, series
+from app.queue.statistics.stats import stats
+
 if TYPE_CHECKING:
     from app.dashboard.page_response import PageResponse
     from app.dashboard.visit import Visit
 
+ENDS = {
+    "hour": ("60 min ago", "30 min ago", "now"),
+    "day": ("24 h ago", "12 h ago", "now"),
+    "week": ("7 days ago", "3½ days ago", "now"),
+}
+STEPS = {60: "minute", 900: "quarter of an hour", 3600: "hour"}
+SHOWN = 6
+"""So many types, failures, workers and schedules are shown here; each has a page for all."""
+
 
 def show(visit: Visit) -> PageResponse:
-    return visit.render("overview.html")
+    period = visit.query.get("period")
+    period = period if period in PERIODS else "hour"
+    site = visit.site
+    now = stats(site)
+    return visit.render(
+        "overview/page.html",
+        stats=now,
+        as_of=visit.as_of(now.as_of),
+        period=period,
+        periods=list(PERIODS),
+        activity=Activity(series(site, period), period),
+        failures=failures(site, None, SHOWN),
+        workers=workers.list_all(site, SHOWN),
+        schedules=[each for each in schedules.list_all(site) if each["next_at"]][:SHOWN],
+    )
+
+
+class Activity:
+    """What a period's chart shows: ``step`` is what each bar stands for."""
+
+    def __init__(self, found: Series, period: str) -> None:
+        self.points = found.points
+        self.step = STEPS[found.step_seconds]
+        self.completed = sum(point["completed"] for point in found.points)
+        self.failed = sum(point["failed"] for point in found.points)
+        self.chart = BarChart(
+            [point["completed"] for point in found.points],
+            [point["failed"] for point in found.points],
+            ENDS[period],
+            f"Tasks that ended in each {self.step} of the last {period}: "
+            f"{self.completed} completed, {self.failed} failed. The table below has the numbers",
+        )
