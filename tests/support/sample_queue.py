@@ -1,5 +1,5 @@
-"""A queue as a small shop might have it, with three hours behind it: for pictures, and for pages that
-have something to show.
+"""A queue as a small shop might have it, with three hours behind it: for pictures, and for pages
+that have something to show.
 
 Everything is made through the API, by a clock that runs fast; the last minute is now.
 """
@@ -67,7 +67,9 @@ class SampleQueue:
 
     def _register(self) -> None:
         register = self.api.register
-        register("shop.mail", MAIL, max_attempts=3, retry_delay=10, description="Mails to customers")
+        register(
+            "shop.mail", MAIL, max_attempts=3, retry_delay=10, description="Mails to customers"
+        )
         register("shop.thumbnail", THUMBNAIL, max_attempts=2, retry_delay=5, max_running=4)
         register("report.monthly", {"type": "object"}, timeout=600)
         register("import.orders", {"type": "object"})
@@ -77,7 +79,9 @@ class SampleQueue:
         schedule = {"type": "import.orders", "params": {"shop": "main"}}
         self.api.post("/schedules", {"name": "sync orders", "every": 900, **schedule})
         nightly = {"type": "report.monthly", "params": {"kind": "nightly"}, "cron": "30 2 * * *"}
-        self.api.post("/schedules", {"name": "nightly report", "timezone": "Europe/Prague", **nightly})
+        self.api.post(
+            "/schedules", {"name": "nightly report", "timezone": "Europe/Prague", **nightly}
+        )
 
     def _enqueue(self) -> None:
         number = self._random.randint(10_000, 99_999)
