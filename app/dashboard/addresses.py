@@ -12,9 +12,9 @@ PREFIX = "/dashboard"
 
 def page(root: str, path: str, fields: Mapping[str, Any] | None = None) -> str:
     """The address of the page at ``path`` below the dashboard, as a browser asks for it."""
-    from urllib.parse import quote, urlencode  # loaded when needed
+    from urllib.parse import urlencode  # loaded when needed
 
-    address = quote(root + PREFIX + path, safe="/:@!$&'()*+,;=~")
+    address = quoted(root + PREFIX + path)
     pairs = [
         (name, value)
         for name, values in (fields or {}).items()
@@ -22,3 +22,10 @@ def page(root: str, path: str, fields: Mapping[str, Any] | None = None) -> str:
         if value is not None and value != ""
     ]
     return f"{address}?{urlencode(pairs)}" if pairs else address
+
+
+def quoted(path: str) -> str:
+    """A path as it stands in an address."""
+    from urllib.parse import quote  # loaded when needed
+
+    return quote(path, safe="/:@!$&'()*+,;=~")

@@ -52,12 +52,12 @@ class BarChart:
     def __html__(self) -> str:
         frame = Markup(
             '<div class="chart"><div class="scale" aria-hidden="true">{}</div>'
-            '<svg viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}</svg>'
-            '<div class="ends" aria-hidden="true">{}</div></div>'
+            '<svg viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}'
+            '</svg><div class="ends" aria-hidden="true">{}</div></div>'
         )
-        inside = Markup("").join([*self._axes(), *self._bars()])
+        drawn = Markup("").join([*self._axes(), *self._bars()])
         scale, ends = _spans([short(mark) for mark in self._marks()]), _spans(self._ends)
-        return str(frame.format(scale, WIDTH, HEIGHT, self._label, inside, ends))
+        return str(frame.format(scale, WIDTH, HEIGHT, self._label, drawn, ends))
 
     def _marks(self) -> list[float]:
         """What the lines across stand for, from the top."""

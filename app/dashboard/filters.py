@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 
 from app import wording
+from app.times import to_iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,6 +104,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "share": share,
     "span": span,
     "time": time,
+    "iso": to_iso,
     "ago": ago,
     "pretty": pretty,
     "compact": compact,

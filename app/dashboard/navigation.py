@@ -19,7 +19,14 @@ class NavigationEntry:
         self.count = count
 
 
-ENTRIES = (("Overview", ""),)
+ENTRIES = (
+    ("Overview", ""),
+    ("Schedules", "/schedules"),
+    ("Workers", "/workers"),
+    ("Keys", "/keys"),
+    ("Audit", "/audit"),
+    ("Settings", "/settings"),
+)
 """The label and the address of each, in the order of the pages."""
 
 

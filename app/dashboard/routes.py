@@ -57,7 +57,27 @@ class PageRoute:
 
 PAGES = [
     PageRoute("GET", "", "overview:show", READ),
+    PageRoute("GET", "/tv", "tv:show", READ),
     PageRoute("GET", "/static/{name}", "static_files:show", OPEN),
+    PageRoute("GET", "/schedules", "schedules:show_all", READ),
+    PageRoute("POST", "/schedules", "schedules:save", ADMIN),
+    PageRoute("GET", "/schedule/new", "schedules:new", ADMIN),
+    PageRoute("GET", "/schedules/{name}/edit", "schedules:edit", ADMIN),
+    PageRoute("POST", "/schedules/{name}/pause", "schedules:pause", ADMIN),
+    PageRoute("POST", "/schedules/{name}/resume", "schedules:resume", ADMIN),
+    PageRoute("POST", "/schedules/{name}/run", "schedules:run", ADMIN),
+    PageRoute("POST", "/schedules/{name}/delete", "schedules:delete", ADMIN),
+    PageRoute("GET", "/schedules/{name}", "schedules:show", READ),
+    PageRoute("GET", "/workers", "workers:show_all", READ),
+    PageRoute("POST", "/workers/{name}/release", "workers:release", ADMIN),
+    PageRoute("GET", "/workers/{name}", "workers:show", READ),
+    PageRoute("GET", "/keys", "keys:show_all", READ),
+    PageRoute("POST", "/keys", "keys:make", ADMIN),
+    PageRoute("GET", "/keys/new", "keys:new", ADMIN),
+    PageRoute("POST", "/keys/{id}/rotate", "keys:rotate", ADMIN),
+    PageRoute("POST", "/keys/{id}/revoke", "keys:revoke", ADMIN),
+    PageRoute("GET", "/audit", "audit:show", READ),
+    PageRoute("GET", "/settings", "settings:show", READ),
 ]
 """The first one that matches is taken: fixed paths stand before those with parameters."""
 

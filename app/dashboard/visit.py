@@ -82,17 +82,31 @@ class Visit:
         """What each form sends along, to show that it is ours."""
         return self.identity.csrf if self.identity else ""
 
+    @property
+    def api_address(self) -> str:
+        """Where programs find the API, as this visitor reaches the site."""
+        request = self.request
+        host = request.headers.get("host", "localhost")
+        return f"{request.scheme}://{host}{addresses.quoted(request.root)}/api"
+
     def file(self, name: str) -> str:
         """The address of a file below ``static/``, which changes with its content."""
         from app.dashboard.pages.static_files import version_of  # loaded when needed
 
         return self.url(f"/static/{name}", v=version_of(name))
 
-    def as_of(self, moment: str) -> str | None:
-        """What times on the page are relative to: this moment. None while an open page asks what
-        has changed: nothing has when only time has gone by, and its script counts on.
+    def as_of(self, moment: str = "") -> str | None:
+        """What times on the page are relative to: this moment, or now by the database's clock.
+        None while an open page asks what has changed: nothing has when only time has gone by, and
+        its script counts on.
         """
-        return None if self.request.is_live else moment
+        if self.request.is_live:
+            return None
+        if moment:
+            return moment
+        from app.queue.clock import now  # loaded when needed
+
+        return now(self.site)
 
     def url(self, path: str = "", **fields: Any) -> str:
         """The address of a page: ``visit.url("/tasks", status="failed")``. Fields that are None or

@@ -102,6 +102,15 @@ def list_all(
     return site.db.run(lambda connection: connection.query(sql, values))
 
 
+def names(site: Site, limit: int) -> list[str]:
+    """The first names of types that take tasks, for people to choose from."""
+    sql = (
+        "SELECT name FROM task_types WHERE is_active = 1 AND archived_at IS NULL "
+        f"ORDER BY name LIMIT {int(limit)}"
+    )
+    return [row["name"] for row in site.db.run(lambda connection: connection.query(sql, {}))]
+
+
 def set_active(
     site: Site,
     name: str,

@@ -48,10 +48,9 @@ class SampleQueue:
 
     def __init__(self, site: Site, flask_app: Flask) -> None:
         self.api = Api(site, way_of("plain", site, flask_app))
-        self._flask_app = flask_app
         self._random = random.Random(7)
         site.db.close()  # connections of before have another clock
-        self._clock = StoppedClock(site, flask_app)
+        self._clock = StoppedClock(site)
         self._clock.now = round(time.time() * SECOND) - HOURS * 3600 * SECOND
 
     def fill(self) -> None:
@@ -62,7 +61,7 @@ class SampleQueue:
             for worker in ("cron@web12", "laptop-1"):
                 self._work(worker)
         self._leave_some()
-        self._clock.close(self._flask_app)
+        self._clock.close()
         self.api.site.db.close()
 
     def _register(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.dashboard.charts import BarChart
+from app.dashboard.pages.workers import WorkerShown
 from app.queue import workers
 from app.queue.schedules import store as schedules
 from app.queue.statistics.failures import failures
@@ -12,8 +13,11 @@ from app.queue.statistics.series import PERIODS, Series, series
 from app.queue.statistics.stats import stats
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from app.dashboard.page_response import PageResponse
     from app.dashboard.visit import Visit
+    from app.db.connection import Row
 
 ENDS = {
     "hour": ("60 min ago", "30 min ago", "now"),
@@ -26,21 +30,30 @@ SHOWN = 6
 
 
 def show(visit: Visit) -> PageResponse:
+    return visit.render("overview/page.html", **collected(visit))
+
+
+def collected(visit: Visit) -> dict[str, Any]:
+    """What the overview shows, here and on a screen on the wall."""
     period = visit.query.get("period")
     period = period if period in PERIODS else "hour"
     site = visit.site
     now = stats(site)
-    return visit.render(
-        "overview/page.html",
-        stats=now,
-        as_of=visit.as_of(now.as_of),
-        period=period,
-        periods=list(PERIODS),
-        activity=Activity(series(site, period), period),
-        failures=failures(site, None, SHOWN),
-        workers=workers.list_all(site, SHOWN),
-        schedules=[each for each in schedules.list_all(site) if each["next_at"]][:SHOWN],
-    )
+    return {
+        "stats": now,
+        "as_of": visit.as_of(now.as_of),
+        "period": period,
+        "periods": list(PERIODS),
+        "activity": Activity(series(site, period), period),
+        "failures": failures(site, None, SHOWN),
+        "workers": [WorkerShown(row) for row in workers.list_all(site, SHOWN)],
+        "schedules": _next(schedules.list_all(site)),
+    }
+
+
+def _next(rows: list[Row]) -> list[Row]:
+    coming = [row for row in rows if row["next_at"]]
+    return sorted(coming, key=lambda row: str(row["next_at"]))[:SHOWN]
 
 
 class Activity:

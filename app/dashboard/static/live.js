@@ -94,6 +94,13 @@ document.addEventListener("click", (event) => {
   else button.form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "confirmed", value: "yes" }));
 });
 
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+  button.textContent = "Copied";
+});
+
 // A checkbox that checks all others of its form.
 document.addEventListener("change", (event) => {
   const box = event.target;

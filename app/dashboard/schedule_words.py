@@ -1,0 +1,22 @@
+"""The times of a schedule in words."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from app import wording
+
+if TYPE_CHECKING:
+    from app.db.connection import Row
+
+
+def in_words(row: Row) -> str:
+    """``At 02:30 every day, Europe/Prague time``, ``Every 15 min``."""
+    if row["every_seconds"] is not None:
+        return f"Every {wording.span(row['every_seconds'])}"
+    from cronsim import CronSim  # loaded when needed
+
+    words = CronSim(row["cron"], datetime.now(timezone.utc)).explain()
+    zone = row["timezone"]
+    return words if zone == "UTC" else f"{words}, {zone} time"
