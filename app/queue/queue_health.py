@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from app.queue.statistics.activity import FEWEST_ENDED
 from app.queue.statistics.stats import stats
+from app.queue.workers import since_last_seen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from app.site import Site
-
-FEWEST_ENDED = 10
-"""So many tasks must have ended within the hour before the share of failures means anything."""
 
 
 class Limits:
@@ -69,12 +68,8 @@ def _failing(completed: int, failed: int, limit: float) -> str:
 
 def _seconds_since_a_worker(site: Site) -> float | None:
     """None where none was ever seen."""
-    sql = site.db.dialect
-    look = (
-        f"SELECT {sql.seconds_since('last_seen_at')} AS age "
-        f"FROM workers {sql.by_index('workers_seen')} ORDER BY last_seen_at DESC LIMIT 1"
-    )
-    rows = site.db.run(lambda connection: connection.query(look, {}))
+    look = since_last_seen(site.db.dialect)
+    rows = site.db.run(lambda connection: connection.query(*look))
     return rows[0]["age"] if rows else None
 
 

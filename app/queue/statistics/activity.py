@@ -25,6 +25,9 @@ RUNS = ("completed", "failed", "retried", RUN)
 """In the buckets of these is how long attempts took."""
 
 
+FEWEST_ENDED = 10
+"""So many tasks must have ended within the hour before the share of failures means anything."""
+
 PACKED = 1000
 """More than there are buckets: a total and its bucket in one number."""
 

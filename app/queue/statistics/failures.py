@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from app.db.connection import Connection, Dialect, Row, Statement
     from app.queue.access import Access
+    from app.queue.statistics.reading import OfTail, Reading
     from app.site import Site
 
     GroupKey = tuple[int, int]
@@ -59,8 +60,24 @@ def failures(
     """
     moment = Moment(site, access)
     type_ids = moment.type_ids(type_name)
-    reading = read(site, of_tail=lambda after: [examples_between(site.db.dialect, after, MAX_ID)])
+    reading = read(site, of_tail=newest_examples(site))
     names = {row["id"]: row["name"] for row in moment.types}
+    return failures_from(site, reading, names, type_ids, limit)
+
+
+def newest_examples(site: Site) -> OfTail:
+    """What has to be read with the statistics for ``failures_from``."""
+    return lambda after: [examples_between(site.db.dialect, after, MAX_ID)]
+
+
+def failures_from(
+    site: Site,
+    reading: Reading,
+    names: Mapping[int, str],
+    type_ids: Sequence[int] | None,
+    limit: int,
+) -> list[FailureGroup]:
+    """The same from what was read with others."""
     largest = _largest(reading.counts, type_ids, limit)
     groups = {
         (each, group): FailureGroup(names.get(each, ""), group, count)

@@ -4,6 +4,8 @@ they are at one and the same moment.
 
 from __future__ import annotations
 
+import contextlib
+
 from app.errors import TryAgain
 from app.queue.statistics import marks
 from app.queue.statistics.changes import CountChange, changes_between
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from app.site import Site
 
     OfTail = Callable[[int], Sequence[Statement]]
+    Tail = tuple[int, float]
     CountKey = tuple[int, str, int]
 
 SHORT_TAIL = 5_000
@@ -34,15 +37,21 @@ MAX_TRIES = 5
 
 class Reading:
     """``counts`` of tasks by type id, status and error group; ``tail`` are rows as ``changes``
-    finds them; ``results`` are those of the statements that were read with them.
+    finds them; ``results`` are those of the statements that were read with them. ``is_behind``
+    where more was left to roll up than a reader can add: all tasks were counted instead.
     """
 
     def __init__(
-        self, counts: dict[CountKey, int], tail: Sequence[Row], results: Sequence[Result]
+        self,
+        counts: dict[CountKey, int],
+        tail: Sequence[Row],
+        results: Sequence[Result],
+        is_behind: bool = False,
     ) -> None:
         self.counts = counts
         self.tail = tail
         self.results = results
+        self.is_behind = is_behind
 
 
 def read(
@@ -52,23 +61,26 @@ def read(
     further ones for the rows of the history with ids above a given one, which are not rolled up.
     """
     if not site.settings.enable_task_history:
-        return site.db.run(lambda connection: _count(connection, statements, of_tail))
-    _catch_up(site)
-    return site.db.run(lambda connection: _read(connection, statements, of_tail))
+        found = site.db.run(lambda connection: _count(connection, statements, of_tail))
+        found.is_behind = False
+        return found
+    tail = _caught_up(site)
+    return site.db.run(lambda connection: _read(connection, statements, of_tail, tail))
 
 
-def _catch_up(site: Site) -> None:
+def _caught_up(site: Site) -> Tail:
+    """How much is not rolled up, after doing what there is of it when that is much."""
     from app.queue.upkeep.turn import Budget
 
-    _, length = site.db.run(_tail_length)
-    if length > SHORT_TAIL:
-        try:
-            roll_up(site, Budget(CATCH_UP_SECONDS))
-        except TryAgain:  # somebody else does it
-            return
+    tail = site.db.run(_tail)
+    if tail[1] <= SHORT_TAIL:
+        return tail
+    with contextlib.suppress(TryAgain):  # somebody else does it
+        roll_up(site, Budget(CATCH_UP_SECONDS))
+    return site.db.run(_tail)
 
 
-def _tail_length(connection: Connection) -> tuple[int, float]:
+def _tail(connection: Connection) -> Tail:
     """Up to which id the history is rolled up, and how many come after it at most."""
     newest: Statement = ("SELECT COALESCE(MAX(id), 0) AS id FROM task_history", {})
     found, last = connection.send([marks.LOOK, newest])
@@ -78,10 +90,12 @@ def _tail_length(connection: Connection) -> tuple[int, float]:
     return rolled_up_to, last.rows[0]["id"] - rolled_up_to
 
 
-def _read(connection: Connection, statements: Sequence[Statement], of_tail: OfTail) -> Reading:
+def _read(
+    connection: Connection, statements: Sequence[Statement], of_tail: OfTail, tail_found: Tail
+) -> Reading:
     counts: Statement = ("SELECT type_id, status, error_group, total FROM task_counts", {})
-    for _ in range(MAX_TRIES):
-        rolled_up_to, length = _tail_length(connection)
+    for tries in range(MAX_TRIES):
+        rolled_up_to, length = _tail(connection) if tries else tail_found
         if length > LONG_TAIL:
             break
         tail = changes_between(connection.dialect, rolled_up_to, MAX_ID)
@@ -101,7 +115,8 @@ def _count(connection: Connection, statements: Sequence[Statement], of_tail: OfT
     """Without the history: all tasks are counted, and what they did lately is not known."""
     every = count_statements(connection.dialect)
     counts, groups, *others = connection.read_at_once([*every, *statements, *of_tail(MAX_ID)])
-    return Reading(_without_zeros(counted(counts.rows, groups.rows)), [], others)
+    found = counted(counts.rows, groups.rows)
+    return Reading(_without_zeros(found), [], others, is_behind=True)
 
 
 def _without_zeros(change: CountChange) -> dict[CountKey, int]:

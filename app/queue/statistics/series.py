@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.queue.statistics.activity import RUNS, WAITS, Histogram, Subject, starts_of_steps, unpacked
-from app.queue.statistics.reading import read
+from app.queue.statistics.parts import Part, read_parts
 from app.queue.statistics.stats import DAY, Moment
 from app.queue.statistics.stored import HOUR, MINUTE, QUARTER, start_of_step
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.queue.access import Access
+    from app.queue.statistics.reading import Reading
     from app.site import Site
 
 PERIODS = {"hour": (MINUTE, HOUR), "day": (QUARTER, DAY), "week": (HOUR, 7 * DAY)}
@@ -35,22 +36,34 @@ def series(
 ) -> Series:
     """Of all types, or of one, as far as a key is for them. Raises UnknownType."""
     moment = Moment(site, access)
-    subject = Subject(moment.type_ids(type_name))
-    step, seconds = PERIODS[period]
-    starts = starts_of_steps(moment.now, step, seconds)
-    steps = {start: Histogram() for start in starts}
-    if site.settings.enable_task_history:
-        reading = read(site, subject.series(site.db.dialect, step, starts, COUNTED))
-        totals, buckets = reading.results
-        for row in totals.rows:
-            steps[_as_stored(row["started_at"])].add([row])
-        for row in buckets.rows:
-            steps[_as_stored(row["started_at"])].add(unpacked(row))
-        for row in subject.of_tail(reading.tail):
-            start = start_of_step(row["minute"], step)
-            if start in steps:
-                steps[start].add([row])
-    return Series(step, [_point(start, steps[start]) for start in starts])
+    steps = Steps(site, moment, Subject(moment.type_ids(type_name)), period)
+    return steps.series(read_parts(site, [steps]) if steps.statements else None)
+
+
+class Steps(Part):
+    """What a subject did in each step of a period. Nothing where no history is kept."""
+
+    def __init__(self, site: Site, moment: Moment, subject: Subject, period: str) -> None:
+        self._subject = subject
+        self._step, seconds = PERIODS[period]
+        self._starts = starts_of_steps(moment.now, self._step, seconds)
+        if site.settings.enable_task_history:
+            sql = site.db.dialect
+            self.statements = subject.series(sql, self._step, self._starts, COUNTED)
+
+    def series(self, reading: Reading | None) -> Series:
+        steps = {start: Histogram() for start in self._starts}
+        if reading is not None and self.statements:
+            totals, buckets = self.results
+            for row in totals.rows:
+                steps[_as_stored(row["started_at"])].add([row])
+            for row in buckets.rows:
+                steps[_as_stored(row["started_at"])].add(unpacked(row))
+            for row in self._subject.of_tail(reading.tail):
+                start = start_of_step(row["minute"], self._step)
+                if start in steps:
+                    steps[start].add([row])
+        return Series(self._step, [_point(start, steps[start]) for start in self._starts])
 
 
 def _as_stored(time: str) -> str:

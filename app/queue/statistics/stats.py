@@ -13,7 +13,7 @@ from app.queue.statistics.activity import (
 )
 from app.queue.statistics.last_minute import ended, last_minute
 from app.queue.statistics.oldest_due import oldest_due_age
-from app.queue.statistics.reading import Reading, read
+from app.queue.statistics.parts import Part, read_parts
 from app.queue.statistics.stored import HOUR, MINUTE, QUARTER
 
 TYPE_CHECKING = False
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from app.db.connection import Row, Statement
     from app.queue.access import Access
+    from app.queue.statistics.reading import Reading
     from app.site import Site
 
 STATUSES = ("pending", "scheduled", "claimed", "completed", "failed", "cancelled")
@@ -39,7 +40,8 @@ class Moment:
         statements: list[Statement] = [
             (
                 f"SELECT {site.db.dialect.now} AS now, "
-                "(SELECT COALESCE(MAX(id), 0) FROM task_history) AS newest",
+                "(SELECT COALESCE(MAX(id), 0) FROM task_history) AS newest, "
+                "(SELECT value FROM settings WHERE name = 'schema_version') AS schema_version",
                 {},
             ),
             (
@@ -50,6 +52,7 @@ class Moment:
         found, types = site.db.run(lambda connection: connection.send(statements))
         self.now: str = str(found.rows[0]["now"])
         self.newest: int = found.rows[0]["newest"]
+        self.schema_version = int(found.rows[0]["schema_version"] or 0)
         self.types: Sequence[Row] = types.rows
         self._are_all = not values
 
@@ -87,18 +90,31 @@ def stats(site: Site, type_name: str | None = None, access: Access | None = None
     """Of all tasks, or of those of one type, as far as a key is for them. Raises UnknownType."""
     moment = Moment(site, access)
     type_ids = moment.type_ids(type_name)
-    found = Stats(moment.now)
-    subject = Subject(type_ids)
-    reading = read(site, _activity(site, moment, subject))
+    recent = RecentActivity(site, moment, Subject(type_ids))
+    reading = read_parts(site, [recent])
     # A single type is shown without tasks, too.
-    totals = _totals(reading, type_ids, type_ids if type_name else ())
+    return stats_from(site, moment, reading, recent, type_ids, type_ids if type_name else ())
+
+
+def stats_from(
+    site: Site,
+    moment: Moment,
+    reading: Reading,
+    recent: RecentActivity,
+    type_ids: Sequence[int] | None,
+    shown: Sequence[int] | None = (),
+) -> Stats:
+    """The same from what was read with others; ``shown`` are types that are told of without tasks,
+    too.
+    """
+    found = Stats(moment.now)
+    totals = _totals(reading, type_ids, shown)
     found.counts = {status: sum(each[status] for each in totals.values()) for status in STATUSES}
     names = {row["id"]: row["name"] for row in moment.types}
     found.by_type = sorted((names.get(each, ""), counts) for each, counts in totals.items())
     pending = {each for each, counts in totals.items() if counts["pending"]}
     found.oldest_due_age = oldest_due_age(site, moment.types, type_ids, pending.__contains__)
-    if site.settings.enable_task_history:
-        _tell_activity(found, moment, reading, subject)
+    recent.tell(found, reading)
     return found
 
 
@@ -115,9 +131,9 @@ def stats_of_worker(site: Site, worker_id: str) -> Stats:
     found.counts["claimed"] = site.db.run(
         lambda connection: connection.query(held, {"worker_id": worker_id})
     )[0]["total"]
-    if site.settings.enable_task_history:
-        reading = read(site, _activity(site, moment, subject))
-        _tell_activity(found, moment, reading, subject)
+    recent = RecentActivity(site, moment, subject)
+    if recent.statements:
+        recent.tell(found, read_parts(site, [recent]))
     return found
 
 
@@ -139,35 +155,40 @@ def _hour_step(subject: Subject) -> int:
     return MINUTE if subject.worker_id is None else QUARTER
 
 
-def _activity(site: Site, moment: Moment, subject: Subject) -> list[Statement]:
-    if not site.settings.enable_task_history:
-        return []
-    sql, step = site.db.dialect, _hour_step(subject)
-    return [
-        subject.sums(sql, step, starts_of_steps(moment.now, step, HOUR)),
-        subject.sums(sql, QUARTER, starts_of_steps(moment.now, QUARTER, DAY)),
-        *last_minute(sql, moment.newest, subject),
-    ]
+class RecentActivity(Part):
+    """What a subject did within a minute, an hour and a day. Nothing where no history is kept."""
 
+    def __init__(self, site: Site, moment: Moment, subject: Subject) -> None:
+        self._moment = moment
+        self._subject = subject
+        if site.settings.enable_task_history:
+            sql, step = site.db.dialect, _hour_step(subject)
+            self.statements = [
+                subject.sums(sql, step, starts_of_steps(moment.now, step, HOUR)),
+                subject.sums(sql, QUARTER, starts_of_steps(moment.now, QUARTER, DAY)),
+                *last_minute(sql, moment.newest, subject),
+            ]
 
-def _tell_activity(found: Stats, moment: Moment, reading: Reading, subject: Subject) -> None:
-    of_hour, of_day, oldest, ends = reading.results
-    hour_rows = [*of_hour.rows, *_tail(reading, moment, subject, _hour_step(subject), HOUR)]
-    day_rows = [*of_day.rows, *_tail(reading, moment, subject, QUARTER, DAY)]
-    hour, day = Histogram(), Histogram()
-    hour.add(hour_rows)
-    day.add(day_rows)
-    minute = ended(oldest, ends, moment.newest)
-    found.ended = {
-        end: {"minute": minute.get(end, 0), "hour": hour.total(end), "day": day.total(end)}
-        for end in ENDS
-    }
-    found.mean_run = mean_seconds(day_rows, "completed")
-    found.waits = hour.percentiles(WAITS)
-    found.runs = hour.percentiles(RUNS)
+    def tell(self, found: Stats, reading: Reading) -> None:
+        if not self.statements:
+            return
+        of_hour, of_day, oldest, ends = self.results
+        hour_rows = [*of_hour.rows, *self._tail(reading, _hour_step(self._subject), HOUR)]
+        day_rows = [*of_day.rows, *self._tail(reading, QUARTER, DAY)]
+        hour, day = Histogram(), Histogram()
+        hour.add(hour_rows)
+        day.add(day_rows)
+        minute = ended(oldest, ends, self._moment.newest)
+        found.ended = {
+            end: {"minute": minute.get(end, 0), "hour": hour.total(end), "day": day.total(end)}
+            for end in ENDS
+        }
+        found.mean_run = mean_seconds(day_rows, "completed")
+        found.waits = hour.percentiles(WAITS)
+        found.runs = hour.percentiles(RUNS)
 
-
-def _tail(reading: Reading, moment: Moment, subject: Subject, step: int, seconds: int) -> list[Row]:
-    """The rows of the last so many seconds that are not rolled up."""
-    first = starts_of_steps(moment.now, step, seconds)[0]
-    return [row for row in subject.of_tail(reading.tail) if row["minute"] >= first[:16]]
+    def _tail(self, reading: Reading, step: int, seconds: int) -> list[Row]:
+        """The rows of the last so many seconds that are not rolled up."""
+        first = starts_of_steps(self._moment.now, step, seconds)[0]
+        tail = self._subject.of_tail(reading.tail)
+        return [row for row in tail if row["minute"] >= first[:16]]
