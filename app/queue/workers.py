@@ -94,6 +94,15 @@ def stats(site: Site, worker_id: str) -> Row:
     return {**row, **worker_stats.by_worker(since, done)(worker_id)}
 
 
+def since_last_seen(sql: Dialect) -> Statement:
+    """Finds how long ago any worker was seen last (``age``); nothing where none ever was."""
+    return (
+        f"SELECT {sql.seconds_since('last_seen_at')} AS age FROM workers "
+        f"{sql.by_index('workers_seen')} ORDER BY last_seen_at DESC LIMIT 1",
+        {},
+    )
+
+
 def _register(connection: Connection, worker_id: str, told: dict[str, Any]) -> None:
     sql = connection.dialect
     values = {

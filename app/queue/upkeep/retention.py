@@ -21,6 +21,10 @@ LEAST_SECONDS = 600.0
 DAY = 86400.0
 
 
+OWN_RETENTION = "retention_json IS NOT NULL OR retention_days IS NOT NULL"
+"""True of types that have a retention of their own."""
+
+
 class Retention:
     """``types`` are the rows that ``own_retention`` finds."""
 
@@ -56,8 +60,7 @@ class Retention:
 def own_retention() -> Statement:
     """Finds the types that have a retention of their own."""
     return (
-        "SELECT id, retention_days, retention_json FROM task_types "
-        "WHERE retention_json IS NOT NULL OR retention_days IS NOT NULL",
+        f"SELECT id, retention_days, retention_json FROM task_types WHERE {OWN_RETENTION}",
         {},
     )
 
