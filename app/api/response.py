@@ -52,6 +52,10 @@ class Response:
         self.payload = payload
         self.headers = {**FIXED_HEADERS, **(headers or {})}
 
+    def header_list(self) -> list[tuple[str, str]]:
+        """All of them; a name may come several times."""
+        return list(self.headers.items())
+
     def body(self) -> bytes:
         if self.payload is None:
             return b""

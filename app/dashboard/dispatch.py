@@ -32,7 +32,7 @@ def _respond(request: PageRequest, site: Site) -> Response:
         place = resolve(request.method, request.path)
         is_open = place.page is not None and place.page.role == OPEN
         if not is_open:
-            visit.identity = identify(request, site)
+            visit.identity = identify(visit)
         if place.page is None:
             return errors.no_page(visit, place.allowed)
         visit.arguments = place.arguments

@@ -36,8 +36,9 @@ def no_page(visit: Visit, allowed: list[str]) -> Response:
 
 def sign_in_first(visit: Visit) -> Response:
     """To the sign-in, and back again afterwards."""
-    wanted = visit.request.path if visit.request.method == "GET" else ""
-    return visit.redirect("/sign-in", next=wanted)
+    from app.dashboard import return_address  # loaded when needed
+
+    return visit.redirect("/sign-in", next=return_address.of_request(visit.request))
 
 
 def for_admins(visit: Visit) -> Response:

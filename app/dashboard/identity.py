@@ -2,36 +2,89 @@
 
 from __future__ import annotations
 
+from app.dashboard import own_forms
+from app.dashboard.cookies import cookie, value
 from app.dashboard.routes import ADMIN
+from app.queue import sessions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from app.dashboard.page_request import PageRequest
+    from app.dashboard.visit import Visit
+    from app.queue.sessions import OpenSession, Person
     from app.site import Site
+
+SESSION_COOKIE = "taskmanager"
+FORM_COOKIE = "taskmanager_form"
+"""A secret for the forms of browsers in which nobody is signed in."""
 
 
 class Identity:
-    """Somebody who is signed in. ``name`` is for people and the audit log; ``csrf`` is what each
-    form of theirs has to send.
+    """Somebody who may see pages. ``name`` is for people and the audit log; ``csrf`` is what each
+    form of theirs has to send. ``session`` is None where nobody has to sign in.
     """
 
-    __slots__ = ("csrf", "name", "role")
+    __slots__ = ("csrf", "name", "role", "secret", "session")
 
-    def __init__(self, name: str, role: str, csrf: str) -> None:
+    def __init__(
+        self, name: str, role: str, secret: str, session: OpenSession | None = None
+    ) -> None:
         self.name = name
         self.role = role
-        self.csrf = csrf
+        self.secret = secret
+        self.session = session
+        self.csrf = own_forms.token_for(secret)
 
 
-def identify(request: PageRequest, site: Site) -> Identity | None:
-    """Who makes this request; None while nobody is signed in."""
-    if not site.settings.require_auth:
-        return Identity("anybody", ADMIN, "")
-    return None
+def identify(visit: Visit) -> Identity | None:
+    """Who makes this visit; None while nobody is signed in. Raises a DatabaseError."""
+    if not visit.site.settings.require_auth:
+        return Identity("anybody", ADMIN, form_secret(visit))
+    token = value(visit.request, SESSION_COOKIE)
+    session = sessions.find(visit.site, token)
+    if session is None:
+        return None
+    return Identity(session.name, session.role, token, session)
+
+
+def form_secret(visit: Visit) -> str:
+    """The secret of a browser in which nobody is signed in. One that has none gets one with the
+    response.
+    """
+    secret = value(visit.request, FORM_COOKIE)
+    if len(secret) != sessions.TOKEN_CHARACTERS:
+        secret = sessions.new_token()
+        age = int(visit.site.settings.session_max_age)
+        visit.cookies.append(cookie(visit.request, FORM_COOKIE, secret, age))
+    return secret
+
+
+def known_form_secret(request: PageRequest) -> str:
+    """The same as the browser sent it; empty if it did not."""
+    return value(request, FORM_COOKIE)
 
 
 def comes_from_own_form(request: PageRequest, identity: Identity | None) -> bool:
     """Whether a form of ours, in this visitor's browser, sent the request."""
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return False
-    return identity is not None and request.form.get("csrf") == identity.csrf
+    return identity is not None and own_forms.is_own_form(request, identity.secret)
+
+
+def sign_in(visit: Visit, person: Person) -> None:
+    """Open a session, under a new token, whatever the browser had before."""
+    site, request = visit.site, visit.request
+    sign_out_here(site, request)
+    token = sessions.open_session(site, person, request.address)
+    age = int(site.settings.session_max_age)
+    visit.cookies.append(cookie(request, SESSION_COOKIE, token, age))
+
+
+def sign_out_here(site: Site, request: PageRequest) -> None:
+    """End the session that this browser has, if any, without a line in the audit log."""
+    before = sessions.find(site, value(request, SESSION_COOKIE))
+    if before is not None:
+        sessions.sign_out(site, before)
+
+
+def forget_session(visit: Visit) -> None:
+    """Let the browser forget its token."""
+    visit.cookies.append(cookie(visit.request, SESSION_COOKIE, "", 0))

@@ -6,6 +6,8 @@ from app.api.response import Response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from app.dashboard.page_request import PageRequest
 
 NOTICE_COOKIE = "tm_notice"
@@ -20,16 +22,33 @@ PAGE_HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 
 
-class PageResponse(Response):
-    """A page. ``etag`` names its content where a browser may ask for what has changed."""
+class BrowserResponse(Response):
+    """With ``cookies``, each a value of ``Set-Cookie``, of which there may be several."""
+
+    __slots__ = ("cookies",)
+
+    def __init__(
+        self, status: int, headers: Mapping[str, str], cookies: Sequence[str] = ()
+    ) -> None:
+        super().__init__(status, None, headers)
+        self.cookies = cookies
+
+    def header_list(self) -> list[tuple[str, str]]:
+        return [*super().header_list(), *(("Set-Cookie", each) for each in self.cookies)]
+
+
+class PageResponse(BrowserResponse):
+    """A page."""
 
     __slots__ = ("html",)
 
-    def __init__(self, html: str, status: int = 200) -> None:
-        super().__init__(status, None, PAGE_HEADERS)
+    def __init__(self, html: str, status: int = 200, cookies: Sequence[str] = ()) -> None:
+        super().__init__(status, PAGE_HEADERS, cookies)
         self.html = html
 
     def body(self) -> bytes:
@@ -45,17 +64,19 @@ class NotModified(Response):
         super().__init__(304, None, {"ETag": etag})
 
 
-class Redirect(Response):
+class Redirect(BrowserResponse):
     """To another page, by GET. ``notice`` is shown there once."""
 
     __slots__ = ()
 
-    def __init__(self, address: str, notice: str, request: PageRequest) -> None:
-        super().__init__(303, None, {"Location": address, "Content-Length": "0"})
+    def __init__(
+        self, address: str, notice: str, request: PageRequest, cookies: Sequence[str] = ()
+    ) -> None:
         if notice:
             from app.dashboard.cookies import cookie  # loaded when needed
 
-            self.headers["Set-Cookie"] = cookie(request, NOTICE_COOKIE, notice[:MAX_NOTICE], 60)
+            cookies = [*cookies, cookie(request, NOTICE_COOKIE, notice[:MAX_NOTICE], 60)]
+        super().__init__(303, {"Location": address, "Content-Length": "0"}, cookies)
 
 
 class FileResponse(Response):

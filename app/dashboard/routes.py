@@ -78,6 +78,13 @@ PAGES = [
     PageRoute("POST", "/keys/{id}/revoke", "keys:revoke", ADMIN),
     PageRoute("GET", "/audit", "audit:show", READ),
     PageRoute("GET", "/settings", "settings:show", READ),
+    PageRoute("GET", "/sign-in", "sign_in:show", OPEN),
+    PageRoute("POST", "/sign-in", "sign_in:sign_in", OPEN),
+    PageRoute("POST", "/sign-out", "sign_in:sign_out", READ),
+    PageRoute("GET", "/sessions", "sessions:show", READ),
+    PageRoute("POST", "/sessions/end-all", "sessions:end_all", READ),
+    PageRoute("POST", "/sessions/{id}/end", "sessions:end", READ),
+    PageRoute("POST", "/password", "sessions:set_password", ADMIN),
 ]
 """The first one that matches is taken: fixed paths stand before those with parameters."""
 

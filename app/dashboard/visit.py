@@ -33,6 +33,8 @@ class Visit:
         self.site = site
         self.identity = identity
         self.arguments = arguments or {}
+        self.cookies: list[str] = []
+        """What the response is to set, each as a value of ``Set-Cookie``."""
 
     @property
     def query(self) -> Form:
@@ -118,13 +120,17 @@ class Visit:
         """A page made from a template, which gets ``visit`` too."""
         from app.dashboard.render import render  # loaded when needed: not for redirects and files
 
-        response = PageResponse(render(template, visit=self, **values), status)
+        cookies = self.cookies
         if self.notice and not self.request.is_live:
             from app.dashboard.cookies import cookie
 
-            response.headers["Set-Cookie"] = cookie(self.request, NOTICE_COOKIE, "", 0)
-        return response
+            cookies = [*cookies, cookie(self.request, NOTICE_COOKIE, "", 0)]
+        return PageResponse(render(template, visit=self, **values), status, cookies)
 
     def redirect(self, path: str, notice: str = "", **fields: Any) -> Redirect:
         """To a page, which shows the notice, once."""
-        return Redirect(self.url(path, **fields), notice, self.request)
+        return self.redirect_to(self.url(path, **fields), notice)
+
+    def redirect_to(self, address: str, notice: str = "") -> Redirect:
+        """To the address of a page, as ``url`` makes it."""
+        return Redirect(address, notice, self.request, self.cookies)

@@ -32,4 +32,4 @@ def page(path: str = "") -> Response:
     """The front door and every page: :mod:`app.dashboard.routes` knows them."""
     site = current_app.extensions["taskmanager"]
     response = pages.response_to(request.environ, site)
-    return Response(response.body(), response.status, response.headers)
+    return Response(response.body(), response.status, response.header_list())

@@ -36,4 +36,4 @@ def http_error(error: HTTPException) -> FlaskResponse:
 
 
 def _response(response: Response) -> FlaskResponse:
-    return FlaskResponse(response.body(), response.status, response.headers)
+    return FlaskResponse(response.body(), response.status, response.header_list())

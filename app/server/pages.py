@@ -70,5 +70,13 @@ def _request(environ: Environ, site: Site) -> PageRequest:
         read,
         environ.get("REMOTE_ADDR", ""),
         environ.get("SCRIPT_NAME", "").encode("latin-1").decode("utf-8", "replace").rstrip("/"),
-        environ.get("wsgi.url_scheme", "http"),
+        _scheme(environ),
     )
+
+
+def _scheme(environ: Environ) -> str:
+    """How the browser asked. A proxy in front that speaks https says so in a header; whoever sends
+    it without a proxy deceives only themselves, since it decides on their own cookies alone.
+    """
+    told: str = environ.get("HTTP_X_FORWARDED_PROTO", "").partition(",")[0].strip().lower()
+    return told if told in ("http", "https") else environ.get("wsgi.url_scheme", "http")

@@ -85,7 +85,7 @@ def response_to(environ: Environ, site: Site) -> Response:
 
 def send(response: Response, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     body = response.body()
-    headers = list(response.headers.items())
+    headers = response.header_list()
     if body or response.payload is not None:
         headers.append(("Content-Length", str(len(body))))
     start_response(f"{response.status} {REASONS[response.status]}", headers)

@@ -6,10 +6,12 @@ import io
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Union
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from bs4 import BeautifulSoup, Tag
 
+from app.dashboard.identity import FORM_COOKIE, SESSION_COOKIE
+from app.dashboard.own_forms import token_for
 from app.server import pages, wsgi
 from app.site import Site
 
@@ -67,6 +69,7 @@ class Visitor:
     def __init__(self, site: Site, root: str = "") -> None:
         self.site = site
         self.root = root
+        self.address = "192.0.2.7"
         self.cookies: dict[str, str] = {}
 
     def get(self, path: str = "", **headers: str) -> PageSeen:
@@ -82,8 +85,23 @@ class Visitor:
         return self.request("POST", "/dashboard" + path, body, **headers)
 
     def csrf(self) -> str:
-        field = self.get("").soup.select_one('input[name="csrf"]')
-        return str(field["value"]) if field else ""
+        """The token that each form in this browser carries."""
+        if not self._secret():
+            self.get("/sign-in")
+        return token_for(self._secret())
+
+    def sign_in(self, secret: str, wanted: str = "", **headers: str) -> PageSeen:
+        """With the password or a key, by the form of the page."""
+        fields = self.get("/sign-in", **headers).form(f"{quote(self.root)}/dashboard/sign-in")
+        return self.post("/sign-in", {**fields, "secret": secret, "next": wanted}, **headers)
+
+    def _secret(self) -> str:
+        """Of the session, else of the browser in which nobody is signed in."""
+        for wanted in (SESSION_COOKIE, FORM_COOKIE):
+            for name, value in self.cookies.items():
+                if name.endswith(wanted):
+                    return value
+        return ""
 
     def follow(self, page: PageSeen) -> PageSeen:
         """Where a redirect leads."""
@@ -98,7 +116,7 @@ class Visitor:
             "PATH_INFO": wsgi_path(path),
             "QUERY_STRING": query,
             "CONTENT_LENGTH": str(len(body)),
-            "REMOTE_ADDR": "192.0.2.7",
+            "REMOTE_ADDR": self.address,
             "HTTP_ACCEPT": "text/html",
             "wsgi.url_scheme": "http",
             "wsgi.input": io.BytesIO(body),
@@ -108,9 +126,11 @@ class Visitor:
         environ.update({f"HTTP_{name.upper()}": value for name, value in headers.items()})
         assert pages.belongs_here(environ)
         response = pages.response_to(environ, self.site)
-        self._keep(response.headers.get("Set-Cookie", ""))
+        for name, value in response.header_list():
+            if name == "Set-Cookie":
+                self._keep(value)
         assert response.status in wsgi.REASONS
-        return PageSeen(response.status, response.headers, response.body())
+        return PageSeen(response.status, dict(response.header_list()), response.body())
 
     def _keep(self, cookie: str) -> None:
         name, _, rest = cookie.partition("=")

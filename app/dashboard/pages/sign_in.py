@@ -1,0 +1,61 @@
+"""Signing in and out."""
+
+from __future__ import annotations
+
+from app.dashboard import identity, own_forms, return_address
+from app.dashboard.credentials import SignInRefused, person_with
+from app.queue import admin_password, sessions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from app.api.response import Response
+    from app.dashboard.page_response import PageResponse
+    from app.dashboard.visit import Visit
+
+EXPIRED = "Nothing was sent: the page was too old, or your browser keeps no cookies. Try again"
+
+
+def show(visit: Visit) -> Response:
+    """The form; whoever is signed in is led on."""
+    if identity.identify(visit):
+        return return_address.lead_to(visit, visit.query.get("next"))
+    return _form(visit, visit.query.get("next"))
+
+
+def sign_in(visit: Visit) -> Response:
+    wanted = visit.form.get("next")
+    if not visit.site.settings.require_auth:
+        return return_address.lead_to(visit, wanted)
+    secret = identity.known_form_secret(visit.request)
+    if not own_forms.is_own_form(visit.request, secret):
+        return _form(visit, wanted, 403, EXPIRED)
+    typed = visit.form.all("secret")
+    try:
+        person = person_with(visit.site, typed[-1] if typed else "", visit.request.address)
+    except SignInRefused as error:
+        response = _form(visit, wanted, 429 if error.seconds else 403, str(error))
+        if error.seconds:
+            response.headers["Retry-After"] = str(error.seconds)
+        return response
+    identity.sign_in(visit, person)
+    return return_address.lead_to(visit, wanted)
+
+
+def sign_out(visit: Visit) -> Response:
+    session = visit.identity.session if visit.identity else None
+    if session is not None:
+        sessions.sign_out(visit.site, session, visit.actor)
+    identity.forget_session(visit)
+    return visit.redirect("/sign-in", "You are signed out.")
+
+
+def _form(visit: Visit, wanted: str, status: int = 200, error: str = "") -> PageResponse:
+    return visit.render(
+        "sign_in.html",
+        status,
+        csrf=own_forms.token_for(identity.form_secret(visit)),
+        wanted=wanted,
+        error=error,
+        has_password=admin_password.is_set(visit.site),
+        has_key=visit.site.settings.api_key != "",
+    )
