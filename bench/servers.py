@@ -28,11 +28,11 @@ THREADS = 8
 START_SECONDS = 60
 STOP_SECONDS = 30
 
-NGINX = """
+NGINX_CONF = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
 events {{ }}
 http {{
-    access_log off; keepalive_requests 1000000;
+    access_log off; keepalive_requests 1000000; client_max_body_size 2m;
     client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;
     uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5;
     server {{
@@ -135,7 +135,7 @@ def _uwsgi(place: Place) -> list[list[str]]:
 def _nginx(place: Place) -> list[list[str]]:
     path = place.folder / "nginx.conf"
     user = "user root;" if os.geteuid() == 0 else ""
-    text = NGINX.format(folder=place.folder, host=HOST, port=place.port)
+    text = NGINX_CONF.format(folder=place.folder, host=HOST, port=place.port)
     path.write_text(user + text, "utf-8")
     behind = _uwsgi_command(place, "--socket", str(place.folder / "socket"))
     log = str(place.folder / "nginx.log")
@@ -219,9 +219,16 @@ GUNICORN = Kind(
 WAITRESS = Kind(
     "waitress", f"one process, {THREADS} threads", _waitress, _needs_package("waitress"), 1
 )
+NGINX_AND_UWSGI = Kind(
+    "nginx and uWSGI",
+    "a socket between them, two processes a core",
+    _nginx,
+    _needs_nginx,
+    2 * CORES,
+)
 KINDS = (
+    NGINX_AND_UWSGI,
     UWSGI,
-    Kind("nginx and uWSGI", "two processes a core", _nginx, _needs_nginx, 2 * CORES),
     Kind("Apache, mod_wsgi", "two daemons a core", _mod_wsgi, _needs_module("wsgi"), 2 * CORES),
     Kind(
         "Apache, Passenger",
@@ -235,7 +242,7 @@ KINDS = (
 )
 
 
-BEST = GUNICORN if UWSGI.missing() else UWSGI
+BEST = next(kind for kind in (NGINX_AND_UWSGI, UWSGI, GUNICORN) if not kind.missing())
 """What queues are served by unless servers are compared: the first of them that is here."""
 
 
