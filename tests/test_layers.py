@@ -55,6 +55,7 @@ MAY_IMPORT = {
         "json_text",
         "site",
         "times",
+        "verdict_text",
         "version",
         "wording",
     },

@@ -65,7 +65,9 @@ class FormField:
         return json_text.parse(text) if self.kind == JSON else text
 
 
-def read(form: Form, shown: Sequence[FormField], known: Fields, settings: Settings) -> dict[str, Any]:
+def read(
+    form: Form, shown: Sequence[FormField], known: Fields, settings: Settings
+) -> dict[str, Any]:
     """The values of a form that was sent, checked as the API checks them. Raises Invalid with all
     errors; their paths are the names of the fields.
     """

@@ -7,6 +7,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
+MAX_DIGITS = 18
+
+
 class PageRequest:
     """``path`` is below the application's own address, which is ``root``: empty, or a folder that
     begins with a slash. ``headers`` have lower-case names; ``address`` is the caller's as the
@@ -76,6 +79,12 @@ class Form:
 
     def all(self, name: str) -> list[str]:
         return [value for each, value in self.pairs if each == name]
+
+    def number(self, name: str) -> int | None:
+        """The last value of this name as a whole number from 1 on; None if it is none."""
+        text = self.get(name)
+        fits = text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
+        return int(text) or None if fits else None
 
     def __contains__(self, name: str) -> bool:
         return any(each == name for each, _ in self.pairs)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from app import wording
 
 if TYPE_CHECKING:
-    from app.db.connection import Row
+    from collections.abc import Mapping
+    from typing import Any
 
 
-def in_words(row: Row) -> str:
+def in_words(row: Mapping[Any, Any]) -> str:
     """``At 02:30 every day, Europe/Prague time``, ``Every 15 min``."""
     if row["every_seconds"] is not None:
         return f"Every {wording.span(row['every_seconds'])}"

@@ -61,9 +61,9 @@ def test_params_are_checked_as_those_of_tasks_are(admin: Visitor) -> None:
 def test_an_edited_schedule_keeps_what_is_not_changed(api: Api, admin: Visitor) -> None:
     admin.post("/schedules", NIGHTLY)
     form = admin.get("/schedules/nightly/edit")
-    fields = {name: value for name, value in form.form("/dashboard/schedules").items()}
+    fields = form.form("/dashboard/schedules")
     fields["params"] = form.select("textarea").text.strip()
-    fields["missed"] = str(form.select('#missed option[selected]')["value"])
+    fields["missed"] = str(form.select("#missed option[selected]")["value"])
     fields.pop("paused")
     fields["cron"] = "0 3 * * *"
     assert "was changed" in admin.follow(admin.post("/schedules", fields)).text
@@ -111,7 +111,7 @@ def test_any_name_works_in_addresses(admin: Visitor, name: str) -> None:
     assert name in page.title
     listed = admin.get("/schedules").soup.select("td a")[0]
     assert admin.request("GET", str(listed["href"])).title == page.title
-    assert "paused" in admin.follow(admin.post(made.location[len("/dashboard"):] + "/pause")).title
+    assert "paused" in admin.follow(admin.post(made.location[len("/dashboard") :] + "/pause")).title
 
 
 def test_without_schedules_the_page_says_what_they_are_for(admin: Visitor) -> None:

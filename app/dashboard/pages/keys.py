@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from app.dashboard.visit import Visit
 
 SHOWN = 50
+GRACE_SECONDS = 3600.0
 SCOPES = (
     ("read", "read: look at everything"),
     ("produce", "produce: make tasks"),
@@ -28,14 +29,15 @@ SCOPES = (
 FIELDS = (
     FormField("name", "Name", hint="What the key is for: it stands in the audit log"),
     FormField("scopes", "What it may do", CHOICES, choices=SCOPES),
-    FormField("type_patterns", "Only for these task types", LIST, "shop.%, mail.send; all if empty"),
+    FormField(
+        "type_patterns", "Only for these task types", LIST, "shop.%, mail.send; all if empty"
+    ),
     FormField("expires_at", "Until", hint="2027-01-31T12:00:00Z; no end if left empty"),
 )
 
 
 def show_all(visit: Visit) -> PageResponse:
-    before = visit.query.get("before")
-    rows = api_keys.list_all(visit.site, SHOWN + 1, int(before) if before.isdigit() else None)
+    rows = api_keys.list_all(visit.site, SHOWN + 1, visit.query.number("before"))
     return visit.render(
         "keys/list.html",
         keys=[serializers.api_key(row) for row in rows[:SHOWN]],
@@ -59,19 +61,18 @@ def make(visit: Visit) -> Response:
 
 
 def rotate(visit: Visit) -> Response:
-    """Another text for a key. The old one is taken for an hour more, so that programs can change."""
+    """Another text for a key. The old one works for an hour more, so that programs can change."""
     if not confirming.is_confirmed(visit):
         return confirming.ask(
             visit,
             "Give this key another text?",
-            "The text that it has works for an hour more. Put the new one wherever the key is used.",
+            "The old text works for an hour more. Put the new one wherever the key is used.",
             "Rotate it",
             visit.url("/keys"),
         )
-    return _text(visit, api_keys.rotate(visit.site, visit.id, GRACE, actor=visit.actor), "rotated")
-
-
-GRACE = 3600.0
+    return _text(
+        visit, api_keys.rotate(visit.site, visit.id, GRACE_SECONDS, actor=visit.actor), "rotated"
+    )
 
 
 def revoke(visit: Visit) -> Response:

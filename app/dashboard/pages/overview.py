@@ -11,19 +11,24 @@ from app.queue.schedules import store as schedules
 from app.queue.statistics.failures import failures
 from app.queue.statistics.series import PERIODS, Series, series
 from app.queue.statistics.stats import stats
+from app.queue.verdict_facts import verdict
+from app.verdict_text import text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from app.dashboard.page_response import PageResponse
     from app.dashboard.visit import Visit
-    from app.db.connection import Row
+    from app.queue.verdict import Trouble
 
 ENDS = {
     "hour": ("60 min ago", "30 min ago", "now"),
     "day": ("24 h ago", "12 h ago", "now"),
     "week": ("7 days ago", "3½ days ago", "now"),
 }
+PAGES_ABOUT = {"type": "/types", "worker": "/workers", "schedule": "/schedules"}
+TONES = {"critical": "bad", "warning": "warning", "notice": "scheduled"}
 STEPS = {60: "minute", 900: "quarter of an hour", 3600: "hour"}
 SHOWN = 6
 """So many types, failures, workers and schedules are shown here; each has a page for all."""
@@ -39,8 +44,11 @@ def collected(visit: Visit) -> dict[str, Any]:
     period = period if period in PERIODS else "hour"
     site = visit.site
     now = stats(site)
+    found = verdict(site)
     return {
         "stats": now,
+        "verdict": found,
+        "troubles": [TroubleShown(visit, each) for each in found.troubles],
         "as_of": visit.as_of(now.as_of),
         "period": period,
         "periods": list(PERIODS),
@@ -51,9 +59,21 @@ def collected(visit: Visit) -> dict[str, Any]:
     }
 
 
-def _next(rows: list[Row]) -> list[Row]:
+def _next(rows: Sequence[Mapping[Any, Any]]) -> list[Mapping[Any, Any]]:
     coming = [row for row in rows if row["next_at"]]
     return sorted(coming, key=lambda row: str(row["next_at"]))[:SHOWN]
+
+
+class TroubleShown:
+    """What is wrong, what to do, and the page to look at."""
+
+    def __init__(self, visit: Visit, trouble: Trouble) -> None:
+        self.what, self.to_do = text_of(trouble)
+        self.tone = TONES[trouble.severity]
+        self.address = ""
+        if trouble.about and trouble.about[0] in PAGES_ABOUT:
+            kind, self.name = trouble.about
+            self.address = visit.url(f"{PAGES_ABOUT[kind]}/{self.name}")
 
 
 class Activity:

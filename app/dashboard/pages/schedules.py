@@ -14,12 +14,12 @@ from app.queue import task_types
 from app.queue.schedules import making, store
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from app.api.response import Response
     from app.dashboard.page_response import PageResponse
     from app.dashboard.visit import Visit
-    from app.db.connection import Row
 
 MISSED = (
     ("once", "make one task for all of them"),
@@ -48,7 +48,7 @@ FIELDS = (
 class ScheduleShown:
     """A schedule as its pages show it: as the API does, and in words."""
 
-    def __init__(self, row: Row) -> None:
+    def __init__(self, row: Mapping[Any, Any]) -> None:
         self.row = row
         self.fields = serializers.schedule(row)
         self.name: str = row["name"]
@@ -94,7 +94,9 @@ def save(visit: Visit) -> Response:
 
 def pause(visit: Visit) -> Response:
     store.set_paused(visit.site, visit.name, True, visit.actor)
-    return visit.redirect(f"/schedules/{visit.name}", "Paused: it makes nothing until it is resumed")
+    return visit.redirect(
+        f"/schedules/{visit.name}", "Paused: it makes nothing until it is resumed"
+    )
 
 
 def resume(visit: Visit) -> Response:

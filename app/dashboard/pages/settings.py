@@ -43,7 +43,6 @@ def show(visit: Visit) -> PageResponse:
         findings=[(subject, each) for subject, each in found if each.level != "ok"],
         checks=sorted({subject for subject, _ in found}),
         settings=_shown(visit.site.settings),
-        as_of=visit.as_of(),
     )
 
 

@@ -10,12 +10,15 @@ from app.queue import listing, workers
 from app.queue.worker_stats import DAYS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from app.api.response import Response
     from app.dashboard.page_response import PageResponse
     from app.dashboard.visit import Visit
-    from app.db.connection import Row
 
 SHOWN = 50
+LAST_PAGE = 1000
 SHOWN_TASKS = 20
 SILENT_SECONDS = 120
 """A worker that runs comes back sooner; one that cron starts each minute does too."""
@@ -24,7 +27,7 @@ SILENT_SECONDS = 120
 class WorkerShown:
     """A worker as its pages show it. ``state`` is alive, silent or left."""
 
-    def __init__(self, row: Row) -> None:
+    def __init__(self, row: Mapping[Any, Any]) -> None:
         self.row = row
         self.fields = serializers.worker(row)
         self.id: str = row["id"]
@@ -45,7 +48,7 @@ class WorkerShown:
 
 
 def show_all(visit: Visit) -> PageResponse:
-    page = int(visit.query.get("page")) if visit.query.get("page").isdigit() else 1
+    page = min(visit.query.number("page") or 1, LAST_PAGE)
     rows = workers.list_all(visit.site, SHOWN + 1, (page - 1) * SHOWN)
     return visit.render(
         "workers/list.html",
@@ -75,9 +78,11 @@ def release(visit: Visit) -> Response:
         return confirming.ask(
             visit,
             f"Release the tasks of {visit.name}?",
-            "Other workers get them at once. If this worker still runs, what it reports is refused.",
+            "Other workers get them at once. What this worker still reports of them is refused.",
             "Release them",
             visit.url(address),
         )
     count = workers.deregister(visit.site, visit.name)
-    return visit.redirect(address, f"{count} tasks were released" if count != 1 else "A task was released")
+    return visit.redirect(
+        address, f"{count} tasks were released" if count != 1 else "A task was released"
+    )
