@@ -49,6 +49,18 @@ class Subject:
             values,
         )
 
+    def totals(
+        self, sql: Dialect, step: int, starts: Sequence[str], counted: Sequence[str]
+    ) -> Statement:
+        """Finds the totals of these events in all of these steps together."""
+        condition, values = self._rolled_up(sql, step, starts)
+        events, own = text_list("event", counted)
+        return (
+            f"SELECT event, SUM(total) AS total FROM {condition} AND event IN ({events}) "
+            "GROUP BY event",
+            {**values, **own},
+        )
+
     def series(
         self, sql: Dialect, step: int, starts: Sequence[str], counted: Sequence[str]
     ) -> list[Statement]:

@@ -37,8 +37,9 @@ MAX_TRIES = 5
 
 class Reading:
     """``counts`` of tasks by type id, status and error group; ``tail`` are rows as ``changes``
-    finds them; ``results`` are those of the statements that were read with them. ``is_behind``
-    where more was left to roll up than a reader can add: all tasks were counted instead.
+    finds them, for those after ``rolled_up_to``; ``results`` are those of the statements that were
+    read with them. ``is_behind`` where more was left to roll up than a reader can add: all tasks
+    were counted instead.
     """
 
     def __init__(
@@ -46,11 +47,13 @@ class Reading:
         counts: dict[CountKey, int],
         tail: Sequence[Row],
         results: Sequence[Result],
+        rolled_up_to: int | None = None,
         is_behind: bool = False,
     ) -> None:
         self.counts = counts
         self.tail = tail
         self.results = results
+        self.rolled_up_to = rolled_up_to
         self.is_behind = is_behind
 
 
@@ -107,7 +110,7 @@ def _read(
             for row in stored.rows:
                 change.add((row["type_id"], row["status"], row["error_group"]), row["total"])
             change.add_changes(later.rows)
-            return Reading(_without_zeros(change), later.rows, others)
+            return Reading(_without_zeros(change), later.rows, others, rolled_up_to)
     return _count(connection, statements, of_tail)
 
 
