@@ -1,4 +1,4 @@
-"""The overview: what its panels tell, from one reading, as other functions tell it by themselves."""
+"""The overview: what its panels tell, from one reading, as other functions tell it alone."""
 
 from __future__ import annotations
 

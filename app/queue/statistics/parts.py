@@ -32,11 +32,16 @@ class SingleQuery(Part):
         return self.results[0].rows
 
 
-def read_parts(site: Site, parts: Sequence[Part], of_tail: OfTail = lambda after: ()) -> Reading:
+def read_parts(
+    site: Site,
+    parts: Sequence[Part],
+    of_tail: OfTail = lambda after: (),
+    of_types: Sequence[int] | None = None,
+) -> Reading:
     """The statistics as they are now, read together with what each of the parts is about. The
     reading's own results are left with those of ``of_tail``, as ``read`` has it.
     """
-    reading = read(site, _statements(parts), of_tail)
+    reading = read(site, _statements(parts), of_tail, of_types)
     reading.results = _hand_out(parts, reading.results)
     return reading
 
