@@ -5,6 +5,8 @@ A run whose process was killed gives the lock back by its time.
 
 from __future__ import annotations
 
+from app.queue.site_times import add_time, set_time
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from app.db.connection import Connection
@@ -20,23 +22,14 @@ def take(site: Site, seconds: float) -> bool:
 
 def give_back(site: Site) -> None:
     """Let the next run begin."""
-    sql = site.db.dialect
-    update = f"UPDATE settings SET value = {sql.now} WHERE name = :name"
-    site.db.run(lambda connection: connection.send([(update, {"name": ROW})]))
+    free = set_time(site.db.dialect, ROW)
+    site.db.run(lambda connection: connection.send([free]))
 
 
 def _take(connection: Connection, seconds: float) -> bool:
     sql = connection.dialect
-    until = sql.after(":seconds")
-    values = {"name": ROW, "seconds": seconds}
-    make = (
-        f"INSERT INTO settings (name, value) VALUES (:name, {sql.now}) "
-        + sql.unless_there("settings.name"),
-        values,
-    )
+    overdue = sql.seconds_since("value")
     # A time further ahead than any run may take is from before the clock was set back.
-    free = (
-        f"({sql.seconds_since('value')} >= 0 OR {sql.seconds_since('value')} < -2 * :seconds - 600)"
-    )
-    update = (f"UPDATE settings SET value = {until} WHERE name = :name AND {free}", values)
-    return connection.transact([make, update])[1].changed == 1
+    is_free = f"({overdue} >= 0 OR {overdue} < -2 * :seconds - 600)"
+    taken = connection.transact([add_time(sql, ROW), set_time(sql, ROW, seconds, is_free)])[1]
+    return taken.changed == 1

@@ -13,6 +13,7 @@ from app.db.connection import text_list
 from app.error_log import log, log_trace
 from app.errors import DatabaseError, TryAgain
 from app.queue import upkeep
+from app.queue.site_times import add_time, set_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,16 +134,16 @@ def _win(connection: Connection) -> list[Duty]:
     if not locked.rows:
         connection.rollback()
         if not connection.query(turn, name):  # nobody has ever taken a turn: the next claim does
-            connection.send([_insert_time(sql, upkeep.NEXT_TURN, 0)])
+            connection.send([add_time(sql, upkeep.NEXT_TURN)])
         return []
     if not upkeep.is_due(locked.rows[0]["overdue"]):
         connection.rollback()
         return []
     overdue = {row["name"]: row["overdue"] for row in duties.rows}
     due = [each for each in DUTIES if _is_due(each, overdue.get(each.due_at))]
-    times = [_update_time(sql, upkeep.NEXT_TURN, upkeep.TURN_SECONDS)]
+    times = [set_time(sql, upkeep.NEXT_TURN, upkeep.TURN_SECONDS)]
     for duty in due:
-        store = _update_time if duty.due_at in overdue else _insert_time
+        store = set_time if duty.due_at in overdue else add_time
         times.append(store(sql, duty.due_at, duty.seconds))
     connection.commit(times)
     return due
@@ -157,21 +158,6 @@ def _look_at_duties(sql: Dialect) -> Statement:
 def _is_due(duty: Duty, seconds: float | None) -> bool:
     """As for a turn: a time further ahead than it is ever set is from another clock."""
     return seconds is None or seconds >= 0 or seconds < -2 * duty.seconds
-
-
-def _update_time(sql: Dialect, name: str, seconds: float) -> Statement:
-    """Let this row of ``settings`` hold the time so many seconds from now."""
-    update = f"UPDATE settings SET value = {sql.after(':seconds')} WHERE name = :name"
-    return update, {"name": name, "seconds": seconds}
-
-
-def _insert_time(sql: Dialect, name: str, seconds: float) -> Statement:
-    """The same where there is no such row, or is one by now."""
-    return (
-        f"INSERT INTO settings (name, value) VALUES (:name, {sql.after(':seconds')}) "
-        + sql.unless_there("settings.name"),
-        {"name": name, "seconds": seconds},
-    )
 
 
 def _tell(error: Exception, what: str) -> None:
