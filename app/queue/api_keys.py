@@ -6,7 +6,6 @@ The text of a key is returned once, when it is made or rotated, and only its has
 from __future__ import annotations
 
 import os
-import time
 from binascii import b2a_base64
 
 from app import json_text
@@ -38,7 +37,8 @@ COLUMNS = (
 
 class NewKey:
     """A key to be made. Without ``type_patterns`` it is for all task types; ``expires_at`` is a
-    stored time. Raises Invalid with all validation errors.
+    stored time. Raises Invalid with all validation errors but one: whether that time is in the
+    future, only the database's clock says.
     """
 
     def __init__(
@@ -54,9 +54,7 @@ class NewKey:
         self.type_patterns = type_patterns
         self.expires_at = expires_at
         self.prefix = prefix
-        _refuse(
-            [*_scope_errors(scopes), *_pattern_errors(type_patterns), *_time_errors(expires_at)]
-        )
+        _refuse([*_scope_errors(scopes), *_pattern_errors(type_patterns)])
 
 
 class KeyWithText:
@@ -75,7 +73,8 @@ def list_all(site: Site, limit: int, before_id: int | None = None) -> list[Row]:
 
 
 def make(site: Site, new: NewKey, actor: Actor | None = None) -> KeyWithText:
-    """Raises Conflict when a key that is not revoked has the name."""
+    """Raises Invalid; Conflict when a key that is not revoked has the name."""
+    _refuse_past(site, new.expires_at)
     text = new_text(new.prefix)
     row = site.db.run(lambda connection: _make(connection, new, text, actor))
     return KeyWithText(row, text)
@@ -94,7 +93,7 @@ def rotate(
     Raises NotFound, Invalid; Conflict for a key that was revoked, or that has expired and is given
     no later time.
     """
-    _refuse(_time_errors(expires_at))
+    _refuse_past(site, expires_at)
     row = find(site, key_id)
     prefix = next(each for each in PREFIXES if row["hint"].startswith(each))
     text = new_text(prefix)
@@ -284,8 +283,12 @@ def _pattern_errors(patterns: Sequence[str] | None) -> list[dict[str, str]]:
     ]
 
 
-def _time_errors(expires_at: str | None) -> list[dict[str, str]]:
-    now = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
-    if expires_at is None or expires_at > now:
-        return []
-    return [{"path": "expires_at", "message": "must be in the future"}]
+def _refuse_past(site: Site, expires_at: str | None) -> None:
+    """By the database's clock, as everything else that expires. Raises Invalid."""
+    if expires_at is None:
+        return
+    sql = site.db.dialect
+    look = f"SELECT {sql.timestamp(':expires_at')} > {sql.now} AS is_ahead"
+    rows = site.db.run(lambda connection: connection.query(look, {"expires_at": expires_at}))
+    if not rows[0]["is_ahead"]:
+        _refuse([{"path": "expires_at", "message": "must be in the future"}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -62,6 +63,14 @@ class TestMake:
             response = api.post("/keys", {"name": "one", "scopes": ["read"], **fields})
         assert response.code == "validation_failed"
         assert told in response.error
+
+    def test_the_future_is_that_of_the_database(
+        self, api: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whatever the web server's clock says, by which no key expires."""
+        monkeypatch.setattr(time, "gmtime", lambda *_: time.struct_time((2100, *[1] * 8)))
+        made = make(api, expires_at="2090-01-01")
+        assert api.post(f"/keys/{made['id']}/rotate", {"expires_at": "2095-01-01"}).status == 200
 
     def test_a_name_that_is_in_use(self, api: Api) -> None:
         first = make(api)
