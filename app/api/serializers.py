@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from app.errors import QueueError
     from app.queue.batch import ChangeResult
+    from app.queue.pause import PauseState
     from app.queue.statistics.failures import FailureGroup
     from app.queue.statistics.stats import Stats
 
@@ -155,11 +156,20 @@ def stats(found: Stats) -> Shown:
         "counts": found.counts,
         "by_type": [{"type": name, **counts} for name, counts in found.by_type],
         "oldest_due_age": None if age is None else round(age, 3),
+        "paused": found.is_paused,
         "completed": found.ended["completed"],
         "failed": found.ended["failed"],
         "wait_seconds": found.waits,
         "run_seconds": found.runs,
         "as_of": to_iso(found.as_of),
+    }
+
+
+def pause(state: PauseState) -> Shown:
+    return {
+        "paused": state.paused_at is not None,
+        "paused_at": to_iso(state.paused_at),
+        "paused_types": state.paused_types,
     }
 
 

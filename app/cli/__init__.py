@@ -21,6 +21,7 @@ COMMANDS = {
     "init-db": "app.cli.database:init_db",
     "keys": "app.cli.keys:keys",
     "prune": "app.cli.prune:prune",
+    "queue": "app.cli.queue:queue",
     "restore": "app.cli.backup:restore",
     "schedules": "app.cli.schedules:schedules",
     "set-password": "app.cli.password:set_password",

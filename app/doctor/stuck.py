@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.db.connection import id_list
 from app.doctor.finding import note, ok, problem
+from app.queue import upkeep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,13 +55,16 @@ def _overdue(connection: Connection) -> list[Finding]:
 
 
 def _held_back(connection: Connection) -> list[Finding]:
-    """Types that are switched off while tasks of theirs wait."""
+    """What is switched off while tasks wait: the whole queue, or types."""
+    paused = "SELECT 1 AS one FROM settings WHERE name = :name"
+    found = []
+    if connection.query(paused, {"name": upkeep.PAUSED_AT}):
+        found.append(note("the queue is paused and hands no tasks out: queue resume ends that"))
     types = connection.query(
         "SELECT id, name, is_paused FROM task_types WHERE is_paused = 1 OR is_active = 0 "
         "ORDER BY name LIMIT 100",
         {},
     )
-    found = []
     for row in types:
         waiting = _waiting(connection, connection.dialect, row["id"])
         if waiting and row["is_paused"]:

@@ -6,7 +6,7 @@ import json
 import os
 import time
 
-from app import config
+from app import cron_run
 from app.doctor.finding import note, ok, problem
 from app.wording import span
 
@@ -33,15 +33,14 @@ def check(site: Site) -> list[Finding]:
         found = [problem(f"no worker was seen for {span(row['age'])}: {START_ONE}")]
     else:
         found = [ok(f"a worker was seen {span(row['age'])} ago")]
-    home = os.path.dirname(config.config_path(os.environ))
-    return found + _cron(home, is_lately)
+    return found + _cron(cron_run.home(), is_lately)
 
 
 def _cron(home: str, works: bool) -> list[Finding]:
     """What cron.py leaves in an installed site's folder."""
-    if not home or not os.path.exists(os.path.join(home, "cron.py")):
+    if not home:
         return []
-    log = os.path.join(home, "logs", "cron.log")
+    log, age = cron_run.log_path(home), cron_run.seconds_since(home)
     trouble = _trouble(os.path.join(home, "logs", "cron-trouble.json"))
     if trouble:
         return [
@@ -50,10 +49,10 @@ def _cron(home: str, works: bool) -> list[Finding]:
                 f"{span(time.time() - trouble['since'])} now: the end of {log} says why"
             )
         ]
-    if not os.path.exists(log):
+    if age is None:
         told = "cron has never run here: add the cron line that the installer showed"
-    elif time.time() - os.path.getmtime(log) > CRON_SECONDS:
-        silent = span(time.time() - os.path.getmtime(log))
+    elif age > CRON_SECONDS:
+        silent = span(age)
         told = f"cron has left nothing in {log} for {silent}: look whether the cron line is there"
     else:
         return [ok("cron has run lately")]

@@ -177,6 +177,8 @@ class _Claim:
 
     def _take_candidates(self, found: Sequence[Result]) -> list[Row]:
         """The head of the queue, or a random part of what is behind it when beaten to it."""
+        if self._seen.queue_is_paused:
+            return []
         for _ in range(MAX_ROUNDS):
             rows = self._candidates.find(found, self._wanted)
             if not rows:

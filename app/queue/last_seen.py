@@ -23,7 +23,8 @@ IDLE_SECONDS = 60
 class LastSeen:
     """How long ago the worker of a claim was last seen, and the touch that follows from it.
 
-    The same look finds whether a turn of upkeep is due: one statement costs less than two.
+    The same look finds whether a turn of upkeep is due, and whether the queue is paused: one
+    statement costs less than three.
     """
 
     def __init__(self, sql: Dialect, worker_id: str) -> None:
@@ -31,24 +32,27 @@ class LastSeen:
         self._worker_id = worker_id
         self._seconds = float("inf")
         self.upkeep_is_due = False
+        self.queue_is_paused = False
 
     @property
     def look(self) -> Statement:
         """Finds what ``found`` is to be told."""
-        age, overdue = map(self._sql.seconds_since, ("last_seen_at", "value"))
+        age, overdue = map(self._sql.seconds_since, ("last_seen_at", "settings.value"))
         return (
-            f"SELECT {age} AS age, {overdue} AS overdue FROM settings "
+            f"SELECT {age} AS age, {overdue} AS overdue, pause.name AS pause FROM settings "
             "LEFT JOIN workers ON workers.id = :worker AND deregistered_at IS NULL "
+            f"LEFT JOIN settings AS pause ON pause.name = '{upkeep.PAUSED_AT}' "
             f"WHERE settings.name = '{upkeep.NEXT_TURN}'",
             {"worker": self._worker_id},
         )
 
     def found(self, rows: list[Row]) -> None:
         # Before the first turn ever there is no row.
-        row = rows[0] if rows else {"age": None, "overdue": None}
+        row = rows[0] if rows else {"age": None, "overdue": None, "pause": None}
         if row["age"] is not None:
             self._seconds = row["age"]
         self.upkeep_is_due = upkeep.is_due(row["overdue"])
+        self.queue_is_paused = row["pause"] is not None
 
     @property
     def has_row(self) -> bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from app import cron_run
+from app.queue import run_lock
+from app.queue.pause import RESUMED_AT
 from app.queue.statistics.activity import FEWEST_ENDED
 from app.queue.statistics.stats import stats
 from app.queue.workers import since_last_seen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from app.db.connection import Statement
     from app.site import Site
 
 
@@ -22,23 +26,37 @@ class Limits:
         self.max_failure_share = max_failure_share
 
 
-def reasons(site: Site, limits: Limits) -> list[str]:
-    """What is wrong, a sentence each. They may be read by anybody: no names, no contents.
-
-    Raises a DatabaseError.
+class QueueHealth:
+    """``reasons`` say what is wrong, ``warnings`` what should be looked at, a sentence each. They
+    may be read by anybody: no names, no contents. ``is_paused`` where the whole queue is.
     """
+
+    def __init__(self, reasons: list[str], warnings: list[str], is_paused: bool) -> None:
+        self.reasons = reasons
+        self.warnings = warnings
+        self.is_paused = is_paused
+
+
+def look(site: Site, limits: Limits) -> QueueHealth:
+    """Raises a DatabaseError."""
     found = stats(site)
+    ages = _ages(site)
     ended = {end: counts["hour"] for end, counts in found.ended.items()}
-    told = [
-        _late(found.oldest_due_age, limits.max_age),
-        _silent(_seconds_since_a_worker(site), limits.max_silence),
+    silent = _silent(ages["worker"], limits.max_silence)
+    reasons = [
+        _late(found.oldest_due_age, ages["resume"], limits.max_age),
+        silent,
         _failing(ended["completed"] or 0, ended["failed"] or 0, limits.max_failure_share),
     ]
-    return [each for each in told if each]
+    # Where no worker is seen, that is said already.
+    warning = "" if silent else _unattended(ages["web_run"], limits.max_silence)
+    told = [each for each in reasons if each]
+    return QueueHealth(told, [warning] if warning else [], found.is_paused)
 
 
-def _late(age: float | None, limit: float) -> str:
-    if age is None or age <= limit:
+def _late(age: float | None, resumed: float | None, limit: float) -> str:
+    """What waited while the queue was paused has time from the resume on."""
+    if age is None or age <= limit or (resumed is not None and resumed <= limit):
         return ""
     return (
         f"the oldest due task has waited for {_span(age)}, and {_span(limit)} are the limit: are "
@@ -66,11 +84,33 @@ def _failing(completed: int, failed: int, limit: float) -> str:
     )
 
 
-def _seconds_since_a_worker(site: Site) -> float | None:
-    """None where none was ever seen."""
-    look = since_last_seen(site.db.dialect)
-    rows = site.db.run(lambda connection: connection.query(*look))
-    return rows[0]["age"] if rows else None
+def _unattended(web_run: float | None, limit: float) -> str:
+    """Where neither has ever run, the site is not meant to be served by them."""
+    ages = [each for each in (cron_run.seconds_since(cron_run.home()), web_run) if each is not None]
+    if not ages or min(ages) <= limit:
+        return ""
+    return (
+        f"neither cron nor a call of /api/run came for {_span(min(ages))}: is the cron line there, "
+        "or the service that calls the address?"
+    )
+
+
+def _ages(site: Site) -> dict[str, float | None]:
+    """For how many seconds no ``worker`` was seen, the queue has not been paused any more
+    (``resume``), and no ``web_run`` was on: each None where it never was.
+    """
+    sql = site.db.dialect
+    age = f"SELECT {sql.seconds_since('value')} AS age FROM settings WHERE name = :name"
+    statements: dict[str, Statement] = {
+        "worker": since_last_seen(sql),
+        "resume": (age, {"name": RESUMED_AT}),
+        "web_run": (age, {"name": run_lock.ROW}),
+    }
+    results = site.db.run(lambda connection: connection.send(list(statements.values())))
+    return {
+        name: float(result.rows[0]["age"]) if result.rows else None
+        for name, result in zip(statements, results)
+    }
 
 
 def _span(seconds: float) -> str:

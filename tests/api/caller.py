@@ -27,6 +27,8 @@ from tests.support.http_client import Response
 API_KEY = "the-key-of-the-tests"
 TABLES = sorted(Base.metadata.tables)
 ROLLED_UP = ("task_activity", "task_counts", "worker_activity")
+QUEUE = "queue."
+"""What the rows of ``settings`` begin with that say whether the queue is paused."""
 EMPTIED_TABLES = [name for name in TABLES if name != "settings"]
 
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -257,7 +259,8 @@ class Api:
 
         def delete(connection: Connection) -> None:
             connection.transact([(f"DELETE FROM {table}", {}) for table in EMPTIED_TABLES])
-            connection.transact([(f"DELETE FROM settings WHERE name LIKE '{WRONG_KEYS}%'", {})])
+            kept = f"name NOT LIKE '{WRONG_KEYS}%' AND name NOT LIKE '{QUEUE}%'"
+            connection.transact([(f"DELETE FROM settings WHERE NOT ({kept})", {})])
 
         self.site.db.run(delete)
 

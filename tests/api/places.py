@@ -17,6 +17,7 @@ from app.api.endpoints import (
     health,
     keys,
     leases,
+    queue,
     run,
     schedules,
     settle,
@@ -86,6 +87,7 @@ TYPE = {
 }
 
 PATTERNS = ["mail.%", [], [""], ["a"] * 21, [1], ["x" * 256], ["a\nb"], ["mail.\\"], {"a": 1}]
+PATTERN = [*bad.name(255), "mail.\\"]
 KEY = {
     "name": bad.name(100),
     "scopes": ["read", [], ["other"], ["read"] * 5, [1], {"read": True}],
@@ -270,6 +272,8 @@ BODIES = [
         {"token": bad.name(255), "seconds": bad.number(1, 3600)},
         {"seconds": 1},
     ),
+    Place("POST /queue/pause", queue.PAUSE, {"type_pattern": PATTERN}, {"type_pattern": "mail.%"}),
+    Place("POST /queue/resume", queue.PAUSE, {"type_pattern": PATTERN}, {"type_pattern": "mail.%"}),
     Place(
         "POST /schedules",
         schedules.SCHEDULE,
@@ -403,6 +407,7 @@ WITHOUT_FIELDS = {
     "GET /tasks/{id}",
     "GET /tasks/{id}/history",
     "GET /task-types/{name}",
+    "GET /queue",
     "GET /schedules",
     "GET /schedules/{name}",
     "GET /workers/{worker}",

@@ -32,6 +32,8 @@ OTHERS = {
     *("GET /v1/jobs/dlq", "GET /v1/queues", "POST /v1/jobs/dlq/retry", "POST /v1/jobs/dlq/purge"),
     *("POST /tasks/retry", "POST /tasks/cancel", "POST /tasks/delete"),
     *("GET /stats", "GET /stats/series", "GET /failures", "GET /v1/jobs/stats"),
+    *("GET /queue", "POST /queue/pause", "POST /queue/resume"),
+    *("GET /schedules", "POST /schedules"),
 }
 """These have a test of their own below."""
 OF_WORKERS = {name for name, row in ROWS.items() if row.types == OWN_TYPES and "/workers/" in name}
@@ -88,12 +90,15 @@ def test_one_of_its_own_types_is_there(api: Api, mine: Api, name: str) -> None:
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_another_type_is_404(api: Api, mine: Api, name: str) -> None:
+    """A schedule, too, that makes tasks of another type."""
+    for type in ("sms", "mail.send"):
+        api.post("/schedules", {"name": type, "type": type, "every": 60})
     route = route_of(name)
     with api.unchanged(except_for="api_keys"):
         response = mine.call(*address_of(route, name="sms"), {})
     assert response.status == 404
     assert response.json["code"].lower() in ("unknown_type", "not_found")
-    assert mine.call(*address_of(route, name="mail.send"), {}).status == 200
+    assert mine.call(*address_of(route, name="mail.send"), {}).status in (200, 201)
 
 
 class TestClaims:
@@ -202,6 +207,35 @@ class TestMaking:
             for name in ("sms", "new"):
                 response = mine.post("/task-types/register", {**body, "name": name})
                 assert (response.status, response.code) == (403, "forbidden")
+
+    def test_a_schedule(self, api: Api, mine: Api) -> None:
+        body = {"name": "nightly", "type": "mail.send", "every": 60}
+        assert mine.post("/schedules", body).status == 201
+        api.post("/schedules", {**body, "name": "other", "type": "sms"})
+        with api.unchanged(except_for="api_keys"):
+            response = mine.post("/schedules", {**body, "type": "sms"})
+            assert (response.status, response.code) == (403, "forbidden")
+            response = mine.post("/schedules", {**body, "name": "other"})
+            assert (response.status, response.code) == (409, "conflict")
+        listed = mine.get("/schedules").data["schedules"]
+        assert [each["name"] for each in listed] == ["nightly"]
+
+
+class TestPauses:
+    def test_a_pattern_is_for_own_types(self, api: Api, mine: Api) -> None:
+        paused = mine.post("/queue/pause", {"type_pattern": "%"}).data
+        assert (paused["paused_types"], paused["matching"]) == (["mail.send"], 1)
+        api.post("/task-types/sms/pause")
+        assert mine.get("/queue").data["paused_types"] == ["mail.send"]
+        assert mine.post("/queue/resume", {"type_pattern": "%"}).data["paused_types"] == []
+        assert api.get("/queue").data["paused_types"] == ["sms"]
+
+    @pytest.mark.parametrize("verb", ["pause", "resume"])
+    def test_the_whole_queue_is_for_all_types(self, api: Api, mine: Api, verb: str) -> None:
+        with api.unchanged(except_for="api_keys"):
+            response = mine.post(f"/queue/{verb}")
+        assert (response.status, response.code) == (403, "forbidden")
+        assert "type_pattern" in response.error
 
 
 class TestLists:

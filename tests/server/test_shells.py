@@ -113,6 +113,9 @@ TASKS = [
 SCHEDULES = [
     post("/schedules", {"name": "früh", "type": "job", "every": 86400}),
     get("/schedules"),
+    post("/queue/pause", {"type_pattern": "gr%"}),
+    post("/queue/resume"),
+    get("/queue"),
     get("/schedules/fr%C3%BCh"),
     post("/schedules/fr%C3%BCh/pause"),
     Step("DELETE", "/schedules/fr%C3%BCh"),

@@ -64,7 +64,7 @@ def _in_its_form(call: Call, response: Response) -> Response:
 
 def queue(call: Call) -> Response:
     """503 with the reasons when tasks wait too long, no worker is seen, or too many fail."""
-    from app.queue.queue_health import Limits, reasons
+    from app.queue.queue_health import Limits, look
 
     settings = call.site.settings
     given = {name: _number(text) for name, text in call.request.query.items()}
@@ -74,14 +74,19 @@ def queue(call: Call) -> Response:
         values.get("max_silence", settings.health_max_silence),
         values.get("max_failure_share", settings.health_max_failure_share),
     )
-    found = reasons(call.site, limits)
-    state: dict[str, Any] = {"status": "unhealthy" if found else "healthy", "reasons": found}
-    if found:
-        message = f"{'; '.join(found)}."
+    found = look(call.site, limits)
+    call.warnings += found.warnings
+    state: dict[str, Any] = {
+        "status": "unhealthy" if found.reasons else "healthy",
+        "reasons": found.reasons,
+        "paused": found.is_paused,
+    }
+    if found.reasons:
+        message = f"{'; '.join(found.reasons)}."
         message = message[0].upper() + message[1:]
         response = failure(503, "queue_unhealthy", message, None, NEXT_LOOK)
     else:
-        response = success(state, "healthy")
+        response = success(state, "healthy, and paused" if found.is_paused else "healthy")
     response.payload.update(state)
     return response
 

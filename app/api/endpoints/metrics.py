@@ -44,6 +44,12 @@ def metrics(call: Call) -> Response:
                 "Workers that were seen within five minutes.",
                 [({}, found.workers)],
             ),
+            metric(
+                f"{PREFIX}paused",
+                "gauge",
+                "1 while the whole queue is paused.",
+                [({}, int(found.is_paused))],
+            ),
             *(_counter(found, event, help) for event, help in COUNTERS.items()),
             _durations(found, "wait", "How long tasks waited to be claimed.", ("claimed",)),
             _durations(found, "run", "How long attempts took.", ("completed", "failed", "retried")),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from app.api.call import Call
     from app.db.connection import Row
+    from app.queue.access import Access
     from app.queue.audit import Actor
     from app.site import Site
 
@@ -59,7 +60,7 @@ NOTHING = fields.Fields({})
 def put(call: Call) -> Response:
     """A schedule of a new name, or other values for a known one."""
     given = read_object(call.request, call.site.settings.max_body_bytes)
-    row, is_new, warnings = put_from(given, call.site, actor=call.actor)
+    row, is_new, warnings = put_from(given, call.site, actor=call.actor, access=call.access)
     call.warnings += warnings
     if is_new:
         return success(serializers.schedule(row), "Schedule created successfully", 201)
@@ -67,7 +68,11 @@ def put(call: Call) -> Response:
 
 
 def put_from(
-    given: Mapping[str, Any], site: Site, where: str = "", actor: Actor | None = None
+    given: Mapping[str, Any],
+    site: Site,
+    where: str = "",
+    actor: Actor | None = None,
+    access: Access | None = None,
 ) -> tuple[Row, bool, list[str]]:
     """The schedule that these fields make or change, whether it is new, and warnings. ``where``
     begins the paths in errors.
@@ -77,17 +82,17 @@ def put_from(
         message = 'give either cron, like "30 4 * * *", or every, in seconds'
         raise Invalid(f"{where}{message}", [{"path": f"{where}cron", "message": message}])
     values.setdefault("params", {})
-    row, is_new = store.put(site, values.pop("name"), values, actor)
+    row, is_new = store.put(site, values.pop("name"), values, actor, access)
     return row, is_new, warnings
 
 
 def list_all(call: Call) -> Response:
-    found = [serializers.schedule(row) for row in store.list_all(call.site)]
+    found = [serializers.schedule(row) for row in store.list_all(call.site, call.access)]
     return success({"schedules": found, "count": len(found)}, "Schedules")
 
 
 def get(call: Call) -> Response:
-    row = store.get(call.site, call.arguments["name"])
+    row = store.get(call.site, call.arguments["name"], call.access)
     runs = [serializers.schedule_run(run) for run in store.runs(call.site, row["id"])]
     return success({**serializers.schedule(row), "runs": runs}, "Schedule")
 
@@ -95,13 +100,13 @@ def get(call: Call) -> Response:
 def pause(call: Call) -> Response:
     """A paused schedule makes nothing, and what it leaves out is not made up for."""
     call.fields(NOTHING)
-    row = store.set_paused(call.site, call.arguments["name"], True, call.actor)
+    row = store.set_paused(call.site, call.arguments["name"], True, call.actor, call.access)
     return success(serializers.schedule(row), "Schedule paused successfully")
 
 
 def resume(call: Call) -> Response:
     call.fields(NOTHING)
-    row = store.set_paused(call.site, call.arguments["name"], False, call.actor)
+    row = store.set_paused(call.site, call.arguments["name"], False, call.actor, call.access)
     return success(serializers.schedule(row), "Schedule resumed successfully")
 
 
@@ -110,7 +115,7 @@ def run(call: Call) -> Response:
     from app.queue.schedules.making import run_now
 
     call.fields(NOTHING)
-    row = store.get(call.site, call.arguments["name"])
+    row = store.get(call.site, call.arguments["name"], call.access)
     task_id = run_now(call.site, row, call.actor)
     return success({"task_id": task_id}, "Task created successfully", 201)
 
@@ -119,5 +124,5 @@ def delete(call: Call) -> Response:
     """Its tasks stay."""
     call.fields(NOTHING)
     name = call.arguments["name"]
-    store.delete(call.site, name, call.actor)
+    store.delete(call.site, name, call.actor, call.access)
     return success({"name": name, "deleted": True}, "Schedule deleted successfully")

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from app import json_text
-from app.errors import Duplicate, Invalid, NotFound
+from app.errors import Conflict, Duplicate, Invalid, NotFound
 from app.queue import audit
 from app.queue.new_task import Draft, NewTask
 from app.queue.schedules.times import Times
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.db.connection import Connection, Row, Statement
+    from app.queue.access import Access
     from app.queue.audit import Actor
     from app.site import Site
 
@@ -37,7 +38,11 @@ WITH_LAST_RUN = (
 
 
 def put(
-    site: Site, name: str, values: dict[str, Any], actor: Actor | None = None
+    site: Site,
+    name: str,
+    values: dict[str, Any],
+    actor: Actor | None = None,
+    access: Access | None = None,
 ) -> tuple[Row, bool]:
     """Make the schedule, or give the one of this name these values; whether it was made.
 
@@ -45,34 +50,37 @@ def put(
     ``dedupe`` (``"active"`` leaves a time out while the task of the time before is unfinished),
     ``priority``, ``max_attempts``, ``tags``, ``paused``. A paused one has no next time.
 
-    Raises UnknownType, Invalid, TooLarge: for what would also refuse its tasks.
+    Raises UnknownType, Forbidden, Invalid, TooLarge: for what would also refuse its tasks. Raises
+    Conflict for the name of a schedule that the caller's key does not see.
     """
+    if access is not None:
+        access.check_types([values["type"]])
     _check_task(site, values)
     try:
-        made = site.db.run(lambda connection: _put(connection, name, values, actor))
+        made = site.db.run(lambda connection: _put(connection, name, values, actor, access))
     except Duplicate:  # another made it between our look and our insert
-        made = site.db.run(lambda connection: _put(connection, name, values, actor))
+        made = site.db.run(lambda connection: _put(connection, name, values, actor, access))
     return get(site, name), made
 
 
-def get(site: Site, name: str) -> Row:
-    """The schedule with its last run. Raises NotFound."""
+def get(site: Site, name: str, access: Access | None = None) -> Row:
+    """The schedule with its last run. Raises NotFound, also for one that makes tasks of a type that
+    the caller's key is not for.
+    """
     _refuse_padding(name)
-    rows = site.db.run(
-        lambda connection: connection.query(
-            f"{WITH_LAST_RUN} WHERE schedules.name = :name", {"name": name}
-        )
-    )
+    visible, own = _visible(access)
+    look = f"{WITH_LAST_RUN} WHERE schedules.name = :name AND {visible}"
+    rows = site.db.run(lambda connection: connection.query(look, {"name": name, **own}))
     if not rows:
         raise not_found(name)
     return rows[0]
 
 
-def list_all(site: Site) -> list[Row]:
-    """Every schedule with its last run, by name."""
-    return site.db.run(
-        lambda connection: connection.query(f"{WITH_LAST_RUN} ORDER BY schedules.name", {})
-    )
+def list_all(site: Site, access: Access | None = None) -> list[Row]:
+    """Those that the caller's key sees, each with its last run, by name."""
+    visible, own = _visible(access)
+    look = f"{WITH_LAST_RUN} WHERE {visible} ORDER BY schedules.name"
+    return site.db.run(lambda connection: connection.query(look, own))
 
 
 def runs(site: Site, schedule_id: int) -> list[Row]:
@@ -87,18 +95,24 @@ def runs(site: Site, schedule_id: int) -> list[Row]:
     return site.db.run(lambda connection: connection.query(sql, {"id": schedule_id}))
 
 
-def set_paused(site: Site, name: str, paused: bool, actor: Actor | None = None) -> Row:
+def set_paused(
+    site: Site,
+    name: str,
+    paused: bool,
+    actor: Actor | None = None,
+    access: Access | None = None,
+) -> Row:
     """A paused schedule makes nothing, and what it leaves out meanwhile is not made up for. Raises
     NotFound.
     """
-    _refuse_padding(name)
+    get(site, name, access)
     site.db.run(lambda connection: _set_paused(connection, name, paused, actor))
     return get(site, name)
 
 
-def delete(site: Site, name: str, actor: Actor | None = None) -> None:
+def delete(site: Site, name: str, actor: Actor | None = None, access: Access | None = None) -> None:
     """Its tasks stay. Raises NotFound."""
-    _refuse_padding(name)
+    get(site, name, access)
     there = "EXISTS (SELECT 1 FROM schedules WHERE name = :name)"
     statements: list[Statement] = [
         *audit.record(site.db.dialect, actor, "schedule.delete", name, there, {"name": name}),
@@ -157,6 +171,11 @@ def _refuse_padding(name: str) -> None:
         raise not_found(name)
 
 
+def _visible(access: Access | None) -> Statement:
+    """True of the schedules that make tasks of the types that a key is for."""
+    return ("1 = 1", {}) if access is None else access.types("schedules.type_name")
+
+
 def _check_task(site: Site, values: dict[str, Any]) -> None:
     draft = Draft(site, NewTask(values["type"], values["params"], dedupe=False))
     look = ("SELECT * FROM task_types WHERE name = :name", {"name": values["type"]})
@@ -164,15 +183,26 @@ def _check_task(site: Site, values: dict[str, Any]) -> None:
     TypeCheck(site, [draft]).typed(types)
 
 
-def _put(connection: Connection, name: str, values: dict[str, Any], actor: Actor | None) -> bool:
+def _put(
+    connection: Connection,
+    name: str,
+    values: dict[str, Any],
+    actor: Actor | None,
+    access: Access | None,
+) -> bool:
     sql = connection.dialect
     noted = audit.record(sql, actor, "schedule.put", name)
     known, clock = connection.send(
         [
-            ("SELECT id FROM schedules WHERE name = :name", {"name": name}),
+            ("SELECT id, type_name FROM schedules WHERE name = :name", {"name": name}),
             (f"SELECT {sql.now} AS now", {}),
         ]
     )
+    if known.rows and access is not None and not access.sees(known.rows[0]["type_name"]):
+        raise Conflict(
+            f"The name {name!r} is taken by a schedule of a task type that the API key is not for: "
+            "choose another name"
+        )
     columns = _columns(values)
     paused = values.get("paused")
     columns["next_at"] = None if paused else _first(columns, clock.rows[0]["now"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.errors import UnknownType
+from app.queue import upkeep
 from app.queue.statistics.activity import (
     RUNS,
     WAITS,
@@ -31,15 +32,16 @@ ENDS = ("completed", "failed")
 
 
 class Moment:
-    """What is looked up first: the time, the id of the newest row of the history, the types: all of
-    them, or those that the caller's key is for.
+    """What is looked up first: the time, the id of the newest row of the history, whether the queue
+    is paused, the types: all of them, or those that the caller's key is for.
     """
 
     def __init__(self, site: Site, access: Access | None = None) -> None:
         visible, values = ("1 = 1", {}) if access is None else access.types()
+        paused = f"EXISTS (SELECT 1 FROM settings WHERE name = '{upkeep.PAUSED_AT}')"
         statements: list[Statement] = [
             (
-                f"SELECT {site.db.dialect.now} AS now, "
+                f"SELECT {site.db.dialect.now} AS now, {paused} AS is_paused, "
                 "(SELECT COALESCE(MAX(id), 0) FROM task_history) AS newest, "
                 "(SELECT value FROM settings WHERE name = 'schema_version') AS schema_version",
                 {},
@@ -53,6 +55,7 @@ class Moment:
         self.now: str = str(found.rows[0]["now"])
         self.newest: int = found.rows[0]["newest"]
         self.schema_version = int(found.rows[0]["schema_version"] or 0)
+        self.queue_is_paused = bool(found.rows[0]["is_paused"])
         self.types: Sequence[Row] = types.rows
         self._are_all = not values
 
@@ -71,10 +74,12 @@ class Stats:
     nobody keeps is None. ``ended`` is how many tasks completed and failed within a minute, an hour
     and a day, ``mean_run`` how long those took on average that completed within the day; ``waits``
     and ``runs`` are percentiles of the last hour. These are None where no history is kept.
+    While the queue ``is_paused``, no task is overdue: all wait on purpose.
     """
 
     def __init__(self, as_of: str) -> None:
         self.as_of = as_of
+        self.is_paused = False
         self.counts: dict[str, int | None] = dict.fromkeys(STATUSES)
         self.by_type: list[tuple[str, dict[str, int]]] = []
         self.oldest_due_age: float | None = None
@@ -112,8 +117,10 @@ def stats_from(
     found.counts = {status: sum(each[status] for each in totals.values()) for status in STATUSES}
     names = {row["id"]: row["name"] for row in moment.types}
     found.by_type = sorted((names.get(each, ""), counts) for each, counts in totals.items())
-    pending = {each for each, counts in totals.items() if counts["pending"]}
-    found.oldest_due_age = oldest_due_age(site, moment.types, type_ids, pending.__contains__)
+    found.is_paused = moment.queue_is_paused
+    if not found.is_paused:
+        pending = {each for each, counts in totals.items() if counts["pending"]}
+        found.oldest_due_age = oldest_due_age(site, moment.types, type_ids, pending.__contains__)
     recent.tell(found, reading)
     return found
 

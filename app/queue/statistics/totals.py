@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.queue import upkeep
 from app.queue.statistics.oldest_due import oldest_due_age
 from app.queue.statistics.reading import read
 from app.queue.statistics.stored import ALL_TYPES, EVER, START_OF_EVER, told_event
@@ -20,7 +21,7 @@ SEEN_LATELY = 300
 class Totals:
     """``counts`` of tasks by type and status now; ``events`` and their ``seconds`` ever by type and
     event; ``oldest_due_age`` in seconds, None where nothing waits; how many ``workers`` were seen
-    lately.
+    lately; whether the whole queue ``is_paused``: then what waits does so on purpose.
     """
 
     def __init__(self) -> None:
@@ -29,6 +30,7 @@ class Totals:
         self.seconds: dict[tuple[str, str], float] = {}
         self.oldest_due_age: float | None = None
         self.workers = 0
+        self.is_paused = False
 
 
 def totals(site: Site) -> Totals:
@@ -46,9 +48,10 @@ def totals(site: Site) -> Totals:
             f"AND last_seen_at > {site.db.dialect.after(str(-SEEN_LATELY))}",
             {},
         ),
+        ("SELECT 1 AS paused FROM settings WHERE name = :name", {"name": upkeep.PAUSED_AT}),
     ]
     reading = read(site, statements)
-    types, rolled_up, workers = (result.rows for result in reading.results)
+    types, rolled_up, workers, pause = (result.rows for result in reading.results)
     names = {row["id"]: str(row["name"]) for row in types}
     found = Totals()
     _add_events(found, names, rolled_up)
@@ -56,7 +59,9 @@ def totals(site: Site) -> Totals:
     for (type_id, status, _), count in reading.counts.items():
         key = (names.get(type_id, ""), status)
         found.counts[key] = found.counts.get(key, 0) + count
-    found.oldest_due_age = oldest_due_age(site, types)
+    found.is_paused = bool(pause)
+    if not found.is_paused:
+        found.oldest_due_age = oldest_due_age(site, types)
     found.workers = int(workers[0]["total"])
     return found
 

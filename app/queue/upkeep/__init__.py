@@ -16,6 +16,9 @@ ROWS = "upkeep."
 NEXT_TURN = f"{ROWS}next_turn_at"
 """The row that holds when the next turn is due, by the database's clock."""
 
+PAUSED_AT = "queue.paused_at"
+"""The row that is there while the whole queue is paused. Claims read it beside the one above."""
+
 
 def due_at(duty: str) -> str:
     """The name of the row that holds when a duty is due next."""
