@@ -82,6 +82,9 @@ RETAIN_DEDUPE_DAYS = None
 RETAIN_WORKER_DAYS = 30
 RETAIN_AUDIT_DAYS = 365
 
+# Of how many of its newest times each schedule keeps what became of them.
+RETAIN_SCHEDULE_RUNS = 100
+
 # Record each change of a task's status. GET /api/tasks/{id}/history shows them, and the statistics
 # are made of them.
 ENABLE_TASK_HISTORY = True

@@ -178,6 +178,7 @@ class Settings:
     retain_dedupe_days = setting(None, _days)
     retain_worker_days = setting(30.0, _days)
     retain_audit_days = setting(365.0, _days)
+    retain_schedule_runs = setting(100, _whole(20, 1_000_000))
     run_token = setting("", _key)
     run_seconds = setting(20.0, _seconds(1, 3600))
     run_handlers = setting("handlers.py", _text)

@@ -35,6 +35,7 @@ MAY_IMPORT = {
         "queue",
         "db",
         "config",
+        "cron_run",
         "error_log",
         "errors",
         "json_text",

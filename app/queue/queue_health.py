@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from app import cron_run
 from app.queue import run_lock
 from app.queue.pause import RESUMED_AT
 from app.queue.statistics.activity import FEWEST_ENDED
@@ -37,8 +36,10 @@ class QueueHealth:
         self.is_paused = is_paused
 
 
-def look(site: Site, limits: Limits) -> QueueHealth:
-    """Raises a DatabaseError."""
+def look(site: Site, limits: Limits, cron_age: float | None) -> QueueHealth:
+    """``cron_age`` is for how many seconds cron has not run here; None where it never did. Raises a
+    DatabaseError.
+    """
     found = stats(site)
     ages = _ages(site)
     ended = {end: counts["hour"] for end, counts in found.ended.items()}
@@ -49,7 +50,7 @@ def look(site: Site, limits: Limits) -> QueueHealth:
         _failing(ended["completed"] or 0, ended["failed"] or 0, limits.max_failure_share),
     ]
     # Where no worker is seen, that is said already.
-    warning = "" if silent else _unattended(ages["web_run"], limits.max_silence)
+    warning = "" if silent else _unattended(cron_age, ages["web_run"], limits.max_silence)
     told = [each for each in reasons if each]
     return QueueHealth(told, [warning] if warning else [], found.is_paused)
 
@@ -84,9 +85,9 @@ def _failing(completed: int, failed: int, limit: float) -> str:
     )
 
 
-def _unattended(web_run: float | None, limit: float) -> str:
+def _unattended(cron: float | None, web_run: float | None, limit: float) -> str:
     """Where neither has ever run, the site is not meant to be served by them."""
-    ages = [each for each in (cron_run.seconds_since(cron_run.home()), web_run) if each is not None]
+    ages = [each for each in (cron, web_run) if each is not None]
     if not ages or min(ages) <= limit:
         return ""
     return (

@@ -15,6 +15,7 @@ from app.queue import task_types, upkeep
 from app.queue.claim import ClaimRequest, claim
 from app.queue.fencing import LeaseRef
 from app.queue.schedules import making, store
+from app.queue.schedules import runs as schedule_runs
 from app.queue.schedules.due_times import TIMES_AT_ONCE
 from app.queue.schedules.store import from_stored, stored
 from app.queue.settle import Completion, settle
@@ -262,3 +263,76 @@ def test_run_now(site: Site) -> None:
     first, second = making.run_now(site, row), making.run_now(site, row)
     assert [task["id"] for task in tasks(site)] == [first, second]
     assert store.get(site, "nightly")["next_at"] is None
+
+
+class TestWhatBecameOfItsTimes:
+    """The newest are kept."""
+
+    @pytest.fixture(autouse=True)
+    def _few(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(site.settings, "retain_schedule_runs", 3)
+
+    def add(self, site: Site, count: int, task_id: int | None = None) -> None:
+        """As if it had had so many earlier times."""
+        sql = site.db.dialect
+        schedule = store.get(site, "nightly")["id"]
+        for number in range(count):
+            past = sql.after(str(-86400 - 60 * number))
+            send(
+                site,
+                "INSERT INTO schedule_runs (schedule_id, due_at, made_at, task_id) "
+                f"VALUES ({schedule}, {past}, {past}, :task)",
+                task=task_id,
+            )
+
+    def count(self, site: Site) -> int:
+        return int(send(site, "SELECT COUNT(*) AS n FROM schedule_runs")[0]["n"])
+
+    def test_each_new_one_makes_an_old_one_go(self, site: Site) -> None:
+        put(site)
+        made = []
+        for _ in range(5):
+            made.append(let_be_due(site))
+            make(site)
+            send(site, "UPDATE tasks SET status = 'completed'")
+        rows = send(site, "SELECT due_at FROM schedule_runs ORDER BY due_at")
+        assert [row["due_at"] for row in rows] == made[2:]
+
+    def test_other_schedules_keep_theirs(self, site: Site) -> None:
+        put(site, "other")
+        let_be_due(site, name="other")
+        make(site)
+        put(site)
+        self.add(site, 5)
+        let_be_due(site)
+        make(site)
+        assert self.count(site) == 4
+        assert len(runs(site, "other")) == 1
+
+    def test_many_go_some_at_a_time(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(schedule_runs, "FORGOTTEN_AT_ONCE", 4)
+        put(site)
+        self.add(site, 10)
+        for left in (7, 4, 3):
+            let_be_due(site)
+            make(site)
+            assert self.count(site) == left
+
+    def test_one_whose_task_is_unfinished_stays(self, site: Site) -> None:
+        """Later times are left out for it, however many they are."""
+        put(site, dedupe="active")
+        let_be_due(site, 5)
+        make(site)
+        (task,) = tasks(site)
+        for _ in range(6):
+            let_be_due(site)
+            make(site)
+        assert [row["id"] for row in tasks(site)] == [task["id"]]
+        assert runs(site)[0] == (task["id"], None)
+        assert self.count(site) == 4
+        (claimed,) = claim(site, ClaimRequest("w")).tasks
+        settle(site, [Completion(LeaseRef(claimed["id"], "w", claimed["attempts"]), None)])
+        let_be_due(site)
+        make(site)
+        assert len(tasks(site)) == 2
+        assert self.count(site) == 3

@@ -64,6 +64,7 @@ def _in_its_form(call: Call, response: Response) -> Response:
 
 def queue(call: Call) -> Response:
     """503 with the reasons when tasks wait too long, no worker is seen, or too many fail."""
+    from app import cron_run
     from app.queue.queue_health import Limits, look
 
     settings = call.site.settings
@@ -74,7 +75,7 @@ def queue(call: Call) -> Response:
         values.get("max_silence", settings.health_max_silence),
         values.get("max_failure_share", settings.health_max_failure_share),
     )
-    found = look(call.site, limits)
+    found = look(call.site, limits, cron_run.seconds_since(cron_run.home()))
     call.warnings += found.warnings
     state: dict[str, Any] = {
         "status": "unhealthy" if found.reasons else "healthy",

@@ -11,20 +11,18 @@ from typing import TYPE_CHECKING
 from app.errors import CallError
 from app.queue import audit
 from app.queue.create import create
-from app.queue.dedupe import UNFINISHED
 from app.queue.schedules.due_times import DueTimes
+from app.queue.schedules.runs import RunRecord, forget_old, unfinished
 from app.queue.schedules.store import stored, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from app.db.connection import Connection, Dialect, Row, Statement
+    from app.db.connection import Connection, Row
     from app.queue.audit import Actor
     from app.queue.new_task import NewTask
     from app.site import Site
-
-MESSAGE_CHARACTERS = 500
 
 
 def make_tasks(site: Site, row: Row) -> None:
@@ -35,6 +33,7 @@ def make_tasks(site: Site, row: Row) -> None:
     due = DueTimes(row)
     runs = _runs(site, row, due)
     site.db.run(lambda connection: _finish(connection, row, due, runs))
+    forget_old(site, row["id"])
 
 
 def run_now(site: Site, row: Row, actor: Actor | None = None) -> int:
@@ -42,34 +41,18 @@ def run_now(site: Site, row: Row, actor: Actor | None = None) -> int:
     task = task_of(row)
     task_id = create(site, [task])[0].id
     sql = site.db.dialect
-    run = _Run(sql.now, task_id, "run by hand")
+    run = RunRecord(sql.now, task_id, "run by hand")
     noted = audit.record(sql, actor, "schedule.run", row["name"], task_id=task_id)
     site.db.run(lambda connection: connection.transact([run.noted(sql, row["id"]), *noted]))
     return task_id
 
 
-class _Run:
-    """What became of a time: SQL for it, the task that was made, and why none was."""
-
-    def __init__(self, due_at: str, task_id: int | None, message: str | None) -> None:
-        self.due_at = due_at
-        self.task_id = task_id
-        self.message = message[:MESSAGE_CHARACTERS] if message else None
-
-    def noted(self, sql: Dialect, schedule_id: int) -> Statement:
-        return (
-            "INSERT INTO schedule_runs (schedule_id, due_at, made_at, task_id, message) "
-            f"VALUES ({int(schedule_id)}, {self.due_at}, {sql.now}, :task_id, :message) "
-            + sql.unless_there("schedule_runs.schedule_id", "schedule_runs.due_at"),
-            {"task_id": self.task_id, "message": self.message},
-        )
-
-
-def _runs(site: Site, row: Row, due: DueTimes) -> list[_Run]:
-    unfinished = site.db.run(lambda connection: _unfinished(connection, row))
-    if unfinished:
-        message = f"left out: task {unfinished[0]['id']} of the time before is unfinished"
-        return [_run(due.last, None, message)]
+def _runs(site: Site, row: Row, due: DueTimes) -> list[RunRecord]:
+    if row["skips_unfinished"]:
+        earlier = site.db.run(lambda connection: unfinished(connection, row["id"]))
+        if earlier:
+            message = f"left out: task {earlier[0]['id']} of the time before is unfinished"
+            return [_run(due.last, None, message)]
     runs = [_run(due.last, None, due.left_out)] if due.left_out and not due.made else []
     try:
         created = create(site, [_task_at(row, time) for time in due.made]) if due.made else []
@@ -78,8 +61,8 @@ def _runs(site: Site, row: Row, due: DueTimes) -> list[_Run]:
     return runs + [_run(time, each.id, due.left_out) for time, each in zip(due.made, created)]
 
 
-def _run(due: datetime, task_id: int | None, message: str) -> _Run:
-    return _Run(f"'{stored(due)}'", task_id, message)
+def _run(due: datetime, task_id: int | None, message: str) -> RunRecord:
+    return RunRecord(f"'{stored(due)}'", task_id, message)
 
 
 def _task_at(row: Row, time: datetime) -> NewTask:
@@ -88,20 +71,7 @@ def _task_at(row: Row, time: datetime) -> NewTask:
     return task
 
 
-def _unfinished(connection: Connection, row: Row) -> list[Row]:
-    """The task of its last time, if that has not ended and no other may run beside it."""
-    if not row["skips_unfinished"]:
-        return []
-    statuses = ", ".join(f"'{each}'" for each in UNFINISHED)
-    return connection.query(
-        "SELECT tasks.id FROM schedule_runs JOIN tasks ON tasks.id = schedule_runs.task_id "
-        f"WHERE schedule_runs.schedule_id = :id AND tasks.status IN ({statuses}) "
-        "ORDER BY schedule_runs.due_at DESC LIMIT 1",
-        {"id": row["id"]},
-    )
-
-
-def _finish(connection: Connection, row: Row, due: DueTimes, runs: Sequence[_Run]) -> None:
+def _finish(connection: Connection, row: Row, due: DueTimes, runs: Sequence[RunRecord]) -> None:
     """Note what was done and go on to the next time, unless another has done so, or the schedule
     was changed meanwhile.
     """
