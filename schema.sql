@@ -4,10 +4,10 @@
 -- set TABLE_PREFIX in config.py and let deploy.py or `flask init-db` make the tables.
 SET @others = (
     SELECT COUNT(*) FROM information_schema.tables AS t
-    WHERE t.table_schema = DATABASE() AND t.table_name IN ('api_keys', 'audit_log', 'error_groups', 'idempotency_keys', 'schedule_runs', 'schedules', 'settings', 'task_activity', 'task_counts', 'task_errors', 'task_history', 'task_tags', 'task_types', 'tasks', 'used_dedupe_keys', 'worker_activity', 'workers') AND NOT EXISTS (
+    WHERE t.table_schema = DATABASE() AND t.table_name IN ('api_keys', 'audit_log', 'error_groups', 'idempotency_keys', 'lanes', 'rate_claims', 'schedule_runs', 'schedules', 'settings', 'task_activity', 'task_counts', 'task_errors', 'task_history', 'task_tags', 'task_types', 'tasks', 'used_dedupe_keys', 'worker_activity', 'workers') AND NOT EXISTS (
         SELECT 1 FROM information_schema.columns AS c
         WHERE c.table_schema = t.table_schema AND c.table_name = t.table_name
-        AND CONCAT(c.table_name, '.', c.column_name, ' ', c.column_key) IN ('api_keys.type_patterns_json ', 'audit_log.detail_json ', 'error_groups.sample_id ', 'idempotency_keys.api_key_id PRI', 'schedule_runs.due_at PRI', 'schedules.every_seconds ', 'settings.name PRI', 'task_activity.step_seconds PRI', 'task_counts.error_group PRI', 'task_errors.error_group PRI', 'task_history.task_id MUL', 'task_tags.tag PRI', 'task_types.param_schema_json ', 'tasks.urgency ', 'used_dedupe_keys.dedupe_key PRI', 'worker_activity.step_seconds PRI', 'workers.first_seen_at ')
+        AND CONCAT(c.table_name, '.', c.column_name, ' ', c.column_key) IN ('api_keys.type_patterns_json ', 'audit_log.detail_json ', 'error_groups.sample_id ', 'idempotency_keys.api_key_id PRI', 'lanes.concurrency_key PRI', 'rate_claims.change_id PRI', 'schedule_runs.due_at PRI', 'schedules.every_seconds ', 'settings.name PRI', 'task_activity.step_seconds PRI', 'task_counts.error_group PRI', 'task_errors.error_group PRI', 'task_history.task_id MUL', 'task_tags.tag PRI', 'task_types.param_schema_json ', 'tasks.urgency ', 'used_dedupe_keys.dedupe_key PRI', 'worker_activity.step_seconds PRI', 'workers.first_seen_at ')
     )
 );
 SET @check = IF(@others, 'SELECT 1 FROM `another program has tables of these names`', 'DO 0');
@@ -63,6 +63,23 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
     KEY idempotency_keys_created (created_at)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
+CREATE TABLE IF NOT EXISTS lanes (
+    type_id BIGINT NOT NULL,
+    concurrency_key VARCHAR(191) NOT NULL,
+    wake_at DATETIME(3),
+    claim_mark BIGINT,
+    PRIMARY KEY (type_id, concurrency_key),
+    KEY lanes_wake (wake_at)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
+CREATE TABLE IF NOT EXISTS rate_claims (
+    type_id BIGINT NOT NULL,
+    claimed_at DATETIME(3) NOT NULL,
+    change_id BIGINT NOT NULL,
+    total INTEGER NOT NULL,
+    PRIMARY KEY (type_id, claimed_at, change_id)
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+
 CREATE TABLE IF NOT EXISTS schedule_runs (
     schedule_id BIGINT NOT NULL,
     due_at DATETIME(3) NOT NULL,
@@ -85,6 +102,7 @@ CREATE TABLE IF NOT EXISTS schedules (
     priority INTEGER,
     max_attempts INTEGER,
     tags LONGTEXT,
+    concurrency_key VARCHAR(191),
     is_paused BOOL NOT NULL,
     next_at DATETIME(3),
     created_at DATETIME(3) NOT NULL,
@@ -176,6 +194,11 @@ CREATE TABLE IF NOT EXISTS task_types (
     retry_max_delay DOUBLE,
     priority INTEGER,
     max_running INTEGER,
+    rate_tasks INTEGER,
+    rate_seconds DOUBLE,
+    max_per_key INTEGER,
+    sorted_upto BIGINT,
+    is_paused_after BOOL,
     claim_mark BIGINT,
     dedupe_json VARCHAR(32),
     retention_days DOUBLE,
@@ -187,6 +210,7 @@ CREATE TABLE IF NOT EXISTS task_types (
     updated_at DATETIME(3) NOT NULL,
     PRIMARY KEY (id),
     UNIQUE KEY task_types_name (name),
+    KEY task_types_open (is_paused, name, max_running, rate_tasks),
     KEY task_types_paused (is_paused, name, max_running)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
@@ -214,6 +238,8 @@ CREATE TABLE IF NOT EXISTS tasks (
     dedupe_key VARCHAR(191),
     former_dedupe_key VARCHAR(191),
     tags LONGTEXT,
+    concurrency_key VARCHAR(191),
+    key_slot INTEGER,
     traceparent VARCHAR(55),
     parent_id BIGINT,
     created_at DATETIME(3) NOT NULL,
@@ -228,6 +254,7 @@ CREATE TABLE IF NOT EXISTS tasks (
     KEY tasks_created (status, id),
     UNIQUE KEY tasks_dedupe (dedupe_key, type_id),
     KEY tasks_due (due_at),
+    KEY tasks_key (concurrency_key, type_id, key_slot, urgency, id),
     KEY tasks_status (status, type_id, id),
     KEY tasks_type (type_id, id),
     KEY tasks_worker (claimed_by, id, type_id)

@@ -51,6 +51,8 @@ def _guard(prefix: str) -> str:
         "audit_log": "detail_json ",
         "error_groups": "sample_id ",
         "idempotency_keys": "api_key_id PRI",
+        "lanes": "concurrency_key PRI",
+        "rate_claims": "change_id PRI",
         "schedule_runs": "due_at PRI",
         "schedules": "every_seconds ",
         "settings": "name PRI",

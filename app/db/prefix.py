@@ -13,6 +13,8 @@ TABLES = (
     "audit_log",
     "error_groups",
     "idempotency_keys",
+    "lanes",
+    "rate_claims",
     "schedule_runs",
     "schedules",
     "sessions",

@@ -46,6 +46,23 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS idempotency_keys_created ON idempotency_keys (created_at);
 
+CREATE TABLE IF NOT EXISTS lanes (
+    type_id INTEGER NOT NULL,
+    concurrency_key VARCHAR(191) NOT NULL,
+    wake_at VARCHAR(23),
+    claim_mark BIGINT,
+    PRIMARY KEY (type_id, concurrency_key)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS lanes_wake ON lanes (wake_at);
+
+CREATE TABLE IF NOT EXISTS rate_claims (
+    type_id INTEGER NOT NULL,
+    claimed_at VARCHAR(23) NOT NULL,
+    change_id BIGINT NOT NULL,
+    total INTEGER NOT NULL,
+    PRIMARY KEY (type_id, claimed_at, change_id)
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS schedule_runs (
     schedule_id INTEGER NOT NULL,
     due_at VARCHAR(23) NOT NULL,
@@ -68,6 +85,7 @@ CREATE TABLE IF NOT EXISTS schedules (
     priority INTEGER,
     max_attempts INTEGER,
     tags TEXT,
+    concurrency_key VARCHAR(191),
     is_paused BOOLEAN NOT NULL,
     next_at VARCHAR(23),
     created_at VARCHAR(23) NOT NULL,
@@ -156,6 +174,11 @@ CREATE TABLE IF NOT EXISTS task_types (
     retry_max_delay DOUBLE,
     priority INTEGER,
     max_running INTEGER,
+    rate_tasks INTEGER,
+    rate_seconds DOUBLE,
+    max_per_key INTEGER,
+    sorted_upto BIGINT,
+    is_paused_after BOOLEAN,
     claim_mark BIGINT,
     dedupe_json VARCHAR(32),
     retention_days DOUBLE,
@@ -167,6 +190,7 @@ CREATE TABLE IF NOT EXISTS task_types (
     updated_at VARCHAR(23) NOT NULL
 );
 CREATE UNIQUE INDEX IF NOT EXISTS task_types_name ON task_types (name);
+CREATE INDEX IF NOT EXISTS task_types_open ON task_types (is_paused, name, max_running, rate_tasks);
 CREATE INDEX IF NOT EXISTS task_types_paused ON task_types (is_paused, name, max_running);
 
 CREATE TABLE IF NOT EXISTS tasks (
@@ -193,6 +217,8 @@ CREATE TABLE IF NOT EXISTS tasks (
     dedupe_key VARCHAR(191),
     former_dedupe_key VARCHAR(191),
     tags TEXT,
+    concurrency_key VARCHAR(191),
+    key_slot INTEGER,
     traceparent VARCHAR(55),
     parent_id BIGINT,
     created_at VARCHAR(23) NOT NULL,
@@ -207,6 +233,7 @@ CREATE INDEX IF NOT EXISTS tasks_claim_type ON tasks (status, type_id, urgency, 
 CREATE INDEX IF NOT EXISTS tasks_created ON tasks (status, id);
 CREATE UNIQUE INDEX IF NOT EXISTS tasks_dedupe ON tasks (dedupe_key, type_id);
 CREATE INDEX IF NOT EXISTS tasks_due ON tasks (due_at);
+CREATE INDEX IF NOT EXISTS tasks_key ON tasks (concurrency_key, type_id, key_slot, urgency, id);
 CREATE INDEX IF NOT EXISTS tasks_status ON tasks (status, type_id, id);
 CREATE INDEX IF NOT EXISTS tasks_type ON tasks (type_id, id);
 CREATE INDEX IF NOT EXISTS tasks_worker ON tasks (claimed_by, id, type_id);

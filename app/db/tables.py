@@ -93,6 +93,8 @@ class TaskType(Model):
         Index("task_types_name", "name", unique=True),
         # Claims: the types that are not paused, by a pattern too, without their long rows.
         Index("task_types_paused", "is_paused", "name", "max_running"),
+        # The same since there are rates: the index above stays for older versions.
+        Index("task_types_open", "is_paused", "name", "max_running", "rate_tasks"),
         TABLE,
     )
 
@@ -108,6 +110,15 @@ class TaskType(Model):
     retry_max_delay: Mapped[Optional[float]] = mapped_column(Double)
     priority: Mapped[Optional[int]] = mapped_column(Integer)
     max_running: Mapped[Optional[int]] = mapped_column(Integer)
+    # At most so many claims in each period of so many seconds.
+    rate_tasks: Mapped[Optional[int]] = mapped_column(Integer)
+    rate_seconds: Mapped[Optional[float]] = mapped_column(Double)
+    # How many tasks of one concurrency key may run at once.
+    max_per_key: Mapped[Optional[int]] = mapped_column(Integer)
+    # While its waiting tasks are put in order for other limits: up to which id that is done. The
+    # type is paused meanwhile, and stays so where is_paused_after says so.
+    sorted_upto: Mapped[Optional[int]] = mapped_column(BigInteger)
+    is_paused_after: Mapped[Optional[bool]] = mapped_column(Boolean)
     # Written by each claim of a limited type: that two cannot count at once holds on a cluster.
     claim_mark: Mapped[Optional[int]] = mapped_column(BigInteger)
     dedupe_json: Mapped[Optional[str]] = mapped_column(String(32))
@@ -137,6 +148,9 @@ class Task(Model):
         Index("tasks_dedupe", "dedupe_key", "type_id", unique=True),
         # Lists of one worker, of all types or of some.
         Index("tasks_worker", "claimed_by", "id", "type_id"),
+        # The tasks of a concurrency key: those that have a slot, and those that wait for one. A
+        # claim changes none of its columns, nor does the end of a task without a key.
+        Index("tasks_key", "concurrency_key", "type_id", "key_slot", "urgency", "id"),
         TABLE,
     )
 
@@ -175,6 +189,11 @@ class Task(Model):
     former_dedupe_key: Mapped[Optional[str]] = mapped_column(String(191))
     # A tag a line, with a line break on either side of each. Lists find tags by TaskTag.
     tags: Mapped[Optional[str]] = mapped_column(LongText)
+    # Of the tasks of its type with this key, max_per_key may run at once.
+    concurrency_key: Mapped[Optional[str]] = mapped_column(String(191))
+    # 0 while it waits for its key, 1 from then until it ends. NULL without a key, and while it
+    # waits for its time.
+    key_slot: Mapped[Optional[int]] = mapped_column(Integer)
     # The trace that it is part of, as W3C writes it, and the task whose handler enqueued it.
     traceparent: Mapped[Optional[str]] = mapped_column(String(55))
     parent_id: Mapped[Optional[int]] = mapped_column(BigInteger)
@@ -184,6 +203,38 @@ class Task(Model):
     result_json: Mapped[Optional[str]] = mapped_column(LongText)
     error_message: Mapped[Optional[str]] = mapped_column(LongText)
     error_traceback: Mapped[Optional[str]] = mapped_column(LongText)
+
+
+class Lane(Model):
+    """What holds tasks back: a concurrency key of a type with ``max_per_key``, or the rate of a
+    type (with an empty key).
+    """
+
+    __tablename__ = "lanes"
+    __table_args__ = (
+        Index("lanes_wake", "wake_at"),
+        {**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},
+    )
+
+    type_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    concurrency_key: Mapped[str] = mapped_column(String(191), primary_key=True)
+    # From when on tasks may be let through: NULL until something changes.
+    wake_at: Mapped[Optional[str]] = mapped_column(UtcTime)
+    # Written by whoever lets tasks through: that two cannot count at once holds on a cluster.
+    claim_mark: Mapped[Optional[int]] = mapped_column(BigInteger)
+
+
+class RateClaim(Model):
+    """How many tasks of a type with a rate a claim took, for as long as that counts."""
+
+    __tablename__ = "rate_claims"
+    __table_args__ = ({**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},)
+
+    type_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    claimed_at: Mapped[str] = mapped_column(UtcTime, primary_key=True)
+    # The claim's.
+    change_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    total: Mapped[int] = mapped_column(Integer)
 
 
 class TaskTag(Model):
@@ -388,6 +439,7 @@ class Schedule(Model):
     priority: Mapped[Optional[int]] = mapped_column(Integer)
     max_attempts: Mapped[Optional[int]] = mapped_column(Integer)
     tags: Mapped[Optional[str]] = mapped_column(LongText)
+    concurrency_key: Mapped[Optional[str]] = mapped_column(String(191))
     is_paused: Mapped[bool] = mapped_column(Boolean)
     # The first time that has not been seen to. NULL while it is paused, and where none follows.
     next_at: Mapped[Optional[str]] = mapped_column(UtcTime)

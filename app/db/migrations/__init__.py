@@ -69,6 +69,17 @@ MIGRATIONS: dict[int, list[Step]] = {
     5: [
         # Who is signed in to the dashboard.
         AddTable("sessions"),
+        # Limits: a rate of a type, and so many tasks of one concurrency key at once.
+        AddColumns(
+            "task_types",
+            *("rate_tasks", "rate_seconds", "max_per_key", "sorted_upto", "is_paused_after"),
+        ),
+        AddIndex("task_types", "task_types_open"),
+        AddColumns("tasks", "concurrency_key", "key_slot"),
+        AddIndex("tasks", "tasks_key"),
+        AddColumn("schedules", "concurrency_key"),
+        AddTable("lanes"),
+        AddTable("rate_claims"),
     ],
 }
 """The steps to each version, which is one more than the one before. The last one is
