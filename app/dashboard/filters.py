@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def number(value: float) -> str:
-    """``1,284``; what is not whole has two significant digits at least."""
+def number(value: float | None) -> str:
+    """``1,284``; what is not whole has two significant digits at least. A dash for None, which is
+    what nobody counts.
+    """
+    if value is None:
+        return "\N{EN DASH}"
     if value == int(value):
         return f"{int(value):,}"
     return f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.2g}"

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, Stric
 from jinja2.bccache import Bucket
 
 from app.dashboard import filters
+from app.dashboard.charts import sparkline
 
 FOLDER = os.path.join(os.path.dirname(__file__), "templates")
 COMPILED = os.path.join(FOLDER, "__pycache__")
@@ -44,6 +45,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(filters.FILTERS)
+    environment.globals["sparkline"] = sparkline
     return environment
 
 

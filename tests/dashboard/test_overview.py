@@ -67,3 +67,25 @@ def test_the_view_for_the_wall_has_no_buttons(admin: Visitor) -> None:
     page = admin.get("/tv")
     assert page.select("#verdict").text.strip() == "All is well."
     assert not page.soup.select("button, nav")
+
+
+def test_the_queue_is_paused_and_resumed(api: Api, admin: Visitor) -> None:
+    api.register("mail")
+    api.create("mail")
+    assert admin.post("/queue/pause").title == "Pause the whole queue?"
+    page = admin.follow(admin.post("/queue/pause", {"confirmed": "yes"}))
+    assert "The queue is paused since" in page.select("#verdict").text
+    assert api.post("/tasks/claim", {"worker_id": "w"}).code == "no_tasks"
+    page = admin.follow(admin.post("/queue/resume"))
+    assert "paused" not in page.select("#verdict").text
+    assert api.post("/tasks/claim", {"worker_id": "w"}).status == 200
+
+
+def test_types_that_were_busy(api: Api, admin: Visitor) -> None:
+    api.register("mail")
+    task = api.create("mail")
+    api.post("/tasks/claim", {"worker_id": "w"})
+    api.post(f"/tasks/{task['id']}/complete", {"worker_id": "w"})
+    row = admin.get().select("#types tbody tr")
+    assert row.select_one("a").text == "mail"
+    assert row.select_one("svg")["aria-label"] == "tasks that ended in the last hour"

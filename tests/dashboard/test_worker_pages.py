@@ -32,7 +32,7 @@ def test_what_a_worker_holds_and_has_done(api: Api, admin: Visitor) -> None:
         "0",
     ]
     page = admin.get("/workers/web12")
-    assert "1 done, 0 failed" in page.text
+    assert "1 completed, 0 failed" in page.text
     assert page.select("#held progress")["value"] == "62.0"
     assert str(held["id"]) in page.select("#held").text
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.dashboard.charts import BarChart
-from app.dashboard.pages.workers import WorkerShown
-from app.queue import workers
-from app.queue.schedules import store as schedules
-from app.queue.statistics.failures import failures
-from app.queue.statistics.series import PERIODS, Series, series
-from app.queue.statistics.stats import stats
-from app.queue.verdict_facts import verdict
+from app.dashboard.schedule_words import in_words
+from app.queue import pause
+from app.queue.overview import overview
+from app.queue.statistics.series import PERIODS, Series
 from app.verdict_text import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from app.dashboard.page_response import PageResponse
@@ -30,8 +26,6 @@ ENDS = {
 PAGES_ABOUT = {"type": "/types", "worker": "/workers", "schedule": "/schedules"}
 TONES = {"critical": "bad", "warning": "warning", "notice": "scheduled"}
 STEPS = {60: "minute", 900: "quarter of an hour", 3600: "hour"}
-SHOWN = 6
-"""So many types, failures, workers and schedules are shown here; each has a page for all."""
 
 
 def show(visit: Visit) -> PageResponse:
@@ -42,26 +36,17 @@ def collected(visit: Visit) -> dict[str, Any]:
     """What the overview shows, here and on a screen on the wall."""
     period = visit.query.get("period")
     period = period if period in PERIODS else "hour"
-    site = visit.site
-    now = stats(site)
-    found = verdict(site)
+    found = overview(visit.site, period)
     return {
-        "stats": now,
-        "verdict": found,
-        "troubles": [TroubleShown(visit, each) for each in found.troubles],
-        "as_of": visit.as_of(now.as_of),
+        "found": found,
+        "troubles": [TroubleShown(visit, each) for each in found.verdict.troubles],
+        "activity": Activity(found.series, period),
         "period": period,
         "periods": list(PERIODS),
-        "activity": Activity(series(site, period), period),
-        "failures": failures(site, None, SHOWN),
-        "workers": [WorkerShown(row) for row in workers.list_all(site, SHOWN)],
-        "schedules": _next(schedules.list_all(site)),
+        "paused_at": pause.state(visit.site).paused_at,
+        "in_words": in_words,
+        "as_of": visit.as_of(found.as_of),
     }
-
-
-def _next(rows: Sequence[Mapping[Any, Any]]) -> list[Mapping[Any, Any]]:
-    coming = [row for row in rows if row["next_at"]]
-    return sorted(coming, key=lambda row: str(row["next_at"]))[:SHOWN]
 
 
 class TroubleShown:
