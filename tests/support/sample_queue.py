@@ -1,5 +1,5 @@
-"""A queue as a small shop might have it, with three hours behind it: for pictures, and for pages
-that have something to show.
+"""A queue as a small shop might have it, with an hour behind it: for pictures, and for pages that
+have something to show.
 
 Everything is made through the API, by a clock that runs fast; the last minute is now.
 """
@@ -16,7 +16,7 @@ from app.site import Site
 from tests.api.caller import Api, way_of
 from tests.support.stopped_clock import StoppedClock
 
-HOURS = 3
+MINUTES = 75
 SECOND = 1000
 
 MAIL = {
@@ -51,7 +51,7 @@ class SampleQueue:
         self._random = random.Random(7)
         site.db.close()  # connections of before have another clock
         self._clock = StoppedClock(site)
-        self._clock.now = round(time.time() * SECOND) - HOURS * 3600 * SECOND
+        self._clock.now = round(time.time() * SECOND) - MINUTES * 60 * SECOND
 
     def fill(self) -> None:
         self._register()
