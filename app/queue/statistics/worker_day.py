@@ -48,12 +48,17 @@ class LastDay(Part):
             listed, values = text_list("start", starts)
             workers, own = text_list("worker", worker_ids)
             events, names = text_list("event", COUNTED)
+            sums = "SUM(total) AS total, SUM(total_seconds) AS total_seconds"
+            # In the order of the primary key first: then this takes half as long.
+            quarters = (
+                f"SELECT started_at, worker_id, event, {sums} FROM worker_activity "
+                f"{site.db.dialect.by_primary_key} WHERE step_seconds = {QUARTER} "
+                f"AND started_at IN ({listed}) AND worker_id IN ({workers}) "
+                f"AND event IN ({events}) GROUP BY started_at, worker_id, event"
+            )
             self.statements = [
                 (
-                    "SELECT worker_id, event, SUM(total) AS total, SUM(total_seconds) AS "
-                    f"total_seconds FROM worker_activity {site.db.dialect.by_primary_key} "
-                    f"WHERE step_seconds = {QUARTER} AND started_at IN ({listed}) "
-                    f"AND worker_id IN ({workers}) AND event IN ({events}) "
+                    f"SELECT worker_id, event, {sums} FROM ({quarters}) AS q "
                     "GROUP BY worker_id, event",
                     {**values, **own, **names},
                 )
