@@ -55,6 +55,14 @@ TEXTS: dict[str, Text] = {
         f"{t.values['needed']}.",
         "Run the upgrade, with deploy.py or flask --app passenger_wsgi upgrade-db.",
     ),
+    "queue_paused": lambda t: (
+        f"The queue has been paused for {_time(t)}, and {_tasks(t)}.",
+        "Resume it when tasks should be done again.",
+    ),
+    "unattended": lambda t: (
+        f"Neither cron nor a web run has come for {_time(t)}.",
+        "Check the cron line, or the service that calls /api/run.",
+    ),
     "never_a_worker": lambda t: (
         f"{_tasks(t)}, and no worker has ever been seen.",
         "Start worker.py, or add the cron line.",

@@ -39,8 +39,8 @@ class Overview:
     """``ended`` is how many tasks ``completed`` and ``failed`` within the ``hour``, the ``day`` and
     the ``week``. ``types`` are the busiest of the last hour and those of which most tasks failed,
     the busiest one first. ``schedules`` are the next ones: ``name``, ``type_name``, ``cron``,
-    ``every_seconds``, ``timezone``, ``next_at`` and ``seconds`` until then. They, ``workers`` and
-    ``workers_alive`` are None where a key is for some types: they are about all of them.
+    ``every_seconds``, ``timezone``, ``next_at`` and ``seconds`` until then. ``workers`` and
+    ``workers_alive`` are None where a key is for some types: what they do is about all of them.
     """
 
     def __init__(self, verdict: Verdict, stats: Stats, series: Series) -> None:
@@ -53,12 +53,17 @@ class Overview:
         self.failures: Sequence[FailureGroup] = ()
         self.workers: Sequence[WorkerState] | None = None
         self.workers_alive: int | None = None
-        self.schedules: Sequence[Row] | None = None
+        self.schedules: Sequence[Row] = ()
 
 
-def overview(site: Site, period: str = "hour", access: Access | None = None) -> Overview:
-    """``period`` is that of the series. Ten round trips at most in the usual case, however many
-    tasks there are. Raises OldTables.
+def overview(
+    site: Site,
+    period: str = "hour",
+    access: Access | None = None,
+    cron_age: float | None = None,
+) -> Overview:
+    """``period`` is that of the series, ``cron_age`` as ``verdict`` takes it. Seven round trips in
+    the usual case, however many tasks there are. Raises OldTables.
     """
     moment = Moment(site, access)
     if moment.schema_version < SCHEMA_VERSION:
@@ -66,11 +71,18 @@ def overview(site: Site, period: str = "hour", access: Access | None = None) -> 
             f"the tables are of version {moment.schema_version} and this release needs "
             f"{SCHEMA_VERSION}: run the upgrade"
         )
-    return _Panels(site, moment, period, access).read()
+    return _Panels(site, moment, period, access, cron_age).read()
 
 
 class _Panels:
-    def __init__(self, site: Site, moment: Moment, period: str, access: Access | None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        moment: Moment,
+        period: str,
+        access: Access | None,
+        cron_age: float | None,
+    ) -> None:
         sql = site.db.dialect
         self._site = site
         self._moment = moment
@@ -80,7 +92,7 @@ class _Panels:
         self._steps = Steps(site, moment, subject, period)
         self._week = _Week(site, moment, subject)
         self._busiest = Busiest(site, moment.now)
-        self._circumstances = Circumstances(site, access)
+        self._circumstances = Circumstances(site, access, cron_age)
         self._parts: list[Part] = [
             self._recent,
             self._steps,
@@ -88,19 +100,19 @@ class _Panels:
             self._busiest,
             self._circumstances,
         ]
+        self._schedules = SingleQuery(_next_schedules(site, access))
         self._of_all: list[SingleQuery] = []
         if access is None or access.type_patterns is None:
             self._of_all = [
                 SingleQuery(newest_workers(sql, SHOWN)),
                 SingleQuery(worker_totals(sql)),
                 SingleQuery(held_counts(sql)),
-                SingleQuery(_next_schedules(site)),
             ]
 
     def read(self) -> Overview:
         site, moment = self._site, self._moment
         names = {row["id"]: row["name"] for row in moment.types}
-        parts = [*self._parts, *self._of_all]
+        parts = [*self._parts, self._schedules, *self._of_all]
         reading = read_parts(site, parts, newest_examples(site))
         stats = stats_from(site, moment, reading, self._recent, self._type_ids)
         groups = failures_from(site, reading, names, self._type_ids, MOST_GROUPS)
@@ -108,6 +120,7 @@ class _Panels:
         found = Overview(judge(facts, site.settings), stats, self._steps.series(reading))
         found.ended = self._week.with_week(reading, stats)
         found.failures = groups[:SHOWN]
+        found.schedules = self._schedules.rows
         self._tell_more(found, reading, names)
         return found
 
@@ -121,11 +134,10 @@ class _Panels:
         parts: list[Part] = [last_hour]
         details = None
         if self._of_all:
-            newest, totals, held, schedules = (each.rows for each in self._of_all)
+            newest, totals, held = (each.rows for each in self._of_all)
             details = WorkerDetails(site, moment.now, newest)
             parts += details.parts
             found.workers_alive = int(totals[0]["alive"] or 0)
-            found.schedules = schedules
         later = read_more(site, reading, parts)
         activity = last_hour.by_type(later)
         found.types = sorted(
@@ -174,12 +186,13 @@ def _to_show(ended: Mapping[int, Mapping[str, int]]) -> list[int]:
     return shown + rest[: SHOWN - len(shown)]
 
 
-def _next_schedules(site: Site) -> Statement:
+def _next_schedules(site: Site, access: Access | None) -> Statement:
     sql = site.db.dialect
+    visible, values = ("1 = 1", {}) if access is None else access.types("type_name")
     return (
         "SELECT name, type_name, cron, every_seconds, timezone, next_at, "
         f"-({sql.seconds_since('next_at')}) AS seconds FROM schedules "
-        f"{sql.by_index('schedules_next')} WHERE next_at IS NOT NULL "
+        f"{sql.by_index('schedules_next')} WHERE next_at IS NOT NULL AND {visible} "
         f"ORDER BY next_at LIMIT {SHOWN}",
-        {},
+        values,
     )

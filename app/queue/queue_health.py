@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.queue import run_lock
+from app.queue import run_lock, upkeep
 from app.queue.pause import RESUMED_AT
 from app.queue.statistics.activity import FEWEST_ENDED
 from app.queue.statistics.stats import stats
@@ -10,7 +10,9 @@ from app.queue.workers import since_last_seen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from app.db.connection import Statement
+    from collections.abc import Sequence
+
+    from app.db.connection import Dialect, Result, Statement
     from app.site import Site
 
 
@@ -85,32 +87,46 @@ def _failing(completed: int, failed: int, limit: float) -> str:
     )
 
 
-def _unattended(cron: float | None, web_run: float | None, limit: float) -> str:
-    """Where neither has ever run, the site is not meant to be served by them."""
+def unattended_seconds(cron: float | None, web_run: float | None, limit: float) -> float | None:
+    """For how long neither came; None where that is not too long. Where neither has ever run, the
+    site is not meant to be served by them.
+    """
     ages = [each for each in (cron, web_run) if each is not None]
-    if not ages or min(ages) <= limit:
+    return min(ages) if ages and min(ages) > limit else None
+
+
+def _unattended(cron: float | None, web_run: float | None, limit: float) -> str:
+    seconds = unattended_seconds(cron, web_run, limit)
+    if seconds is None:
         return ""
     return (
-        f"neither cron nor a call of /api/run came for {_span(min(ages))}: is the cron line there, "
+        f"neither cron nor a call of /api/run came for {_span(seconds)}: is the cron line there, "
         "or the service that calls the address?"
     )
 
 
 def _ages(site: Site) -> dict[str, float | None]:
-    """For how many seconds no ``worker`` was seen, the queue has not been paused any more
-    (``resume``), and no ``web_run`` was on: each None where it never was.
+    statements = age_statements(site.db.dialect)
+    return ages_from(site.db.run(lambda connection: connection.send(statements)))
+
+
+AGES = ("worker", "resume", "web_run", "pause")
+
+
+def age_statements(sql: Dialect) -> list[Statement]:
+    """Find for how many seconds no worker was seen, the queue has not been paused any more, no web
+    run was on, and the queue has been paused.
     """
-    sql = site.db.dialect
     age = f"SELECT {sql.seconds_since('value')} AS age FROM settings WHERE name = :name"
-    statements: dict[str, Statement] = {
-        "worker": since_last_seen(sql),
-        "resume": (age, {"name": RESUMED_AT}),
-        "web_run": (age, {"name": run_lock.ROW}),
-    }
-    results = site.db.run(lambda connection: connection.send(list(statements.values())))
+    names = (RESUMED_AT, run_lock.ROW, upkeep.PAUSED_AT)
+    return [since_last_seen(sql), *((age, {"name": name}) for name in names)]
+
+
+def ages_from(results: Sequence[Result]) -> dict[str, float | None]:
+    """What ``age_statements`` found, by AGES: each None where it never was."""
     return {
         name: float(result.rows[0]["age"]) if result.rows else None
-        for name, result in zip(statements, results)
+        for name, result in zip(AGES, results)
     }
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from app.queue.queue_health import unattended_seconds
 from app.queue.statistics.activity import FEWEST_ENDED
 
 TYPE_CHECKING = False
@@ -64,8 +65,10 @@ class Verdict:
 def judge(facts: Facts, settings: Settings) -> Verdict:
     """Among troubles of one severity, the order of these rules is that of their urgency."""
     troubles = [
+        *_paused(facts),
         *_no_worker(facts, settings),
         *_late(facts, settings),
+        *_unattended(facts, settings),
         *_silent_workers(facts),
         *_failing_types(facts, settings),
         *_schedules(facts),
@@ -80,6 +83,14 @@ def old_tables(as_of: str, found: int, needed: int) -> Verdict:
     return Verdict(as_of, [Trouble("old_tables", "critical", found=found, needed=needed)])
 
 
+def _paused(facts: Facts) -> Iterator[Trouble]:
+    """Then nothing is overdue: all tasks wait on purpose."""
+    if facts.paused_seconds is not None:
+        yield Trouble(
+            "queue_paused", "warning", seconds=facts.paused_seconds, waiting=facts.waiting
+        )
+
+
 def _no_worker(facts: Facts, settings: Settings) -> Iterator[Trouble]:
     if facts.oldest_due_age is None:
         return  # nothing waits for one
@@ -91,9 +102,19 @@ def _no_worker(facts: Facts, settings: Settings) -> Iterator[Trouble]:
 
 
 def _late(facts: Facts, settings: Settings) -> Iterator[Trouble]:
-    age = facts.oldest_due_age
-    if age is not None and age > settings.health_max_age:
-        yield Trouble("oldest_due", "critical", seconds=age, limit=settings.health_max_age)
+    """What waited while the queue was paused has time from the resume on."""
+    age, limit = facts.oldest_due_age, settings.health_max_age
+    waited = age if facts.resumed_seconds is None else min(age or 0.0, facts.resumed_seconds)
+    if age is not None and waited is not None and waited > limit:
+        yield Trouble("oldest_due", "critical", seconds=age, limit=limit)
+
+
+def _unattended(facts: Facts, settings: Settings) -> Iterator[Trouble]:
+    """Where no worker is seen, that is said already."""
+    limit = settings.health_max_silence
+    seconds = unattended_seconds(facts.cron_age, facts.web_run_age, limit)
+    if seconds is not None and (facts.silent_seconds or 0.0) <= limit:
+        yield Trouble("unattended", "warning", seconds=seconds)
 
 
 def _silent_workers(facts: Facts) -> Iterator[Trouble]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.queue.held_tasks import silent_holders
+from app.queue.queue_health import AGES, age_statements, ages_from
 from app.queue.statistics.activity import Subject
 from app.queue.statistics.failures import failures_from, newest_examples
 from app.queue.statistics.parts import Part, read_parts
@@ -11,7 +12,6 @@ from app.queue.statistics.type_activity import Busiest
 from app.queue.upkeep.prune_tasks import LAGS
 from app.queue.upkeep.retention import OWN_RETENTION, STATUSES, Retention
 from app.queue.verdict import judge, old_tables
-from app.queue.workers import since_last_seen
 from app.version import SCHEMA_VERSION
 
 TYPE_CHECKING = False
@@ -66,8 +66,10 @@ class HeldType:
 
 
 class Facts:
-    """``waiting`` is how many tasks are pending; ``silent_seconds`` since when no worker was seen,
-    None where none ever was.
+    """``waiting`` is how many tasks are pending. In seconds, each None where it never was:
+    ``silent_seconds`` since when no worker was seen, ``paused_seconds`` since when the queue has
+    been paused, ``resumed_seconds`` since when it is not any more, ``web_run_age`` and
+    ``cron_age`` since when no web run was on and cron did not run.
     """
 
     def __init__(self, as_of: str) -> None:
@@ -75,6 +77,10 @@ class Facts:
         self.waiting = 0
         self.oldest_due_age: float | None = None
         self.silent_seconds: float | None = None
+        self.paused_seconds: float | None = None
+        self.resumed_seconds: float | None = None
+        self.web_run_age: float | None = None
+        self.cron_age: float | None = None
         self.silent_holders: Sequence[Row] = ()
         self.ended: Sequence[EndedTasks] = ()
         self.schedules: Sequence[Row] = ()
@@ -83,16 +89,17 @@ class Facts:
         self.statistics_are_behind = False
 
 
-def verdict(site: Site, access: Access | None = None) -> Verdict:
-    """Of all that a key is for. Seven round trips or a few more, however many tasks there are.
-    Raises a DatabaseError.
+def verdict(site: Site, access: Access | None = None, cron_age: float | None = None) -> Verdict:
+    """Of all that a key is for. ``cron_age`` is for how many seconds cron has not run here, None
+    where it never did (``app.cron_run``). Six round trips in the usual case, however many tasks
+    there are. Raises a DatabaseError.
     """
     moment = Moment(site, access)
     if moment.schema_version < SCHEMA_VERSION:
         return old_tables(moment.now, moment.schema_version, SCHEMA_VERSION)
     type_ids = moment.type_ids(None)
     recent = RecentActivity(site, moment, Subject(type_ids))
-    busiest, circumstances = Busiest(site, moment.now), Circumstances(site, access)
+    busiest, circumstances = Busiest(site, moment.now), Circumstances(site, access, cron_age)
     reading = read_parts(site, [recent, busiest, circumstances], newest_examples(site))
     stats = stats_from(site, moment, reading, recent, type_ids)
     names = {row["id"]: row["name"] for row in moment.types}
@@ -102,19 +109,20 @@ def verdict(site: Site, access: Access | None = None) -> Verdict:
 
 
 class Circumstances(Part):
-    """What is read for a verdict alone. Of workers and schedules nothing where a key is for some
-    types: what they do is about all of them.
+    """What is read for a verdict alone. Of workers nothing where a key is for some types: what they
+    do is about all of them.
     """
 
-    def __init__(self, site: Site, access: Access | None) -> None:
+    def __init__(self, site: Site, access: Access | None, cron_age: float | None) -> None:
         sql = site.db.dialect
         self._retention = RetentionLook(site)
-        everything = access is None or access.type_patterns is None
-        self._sees_all = everything
+        self._sees_all = access is None or access.type_patterns is None
+        self._cron_age = cron_age
         self.statements = [
-            since_last_seen(sql),
+            *age_statements(sql),
             _limited_types(access),
-            *([silent_holders(sql, MOST_TOLD), _schedules(sql)] if everything else []),
+            _schedules(sql, access),
+            silent_holders(sql, MOST_TOLD),
             *self._retention.statements,
         ]
 
@@ -126,17 +134,20 @@ class Circumstances(Part):
         busiest: Busiest,
         groups: Sequence[FailureGroup],
     ) -> Facts:
-        seen, types, *others = self.results
+        ages = ages_from(self.results)
+        types, schedules, holders, *others = self.results[len(AGES) :]
         found = Facts(stats.as_of)
         found.waiting = stats.counts["pending"] or 0
         found.oldest_due_age = stats.oldest_due_age
-        found.silent_seconds = float(seen.rows[0]["age"]) if seen.rows else None
+        found.silent_seconds = ages["worker"]
+        found.paused_seconds, found.resumed_seconds = ages["pause"], ages["resume"]
         found.ended = _ended(moment, reading, busiest, groups)
         counts = dict(stats.by_type)
         found.held_types = [HeldType(row, counts.get(row["name"], {})) for row in types.rows]
+        found.schedules = schedules.rows
         if self._sees_all:
-            holders, schedules, *others = others
-            found.silent_holders, found.schedules = holders.rows, schedules.rows
+            found.silent_holders = holders.rows
+            found.web_run_age, found.cron_age = ages["web_run"], self._cron_age
         found.kept_too_long = self._retention.kept_too_long([each.rows for each in others])
         found.statistics_are_behind = reading.is_behind
         return found
@@ -186,8 +197,9 @@ def _limited_types(access: Access | None) -> Statement:
     )
 
 
-def _schedules(sql: Dialect) -> Statement:
+def _schedules(sql: Dialect, access: Access | None) -> Statement:
     """Finds those of which something may be wrong, with what became of their newest time."""
+    visible, values = ("1 = 1", {}) if access is None else access.types("schedules.type_name")
     lately = f"last.made_at > {sql.after(str(-SCHEDULE_HISTORY_SECONDS))}"
     newest = (
         "SELECT MAX(newest.due_at) FROM schedule_runs AS newest "
@@ -199,10 +211,10 @@ def _schedules(sql: Dialect) -> Statement:
         "tasks.status AS last_status FROM schedules LEFT JOIN schedule_runs AS last "
         f"ON last.schedule_id = schedules.id AND last.due_at = ({newest}) AND {lately} "
         "LEFT JOIN tasks ON tasks.id = last.task_id WHERE schedules.is_paused = 0 "
-        f"AND (schedules.next_at < {sql.now} OR tasks.status = 'failed' OR "
+        f"AND {visible} AND (schedules.next_at < {sql.now} OR tasks.status = 'failed' OR "
         "last.message IS NOT NULL AND last.message <> 'run by hand') "
         f"ORDER BY schedules.name LIMIT {MOST_TOLD}",
-        {},
+        values,
     )
 
 

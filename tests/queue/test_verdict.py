@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from app.queue import create, task_types, workers
+from app.queue import create, run_lock, task_types, workers
 from app.queue import verdict as rules
 from app.queue.access import Access
 from app.queue.claim import ClaimRequest, claim
 from app.queue.eligible_types import Filter
 from app.queue.fencing import LeaseRef
 from app.queue.new_task import NewTask
+from app.queue.pause import RESUMED_AT, pause_queue, resume_queue
 from app.queue.schedules import store as schedules
 from app.queue.settle import Completion, Failure, settle
 from app.queue.statistics import reading
@@ -24,6 +25,12 @@ from app.site import Site
 from app.verdict_text import TEXTS, text_of
 from app.version import SCHEMA_VERSION
 from tests.support.queue import register, site_at
+
+
+@pytest.fixture(autouse=True)
+def no_times(site: Site) -> None:
+    """On MariaDB, ``settings`` outlives a test."""
+    change(site, f"DELETE FROM settings WHERE name IN ('{run_lock.ROW}', '{RESUMED_AT}')")
 
 
 def make(site: Site, type_name: str, count: int = 1) -> list[int]:
@@ -105,6 +112,45 @@ def test_a_task_that_waits_where_no_worker_ever_was(site: Site) -> None:
     assert text_of(troubles["never_a_worker"])[0] == (
         "2 tasks wait, and no worker has ever been seen."
     )
+
+
+def test_a_paused_queue(site: Site) -> None:
+    """What waits then waits on purpose, and what waited has time afterwards."""
+    register(site, "job")
+    make(site, "job", 2)
+    workers.register(site, "w", {})
+    change(site, f"UPDATE tasks SET created_at = {ago(site, 3600)}, ready_at = NULL")
+    pause_queue(site)
+    troubles = told(site)
+    assert list(troubles) == ["queue_paused"]
+    assert (troubles["queue_paused"].severity, troubles["queue_paused"].values["waiting"]) == (
+        "warning",
+        2,
+    )
+    resume_queue(site)
+    assert told(site) == {}
+    change(site, f"UPDATE settings SET value = {ago(site, 1000)} WHERE name = '{RESUMED_AT}'")
+    assert list(told(site)) == ["oldest_due"]
+
+
+def test_neither_cron_nor_a_web_run(site: Site) -> None:
+    register(site, "job")
+    workers.register(site, "w", {})
+    assert verdict(site, cron_age=None).troubles == []
+    assert verdict(site, cron_age=60.0).troubles == []
+    (trouble,) = verdict(site, cron_age=7200.0).troubles
+    assert (trouble.code, trouble.severity, trouble.values) == (
+        "unattended",
+        "warning",
+        {"seconds": 7200.0},
+    )
+    assert run_lock.take(site, 1)
+    run_lock.give_back(site)
+    assert verdict(site, cron_age=7200.0).troubles == []
+    access = Access(1, "some", ["read"], ["job"])
+    change(site, f"UPDATE settings SET value = {ago(site, 5000)} WHERE name = '{run_lock.ROW}'")
+    assert [each.code for each in verdict(site).troubles] == ["unattended"]
+    assert verdict(site, access).troubles == []
 
 
 def test_workers_that_are_gone(site: Site) -> None:
@@ -275,12 +321,16 @@ def test_a_key_for_some_types_learns_of_these_alone(site: Site) -> None:
         end(site, failed=11, completed=9)
         make(site, name)
         task_types.set_paused(site, name, True)
-    schedules.put(site, "s", {"type": "mail.a", "params": {}, "every": 60.0})
+    for name in ("mail.a", "shop.b"):
+        schedules.put(site, name, {"type": name, "params": {}, "every": 60.0})
+    take(site, "silent", 1)
+    change(site, f"UPDATE workers SET last_seen_at = {ago(site, 90000)} WHERE id = 'silent'")
     change(site, f"UPDATE schedules SET next_at = {ago(site, 1200)}")
     access = Access(1, "mails", ["read"], ["mail.%"])
     found = verdict(site, access).troubles
     assert {(each.code, each.about) for each in found} == {
         ("type_failing", ("type", "mail.a")),
+        ("schedule_overdue", ("schedule", "mail.a")),
         ("type_paused", ("type", "mail.a")),
     }
 
