@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 
 from app import wording
+from app.dashboard.unseen import visible
 from app.times import to_iso
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ def _moment(stored: str) -> datetime:
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
+    "visible": visible,
     "number": number,
     "share": share,
     "span": span,
