@@ -68,8 +68,10 @@ class ListPlan:
         self._wanted = wanted
         self.ids = ids
 
-    def arms(self, depth: int) -> list[Arm]:
-        """The scans that find the first ``depth`` tasks; none if there cannot be any."""
+    def arms(self, depth: int | None) -> list[Arm]:
+        """The scans that find the newest ``depth`` tasks, or with None any of them; none if there
+        cannot be any.
+        """
         wanted = self._wanted
         ways = [
             self._by(scan, [each for each in wanted.scans if each is not scan])
@@ -102,7 +104,7 @@ class ListPlan:
             ]
         return [Arm(scan, wanted.scans, wanted.residual) for scan in scans]
 
-    def _by_any_types(self, depth: int) -> list[Arm]:
+    def _by_any_types(self, depth: int | None) -> list[Arm]:
         """Without a scan for each type where that would be very many."""
         types = self._wanted.types
         if types is None or len(types) <= MAX_SCANS:
@@ -110,11 +112,11 @@ class ListPlan:
         through_all = [
             Arm(scan, (), self._wanted.residual, types) for scan in self._scans_of_all_types()
         ]
-        if self._is_in_head(types, depth):
+        if depth is not None and self._is_in_head(types, depth):
             return through_all
         newest = self._newest(types)
         few: Sequence[int] = list(newest)
-        if not self._wanted.residual:
+        if depth is not None and not self._wanted.residual:
             # Each of these has a task that is newer than all tasks of the types left out.
             few = sorted(newest, key=newest.__getitem__, reverse=True)[:depth]
         return self._by_types(few) if len(few) <= MAX_SCANS else through_all

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from app.db.connection import Dialect
     from app.queue.created_range import IdRange
 
+NEWEST_FIRST = "DESC"
+OLDEST_FIRST = "ASC"
+
 PRIMARY = ""
 """Stands for the primary key among names of indexes."""
 
@@ -89,8 +92,10 @@ class Arm:
         """Whether anything but the scan's own index is read."""
         return bool(self.probes) or self._needs_task()
 
-    def ids(self, sql: Dialect, ids: IdRange, limit: int, offset: int = 0) -> str:
-        """SQL that finds the ids, the highest first."""
+    def ids(
+        self, sql: Dialect, ids: IdRange, limit: int, offset: int = 0, order: str = NEWEST_FIRST
+    ) -> str:
+        """SQL that finds the ids, the highest first, or the lowest."""
         scan = self.scan
         joins, conditions = list(self._joins(sql)), scan.conditions("d")
         conditions += [f"d.{scan.id_column} >= {ids.first}", f"d.{scan.id_column} < {ids.end}"]
@@ -100,7 +105,7 @@ class Arm:
         conditions += self.residual
         return (
             f"SELECT d.{scan.id_column} AS id FROM {' '.join(joins)} "
-            f"WHERE {' AND '.join(conditions)} ORDER BY d.{scan.id_column} DESC "
+            f"WHERE {' AND '.join(conditions)} ORDER BY d.{scan.id_column} {order} "
             f"LIMIT {limit}" + (f" OFFSET {offset}" if offset else "")
         )
 
@@ -174,16 +179,23 @@ class Arm:
         return self.scan.table != "tasks" or self.scan.index == "tasks_worker"
 
 
-def page(sql: Dialect, arms: Sequence[Arm], ids: IdRange, limit: int, offset: int) -> str:
+def page(
+    sql: Dialect,
+    arms: Sequence[Arm],
+    ids: IdRange,
+    limit: int,
+    offset: int,
+    order: str = NEWEST_FIRST,
+) -> str:
     """SQL that finds the ids on one page of what all the arms find together."""
     if len(arms) == 1:
-        return arms[0].ids(sql, ids, limit, offset)
+        return arms[0].ids(sql, ids, limit, offset, order)
     depth = limit + offset
     found = " UNION ALL ".join(
-        f"SELECT id FROM ({arm.ids(sql, ids, depth)}) AS a{position}"
+        f"SELECT id FROM ({arm.ids(sql, ids, depth, order=order)}) AS a{position}"
         for position, arm in enumerate(arms)
     )
-    return f"SELECT id FROM ({found}) AS found ORDER BY id DESC LIMIT {limit} OFFSET {offset}"
+    return f"SELECT id FROM ({found}) AS found ORDER BY id {order} LIMIT {limit} OFFSET {offset}"
 
 
 def newest_of_types(sql: Dialect, status: str | None, types: Sequence[int], ids: IdRange) -> str:

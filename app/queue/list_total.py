@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MOST = 10_000
 
-COUNTED = {"status", "type"}
+COUNTED = {"status", "stored_statuses", "type"}
 """The filters whose tasks the counts tell."""
 
 

@@ -8,7 +8,7 @@ from app.db.connection import id_list
 from app.queue.created_range import IdRange, narrowed
 from app.queue.list_count import ListCount
 from app.queue.list_plan import ListFilter, ListPlan
-from app.queue.list_scans import of_error_group, of_tag, of_worker, page
+from app.queue.list_scans import OLDEST_FIRST, of_error_group, of_tag, of_worker, page
 from app.queue.task_action import status_in
 
 TYPE_CHECKING = False
@@ -88,6 +88,18 @@ class TaskFilter:
         """The highest ids below ``before_id``."""
         found = self.page(limit, before_id=before_id)
         return [row["id"] for row in self.query(found)] if found else []
+
+    def ids_above(self, limit: int, task_id: int) -> list[int]:
+        """The lowest ids above this one, the highest of them first: of the page before one that
+        begins with it.
+        """
+        ids = IdRange(max(self._ids.first, task_id + 1), self._ids.end)
+        plan = ListPlan(self._sql, self.query, self._wanted, ids)
+        arms = plan.arms(None) if ids.first < ids.end else []
+        if not arms:
+            return []
+        found = page(self._sql, arms, ids, limit, 0, OLDEST_FIRST)
+        return [row["id"] for row in self.query(found)][::-1]
 
     def count(self, most: int, before_id: int = MAX_ID) -> Count:
         """How many tasks below ``before_id`` there are, as far as they are counted quickly."""
