@@ -21,6 +21,7 @@ class NavigationEntry:
 
 ENTRIES = (
     ("Overview", ""),
+    ("Tasks", "/tasks"),
     ("Schedules", "/schedules"),
     ("Workers", "/workers"),
     ("Keys", "/keys"),

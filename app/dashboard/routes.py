@@ -60,6 +60,7 @@ PAGES = [
     PageRoute("GET", "/tv", "tv:show", READ),
     PageRoute("POST", "/queue/pause", "queue:pause", ADMIN),
     PageRoute("POST", "/queue/resume", "queue:resume", ADMIN),
+    PageRoute("GET", "/tasks", "tasks:show", READ),
     PageRoute("GET", "/static/{name}", "static_files:show", OPEN),
     PageRoute("GET", "/schedules", "schedules:show_all", READ),
     PageRoute("POST", "/schedules", "schedules:save", ADMIN),

@@ -9,6 +9,8 @@ from flask import Flask
 from playwright.sync_api import Browser
 
 from app.config import from_values
+from app.queue import api_keys
+from app.queue.api_keys import NewKey
 from app.site import Site
 from tests.api.caller import Api, way_of
 from tests.api.conftest import mariadb_app, site_of, sqlite_app
@@ -37,6 +39,14 @@ def admin(api: Api) -> Visitor:
     site = Site(settings)
     site.db = api.site.db
     return Visitor(site)
+
+
+@pytest.fixture
+def reader(api: Api) -> Visitor:
+    """Somebody with a key for reading."""
+    visitor = Visitor(api.site)
+    visitor.sign_in(api_keys.make(api.site, NewKey("reader", ["read"])).text)
+    return visitor
 
 
 @pytest.fixture(scope="session")
