@@ -41,12 +41,12 @@ function isInUse(part) {
   return part.querySelector("input:checked, details[open]") !== null;
 }
 
-function update(html) {
+function update(html, isAlsoInUse = false) {
   const fresh = new DOMParser().parseFromString(html, "text/html");
   showTimes(fresh);
   for (const part of document.querySelectorAll("[data-part]")) {
     const next = fresh.getElementById(part.id);
-    if (!next || isInUse(part) || next.innerHTML === part.innerHTML) continue;
+    if (!next || (isInUse(part) && !isAlsoInUse) || next.innerHTML === part.innerHTML) continue;
     part.replaceWith(document.adoptNode(next));
   }
   document.dispatchEvent(new Event("parts-updated"));
@@ -109,6 +109,40 @@ document.addEventListener("change", (event) => {
   }
   if (box.matches("select[data-submit]")) box.form.requestSubmit();
 });
+
+// An action in many steps: a form that does one of them, and comes back as long as there are more.
+const stop = document.querySelector("button[data-stop]");
+let isStopped = false;
+
+function nextStep() {
+  const form = document.querySelector("form[data-continue]");
+  if (form) form.hidden = !isStopped;
+  if (stop) stop.hidden = isStopped || !form;
+  return isStopped ? null : form;
+}
+
+async function doSteps() {
+  let failures = 0;
+  for (let form = nextStep(); form; form = nextStep()) {
+    try {
+      const headers = { "X-Live": "1", Accept: "text/html" };
+      const body = new URLSearchParams(new FormData(form));
+      const response = await fetch(form.action, { method: "POST", headers, body, redirect: "manual" });
+      if (response.status !== 200) throw new Error(response.statusText);
+      update(await response.text(), true);
+      failures = 0;
+    } catch {
+      failures += 1;
+      if (failures > 3) isStopped = true;
+      else await new Promise((resume) => setTimeout(resume, failures * 3 * SECOND));
+    }
+  }
+}
+
+if (stop) {
+  stop.addEventListener("click", () => { isStopped = true; });
+  doSteps();
+}
 
 showTimes(document);
 setInterval(() => { if (!document.hidden) showTimes(document); }, SECOND);
