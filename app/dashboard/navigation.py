@@ -22,6 +22,7 @@ class NavigationEntry:
 ENTRIES = (
     ("Overview", ""),
     ("Tasks", "/tasks"),
+    ("Failures", "/failures"),
     ("Schedules", "/schedules"),
     ("Workers", "/workers"),
     ("Keys", "/keys"),

@@ -64,6 +64,7 @@ PAGES = [
     PageRoute("POST", "/tasks/bulk", "bulk:begin", ADMIN),
     PageRoute("GET", "/tasks/bulk", "bulk:ask", ADMIN),
     PageRoute("POST", "/tasks/bulk/run", "bulk:run", ADMIN),
+    PageRoute("GET", "/failures", "failures:show", READ),
     PageRoute("GET", "/static/{name}", "static_files:show", OPEN),
     PageRoute("GET", "/schedules", "schedules:show_all", READ),
     PageRoute("POST", "/schedules", "schedules:save", ADMIN),
