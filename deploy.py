@@ -1390,7 +1390,8 @@ unattended installation:
                    the tables apart from another program's
     examples       true: install all example handlers; some read any file that a task names
   and secrets come from the environment: DEPLOY_DB_PASS, DEPLOY_ADMIN_PASSWORD (when the file
-  sets ADMIN_PASSWORD), DEPLOY_API_KEY (default: a random one).
+  sets ADMIN_PASSWORD), DEPLOY_API_KEY (default: a random one), DEPLOY_DASHBOARD_PASSWORD (at
+  least 10 characters; default: none, the API key signs in).
 
   --json prints one object a step, {"step", "status", "detail"}, and at the end one with
   "status": "installed", "upgraded", "back" or "failed". Run again, it goes on where it was; with a

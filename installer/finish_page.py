@@ -1,4 +1,6 @@
-"""The last page: the key once, lines to paste, and the button that deletes the installer."""
+"""The last page: the way into the dashboard, the key once, lines to paste, and the button that
+deletes the installer.
+"""
 
 from __future__ import annotations
 
@@ -33,11 +35,13 @@ def finish_page(visit: Visit, installation: Installation, script: Path) -> dict[
         body += "<p>Settings, key and tasks are unchanged.</p>"
     elif plan == "upgrade":
         title = "TaskManager is upgraded"
-        body += "<p>Settings, key and tasks are unchanged.</p>" + lines_to_paste(summary, "")
+        body += "<p>Settings, key and tasks are unchanged.</p>"
+        body += open_dashboard(summary, is_new=False) + lines_to_paste(summary, "")
         body += way_back(visit, installation)
     else:
         title = "TaskManager is ready"
         key = str(summary.get("api_key", ""))
+        body += open_dashboard(summary, is_new=True)
         body += api_key(installation, key) + lines_to_paste(summary, key)
     body += (
         "<h2>Last step: delete the installer</h2><p>It is locked and no longer needed.</p>"
@@ -57,6 +61,26 @@ def take_summary(home: Path) -> dict[str, Any]:
     if rest != summary:
         write_json(summary_path(home), rest)
     return summary
+
+
+def open_dashboard(summary: dict[str, Any], is_new: bool) -> str:
+    """A form that signs the owner in, once; on a new site the dashboard then does a first task."""
+    address, _, token = str(summary.get("sign_in", "")).partition("?token=")
+    if not token:
+        return ""
+    first_task = '<input type="hidden" name="first_task" value="yes">' if is_new else ""
+    what = "It signs you in and runs a first task." if is_new else "It signs you in."
+    return (
+        f'<h2>See it in the dashboard</h2><form method="post" action="{escape(address)}">'
+        f'<input type="hidden" name="token" value="{escape(token)}">{first_task}'
+        '<label for="dashboard-password">A password for the next time</label>'
+        '<input type="password" id="dashboard-password" name="password" minlength="10" '
+        'autocomplete="new-password" aria-describedby="dashboard-note">'
+        '<p class="dim" id="dashboard-note">At least 10 characters. If you leave it empty, you '
+        "sign in with the API key, or with the password that is set already.</p>"
+        "<button>Open the dashboard</button></form>"
+        f'<p class="dim">{what} This button works once, for half an hour.</p>'
+    )
 
 
 def api_key(installation: Installation, key: str) -> str:

@@ -155,7 +155,8 @@ def go_back(run: Run) -> str:
 
 def finish(run: Run) -> str:
     """What the last page shows; and nothing half-written stays behind."""
-    detail = ask_build(run, "finish", {})
+    password = (run.typed or {}).get("dashboard_password", "")
+    detail = ask_build(run, "finish", {"dashboard_password": password})
     home = run.installation.home
     delete_leftovers(home)
     # deploy.py alone writes without the lock that this step's caller holds.

@@ -88,6 +88,7 @@ def typed_values(config: dict[str, Any], secrets: dict[str, str]) -> dict[str, s
     typed = {name: str(value) for name, value in config["database"].items()}
     typed["password"] = secrets.get("DEPLOY_DB_PASS", "")
     typed["api_key"] = secrets.get("DEPLOY_API_KEY", "")
+    typed["dashboard_password"] = secrets.get("DEPLOY_DASHBOARD_PASSWORD", "")
     typed["examples"] = "yes" if config.get("examples") else ""
     return typed
 
@@ -163,6 +164,8 @@ def lines_to_paste(result: dict[str, Any]) -> str:
     key = str(result.get("api_key", ""))
     curl = str(result.get("curl", "")).replace("{api_key}", key or "YOUR_API_KEY")
     lines = [f"API key (also in config.py): {key}"] if key else []
+    if result.get("sign_in"):
+        lines += ["Open the dashboard (works once, for 30 minutes):", f"  {result['sign_in']}"]
     lines += ["", "Add a task:", f"  {curl}", "Cron line:", f"  {result.get('cron')}"]
     if result.get("ping"):
         lines += ["Or, without cron, call this address each minute:", f"  {result['ping']}"]

@@ -13,12 +13,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from app.config import PROJECT_FOLDER
-from app.errors import TaskManagerError
+from app.errors import Conflict, TaskManagerError
+from app.queue import run_lock
 
 if TYPE_CHECKING:
     from typing import Any
 
     from app.config import Settings
+    from app.site import Site
 
 END_SECONDS = 5.0
 """How much longer than it was given the process may take before it is killed."""
@@ -32,6 +34,18 @@ OF_THE_REQUEST = (
 
 class RunFailed(TaskManagerError):
     """The worker could not begin, or did not end in time; the text says why and what to do."""
+
+
+def run_waiting_tasks(site: Site, seconds: float) -> dict[str, Any]:
+    """Do waiting tasks for so long, unless another run is on: what became of them, as
+    ``run_worker`` has it. Raises Conflict, RunFailed.
+    """
+    if not run_lock.take(site, seconds + 2 * END_SECONDS):
+        raise Conflict("Another run is on: it does what waits")
+    try:
+        return run_worker(site.settings, seconds)
+    finally:
+        run_lock.give_back(site)
 
 
 def run_worker(settings: Settings, seconds: float) -> dict[str, Any]:

@@ -22,13 +22,13 @@ def token_for(secret: str) -> str:
 
 def is_own_form(request: PageRequest, secret: str) -> bool:
     """Whether a form of ours in the browser with this secret sent the request. Raises ApiError."""
-    if not secret or not _comes_from_own_site(request):
+    if not secret or not comes_from_own_site(request):
         return False
     given = request.form.get("csrf").encode("utf-8", "replace")
     return compare_digest(given, token_for(secret).encode())
 
 
-def _comes_from_own_site(request: PageRequest) -> bool:
+def comes_from_own_site(request: PageRequest) -> bool:
     """What the browser says, if it does: old ones, and programs, leave it to the token."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:

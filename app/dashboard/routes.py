@@ -87,6 +87,8 @@ PAGES = [
     PageRoute("GET", "/settings", "settings:show", READ),
     PageRoute("GET", "/sign-in", "sign_in:show", OPEN),
     PageRoute("POST", "/sign-in", "sign_in:sign_in", OPEN),
+    PageRoute("GET", "/sign-in/link", "sign_in_link:show", OPEN),
+    PageRoute("POST", "/sign-in/link", "sign_in_link:use", OPEN),
     PageRoute("POST", "/sign-out", "sign_in:sign_out", READ),
     PageRoute("GET", "/sessions", "sessions:show", READ),
     PageRoute("POST", "/sessions/end-all", "sessions:end_all", READ),

@@ -128,11 +128,13 @@ def back(installation: Installation, form: Form) -> str:
         leave_no_traces(installation.settings().database)
 
 
-def finish(installation: Installation, _form: Form) -> str:
-    """What the last page shows."""
-    from app.install.finish import write_summary
+def finish(installation: Installation, form: Form) -> str:
+    """What the last page shows, and the dashboard's password where one is given."""
+    from app.install.finish import set_password, write_summary
     from app.install.versions import prune
 
+    if form.get("dashboard_password"):
+        set_password(installation, form["dashboard_password"])
     write_summary(installation)
     prune(installation.home)
     return "the key, a line to paste, a line for cron"

@@ -9,6 +9,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+from app.install.errors import InstallError
 from app.install.files import write_json, write_whole
 from app.install.site_client import SiteClient
 from app.version import VERSION
@@ -24,6 +25,8 @@ STARTER = "starter_handlers.py"
 
 CURL = """\
 curl -X POST {url}/api/tasks -H 'X-API-Key: {{api_key}}' -d '{body}'"""
+
+SIGN_IN = "/dashboard/sign-in/link?token="
 
 PASSENGER_NOTE = (
     "Control panel (“Setup Python App”): leave the entry point application and the file "
@@ -93,8 +96,43 @@ def summary(installation: Installation) -> dict[str, Any]:
     return found
 
 
+def sign_in_link(installation: Installation) -> str:
+    """An address that signs the owner in to the dashboard, once; empty where none can be made."""
+    from app.errors import TaskManagerError
+    from app.queue import sign_in_link
+    from app.site import Site
+
+    try:
+        site = Site(installation.settings())
+        try:
+            token = sign_in_link.make(site)
+        finally:
+            site.db.close()
+    except TaskManagerError:
+        return ""
+    return f"{installation.url}{SIGN_IN}{token}"
+
+
+def set_password(installation: Installation, password: str) -> None:
+    """Set the dashboard's password. Raises InstallError."""
+    from app.errors import TaskManagerError
+    from app.queue import admin_password
+    from app.queue.audit import Actor
+    from app.site import Site
+
+    try:
+        site = Site(installation.settings())
+        try:
+            admin_password.change(site, password, Actor("installer"))
+        finally:
+            site.db.close()
+    except TaskManagerError as error:
+        raise InstallError(f"The dashboard's password was not set. {error}.") from error
+
+
 def write_summary(installation: Installation) -> None:
     """Leave it where deploy.py finds it, for nobody else to read."""
-    write_json(installation.home / ".htfinish", summary(installation))
+    found = {**summary(installation), "sign_in": sign_in_link(installation)}
+    write_json(installation.home / ".htfinish", found)
     if not os.access(installation.home / "handlers.py", os.R_OK):
         prepare(installation)

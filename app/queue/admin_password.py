@@ -45,7 +45,7 @@ def change(site: Site, password: str, actor: Actor | None = None) -> None:
     """Set the password, and sign everybody out. Raises Invalid."""
     from app import password_hash  # loaded when needed
 
-    _check_length(password)
+    check_length(password)
     new = password_hash.hash_of(password)
     replace = "REPLACE INTO settings (name, value) VALUES (:name, :value)"
     noted = audit.record(site.db.dialect, actor, "password.set")
@@ -73,7 +73,8 @@ def _write(site: Site, statements: list[Statement], expected: str | None) -> Non
     site.db.run(work)
 
 
-def _check_length(password: str) -> None:
+def check_length(password: str) -> None:
+    """Raises Invalid."""
     if len(password) < MIN_CHARACTERS:
         message = f"must have at least {MIN_CHARACTERS} characters"
     elif len(password) > MAX_CHARACTERS:

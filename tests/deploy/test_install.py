@@ -38,6 +38,7 @@ class TestUnattended:
         assert [step["step"] for step in steps if step["status"] == "done"] == STEPS
         assert (end["status"], end["api_key"]) == ("installed", "a-key-of-my-own")
         assert end["home"] == str(account.home)
+        assert end["sign_in"].startswith(f"{account.url}/dashboard/sign-in/link?token=")
         assert account.call("GET", "/health")[1]["version"] == VERSION
         again = account.install(None, "--json")
         assert again.returncode == 0, again
@@ -50,6 +51,7 @@ class TestUnattended:
         assert [line[:3] for line in done.stdout.splitlines()[:9]] == [
             f"[{number}]" for number in range(1, 10)
         ]
+        assert f"  {account.url}/dashboard/sign-in/link?token=" in done.stdout
         assert mariadb.client("SHOW TABLES LIKE 'tasks'", "tm_unattended") == "tasks\n"
         assert PASSWORD not in done.stdout + (account.home / "journal.json").read_text()
         assert_closed(account)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from app.dashboard import first_task
 from tests.deploy.archives import VERSION, bundle, variant
 from tests.deploy.hosting_account import HostingAccount, installed_account, upload_bundle
 from tests.deploy.test_browser import DENIED, limit_user
@@ -177,10 +178,26 @@ def test_every_mistake_and_the_installation(browser: Browser, mariadb: MariaDB) 
         page.locator("#cron + button", has_text="Copied").wait_for()
         page.evaluate("delete navigator.clipboard")
         assert page.evaluate("navigator.clipboard.readText()") == page.inner_text("#cron")
+        see_the_first_task(walk, account)
         walk.press("Delete deploy.py and the archive")
         walk.wait_for_title("Deleted")
         walk.look("deleted")
         page.context.close()
+
+
+def see_the_first_task(walk: Walk, account: HostingAccount) -> None:
+    """In the dashboard, to which the last page leads."""
+    page = walk.page
+    page.fill("#dashboard-password", "short")
+    walk.press("Open the dashboard")
+    assert page.url == account.page, "the browser itself says that it is too short"
+    page.fill("#dashboard-password", "correct horse battery")
+    walk.press("Open the dashboard")
+    page.wait_for_url("**/queue/dashboard**")
+    assert walk.has(first_task.DONE)
+    page.goto(f"{account.url}/dashboard/sessions")
+    assert "Signed in as owner" in page.inner_text("body")
+    page.goto(account.page)
 
 
 def make_every_mistake(walk: Walk, right: dict[str, str]) -> None:

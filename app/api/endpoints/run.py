@@ -25,20 +25,15 @@ RUN = fields.Fields(
 
 def run(call: Call) -> Response:
     """Until nothing waits, or for ``seconds``."""
-    from app.api.run_process import END_SECONDS, RunFailed, run_worker
-    from app.queue import run_lock
+    from app.api.run_process import RunFailed, run_waiting_tasks
     from app.queue.waiting import count_due
 
     site, began = call.site, time.monotonic()
     seconds = _values(call).get("seconds", site.settings.run_seconds)
-    if not run_lock.take(site, seconds + 2 * END_SECONDS):
-        raise Conflict("Another run is on: it does what waits")
     try:
-        done = run_worker(site.settings, seconds)
+        done = run_waiting_tasks(site, seconds)
     except RunFailed as error:
         raise Conflict(f"The run failed: {error}. What it printed is in logs/run.log") from error
-    finally:
-        run_lock.give_back(site)
     data = {
         **done,
         "remaining": count_due(site, HIGHEST_SHOWN),
