@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from app.dashboard.routes import ADMIN, resolve
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from app.dashboard.visit import Visit
@@ -37,7 +39,13 @@ def navigation(visit: Visit) -> list[NavigationEntry]:
     return [
         NavigationEntry(label, visit.url(address), _is_below(path, address))
         for label, address in ENTRIES
+        if visit.is_admin or not _is_for_admins(address)
     ]
+
+
+def _is_for_admins(address: str) -> bool:
+    page = resolve("GET", address).page
+    return page is not None and page.role == ADMIN
 
 
 def _is_below(path: str, address: str) -> bool:

@@ -21,6 +21,7 @@ OPEN = "open"
 READ = "read"
 """Everybody who is signed in."""
 ADMIN = "admin"
+"""What changes something, and what the API shows only to keys with the scope admin."""
 
 MAX_ID_DIGITS = 18
 
@@ -78,13 +79,13 @@ PAGES = [
     PageRoute("GET", "/workers", "workers:show_all", READ),
     PageRoute("POST", "/workers/{name}/release", "workers:release", ADMIN),
     PageRoute("GET", "/workers/{name}", "workers:show", READ),
-    PageRoute("GET", "/keys", "keys:show_all", READ),
+    PageRoute("GET", "/keys", "keys:show_all", ADMIN),
     PageRoute("POST", "/keys", "keys:make", ADMIN),
     PageRoute("GET", "/keys/new", "keys:new", ADMIN),
     PageRoute("POST", "/keys/{id}/rotate", "keys:rotate", ADMIN),
     PageRoute("POST", "/keys/{id}/revoke", "keys:revoke", ADMIN),
-    PageRoute("GET", "/audit", "audit:show", READ),
-    PageRoute("GET", "/settings", "settings:show", READ),
+    PageRoute("GET", "/audit", "audit:show", ADMIN),
+    PageRoute("GET", "/settings", "settings:show", ADMIN),
     PageRoute("GET", "/sign-in", "sign_in:show", OPEN),
     PageRoute("POST", "/sign-in", "sign_in:sign_in", OPEN),
     PageRoute("GET", "/sign-in/link", "sign_in_link:show", OPEN),

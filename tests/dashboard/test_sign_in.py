@@ -155,6 +155,19 @@ class TestWho:
         assert (page.status, page.title) == (403, "Only admins can do this")
         assert admin_password.check(site, PASSWORD)
 
+    def test_a_reader_sees_what_the_api_shows_to_such_a_key(
+        self, visitor: Visitor, site: Site
+    ) -> None:
+        visitor.sign_in(key_of(site, "read"))
+        labels = visitor.get().all("nav a")
+        assert "Overview" in labels
+        assert not {"Keys", "Audit", "Settings"} & set(labels)
+        for path in ("/keys", "/audit", "/settings"):
+            assert visitor.get(path).title == "Only admins can do this"
+        admin = Visitor(site)
+        admin.sign_in(PASSWORD)
+        assert {"Keys", "Audit", "Settings"} <= set(admin.get().all("nav a"))
+
 
 class TestTheWayBack:
     @pytest.mark.parametrize("path", ["/sessions", "/sessions?a=1&a=2&b=x%26y"])
