@@ -2,6 +2,9 @@
 
 A reader is a function from a value to the value to use; it raises ValueError with what would
 do. Nothing is coerced: ``"false"`` is not false. None (null) is the same as not given.
+
+Each reader also has the JSON Schema of what it takes (``takes``), from which ``app.api.reference``
+describes the API. Its ``title`` says it in words where the schema alone would not.
 """
 
 from __future__ import annotations
@@ -32,6 +35,25 @@ MAX_ID = 2**63 - 1
 MAX_UNKNOWN = 20
 """How many unknown fields of an object a warning is about."""
 TIME_EXAMPLE = "2026-01-31T12:00:00Z"
+
+
+def takes(reader: T, **schema: Any) -> T:
+    """``reader`` with the JSON Schema of what it takes, or with more of it."""
+    reader.schema = {**getattr(reader, "schema", {}), **schema}  # type: ignore[attr-defined]
+    return reader
+
+
+def schema_of(reader: Reader | BySetting, settings: Settings) -> dict[str, Any]:
+    """The JSON Schema of what a reader takes. Raises AttributeError for one that does not say."""
+    if isinstance(reader, BySetting):
+        reader = reader.make(settings)
+    schema: dict[str, Any] = reader.schema  # type: ignore[attr-defined]
+    return schema
+
+
+def reads(**schema: Any) -> Callable[[T], T]:
+    """Decorates a reader with the JSON Schema of what it takes."""
+    return lambda reader: takes(reader, **schema)
 
 
 class BySetting:
@@ -160,9 +182,10 @@ def text(longest: int, shortest: int = 1) -> Reader:
             raise ValueError("must not begin or end with white space")
         return value
 
-    return read
+    return takes(read, type="string", minLength=shortest, maxLength=longest)
 
 
+@reads(type="string")
 def long_text(value: Any) -> str:
     """Text of any length and any lines. NUL, which no log shows, becomes U+FFFD."""
     if not isinstance(value, str):
@@ -186,7 +209,7 @@ def integer(low: int, high: int, told: int | None = None) -> Reader:
             raise ValueError(f"must be a whole number{wanted}, and is {_kind(value)}")
         return value
 
-    return read
+    return takes(read, type="integer", minimum=low, maximum=high)
 
 
 def number(low: float, high: float = MAX_SECONDS) -> Reader:
@@ -196,12 +219,13 @@ def number(low: float, high: float = MAX_SECONDS) -> Reader:
             raise ValueError(f"must be a number from {low:g} to {high:.0f}, and is {_kind(value)}")
         return float(value)
 
-    return read
+    return takes(read, type="number", minimum=low, maximum=high)
 
 
 priority = integer(-MAX_PRIORITY, MAX_PRIORITY)
 
 
+@reads(type="boolean")
 def boolean(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"must be true or false, and is {_kind(value)}")
@@ -217,7 +241,7 @@ def one_of(choices: tuple[str, ...]) -> Reader:
             raise ValueError(f"must be one of {', '.join(choices)}, and is {_kind(value)}")
         return word
 
-    return read
+    return takes(read, type="string", enum=list(choices))
 
 
 def list_of(reader: Reader, most: int) -> Reader:
@@ -232,9 +256,16 @@ def list_of(reader: Reader, most: int) -> Reader:
                 raise ValueError(f"has an item ({position}) that {error}") from None
         return items
 
-    return read
+    return takes(read, type="array", maxItems=most, items=getattr(reader, "schema", {}))
 
 
+@reads(
+    title="list, at most 500 strings of 1 to 255 characters, or one string with commas",
+    anyOf=[
+        {"type": "array", "maxItems": 500, "items": {"type": "string"}},
+        {"type": "string"},
+    ],
+)
 def names(value: Any) -> list[str]:
     """A list of names, or one text with commas between them."""
     if isinstance(value, str):
@@ -242,6 +273,7 @@ def names(value: Any) -> list[str]:
     return list_of(text(255), 500)(value)  # type: ignore[no-any-return]
 
 
+@reads(type="object")
 def json_object(value: Any) -> dict[str, Any]:
     """An object; an empty list too, because PHP writes an empty array so."""
     if value == []:
@@ -263,10 +295,18 @@ def query_number(text: str) -> Any:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else text
 
 
+@reads(title="any JSON")
 def anything(value: Any) -> Any:
     return value
 
 
+@reads(title="W3C traceparent")
+def traceparent(value: Any) -> Any:
+    """Taken as it is: app.api.trace_context reads it, and ignores one that is malformed."""
+    return value
+
+
+@reads(type="string", title="time", examples=[TIME_EXAMPLE])
 def time(value: Any) -> str:
     """ISO 8601; becomes a stored time in UTC."""
     if not isinstance(value, str) or len(value) > 40:
@@ -277,6 +317,13 @@ def time(value: Any) -> str:
         raise ValueError(f"must be a time like {TIME_EXAMPLE!r}, and is {value!r}") from None
 
 
+@reads(
+    title='`"forever"`, `"active"`, seconds above 0, or `false`',
+    anyOf=[
+        {"enum": ["forever", "active", False]},
+        {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_SECONDS},
+    ],
+)
 def dedupe(value: Any) -> Any:
     """``"forever"``, ``"active"`` (in any case), false, or a number of seconds."""
     word = value.lower() if isinstance(value, str) else value
@@ -289,6 +336,10 @@ def dedupe(value: Any) -> Any:
     )
 
 
+@reads(
+    title="JSON Schema (draft 2020-12): object, boolean, or its JSON text",
+    type=["object", "boolean", "string"],
+)
 def schema(value: Any) -> Any:
     """A JSON Schema as an object or boolean, or as its JSON text."""
     if isinstance(value, str):
@@ -303,6 +354,7 @@ def schema(value: Any) -> Any:
     return value
 
 
+@reads(title="text or any JSON")
 def error_text(value: Any) -> str:
     """What went wrong, as text or as any JSON."""
     if isinstance(value, str):

@@ -20,9 +20,17 @@ LONGEST_GRACE = 30 * 86400
 KEY = fields.Fields(
     {
         "name": fields.text(100),
-        "scopes": fields.list_of(fields.one_of(SCOPES), len(SCOPES)),
+        "scopes": fields.takes(
+            fields.list_of(fields.one_of(SCOPES), len(SCOPES)),
+            title="list of one to 4 of `read`, `produce`, `work`, `admin`",
+            minItems=1,
+        ),
     },
-    type_patterns=fields.list_of(fields.text(255), api_keys.MAX_PATTERNS),
+    type_patterns=fields.takes(
+        fields.list_of(fields.text(255), api_keys.MAX_PATTERNS),
+        title="list of one to 20 strings of 1 to 255 characters",
+        minItems=1,
+    ),
     expires_at=fields.time,
     prefix=fields.one_of(PREFIXES),
 )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from app.api.call import Call
 
 
+@fields.reads(type="string", minLength=1, maxLength=255)
 def type_pattern(value: Any) -> str:
     pattern: str = fields.text(255)(value)
     if ends_in_escape(pattern):

@@ -24,14 +24,17 @@ LONGEST_NAME = 40
 """Each task has the tag ``schedule:NAME``, and a tag has 50 characters at most."""
 
 
+@fields.reads(title="cron expression", type="string", maxLength=200)
 def cron(value: Any) -> str:
     return check_cron(fields.text(200)(value))
 
 
+@fields.reads(title="IANA time zone", type="string", maxLength=64)
 def timezone(value: Any) -> str:
     return check_timezone(fields.text(64)(value))
 
 
+@fields.reads(title='`"active"` or `false`', enum=["active", False])
 def dedupe(value: Any) -> Any:
     if value is False or (isinstance(value, str) and value.lower() == "active"):
         return value and "active"

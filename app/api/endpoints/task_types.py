@@ -20,6 +20,14 @@ MAX_DAYS = 36500
 RETAINED = ("completed", "failed", "cancelled", "result")
 
 
+@fields.reads(
+    title="days by `completed`, `failed`, `cancelled`, `result`, each 0 to 36,500 or `null`",
+    type="object",
+    properties={
+        name: {"type": ["number", "null"], "minimum": 0, "maximum": MAX_DAYS} for name in RETAINED
+    },
+    additionalProperties=False,
+)
 def _retention(value: Any) -> dict[str, float | None]:
     """Days by what is kept so long; null means for ever."""
     days: dict[str, float | None] = {}
@@ -44,7 +52,7 @@ SETTINGS = {
     "max_running": fields.integer(1, 1_000_000),
     "dedupe": fields.dedupe,
     "retention": _retention,
-    "retention_days": fields.number(0),
+    "retention_days": fields.takes(fields.number(0), title="number, 0 to 316,224,000"),
 }
 
 REGISTER = fields.Fields(

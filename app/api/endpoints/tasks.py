@@ -31,7 +31,7 @@ TASK = fields.Fields(
     dedupe_key=fields.text(191),
     tags=fields.tags,
     parent_id=fields.integer(1, fields.MAX_ID),
-    traceparent=fields.anything,
+    traceparent=fields.traceparent,
 )
 TASKS = fields.Fields({"tasks": fields.list_of(fields.anything, MAX_TASKS)})
 

@@ -19,6 +19,7 @@ MAX_METADATA_CHARACTERS = 16 * 1024
 MAX_LIMIT = 100
 
 
+@fields.reads(title="object, at most 16,384 characters as JSON", type="object")
 def metadata(value: Any) -> dict[str, Any]:
     """An object of moderate size."""
     given = fields.json_object(value)

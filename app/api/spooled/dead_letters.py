@@ -16,6 +16,7 @@ RETRIED_AT_ONCE = 100
 PURGED_AT_ONCE = 1000
 
 
+@fields.reads(title="`true`", const=True)
 def confirmation(value: Any) -> bool:
     if value is not True:
         raise ValueError("must be true: purged jobs are gone for good")

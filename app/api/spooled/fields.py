@@ -17,6 +17,10 @@ QUEUE = fields.text(100)
 SECONDS = fields.number(1, 86400 * 7)
 
 
+@fields.reads(
+    title="list of at most 20 strings, or object (each entry becomes `name=value`)",
+    type=["array", "object"],
+)
 def tags(value: Any) -> list[str]:
     """A list of texts, or an object, of which each entry becomes ``name=value``."""
     if isinstance(value, dict):
@@ -27,11 +31,13 @@ def tags(value: Any) -> list[str]:
     return fields.tags(value)  # type: ignore[no-any-return]
 
 
+@fields.reads(title="not supported", type="null")
 def unsupported(value: Any) -> Any:
     """To ignore it would change what the producer counts on."""
     raise ValueError("is not supported by this server: leave it out")
 
 
+@fields.reads(type="string")
 def key(value: Any) -> str:
     """Any text. One that cannot be a dedupe key becomes its SHA-256."""
     given = fields.long_text(value)
@@ -42,6 +48,9 @@ def key(value: Any) -> str:
     return fitting
 
 
+@fields.reads(
+    title="list of one string", type="array", minItems=1, maxItems=1, items={"type": "string"}
+)
 def one_queue(value: Any) -> str:
     """The one name in a list of names: what an older SDK sends for ``queue_name``."""
     queues = fields.list_of(QUEUE, 100)(value)
@@ -52,6 +61,7 @@ def one_queue(value: Any) -> str:
     return str(queues[0])
 
 
+@fields.reads(title="any JSON, at most 16,384 characters")
 def any_metadata(value: Any) -> dict[str, Any]:
     """Any JSON; a value that is not an object is put into one."""
     from app.api.endpoints.workers import metadata
@@ -59,6 +69,7 @@ def any_metadata(value: Any) -> dict[str, Any]:
     return metadata(value if value == [] or isinstance(value, dict) else {"value": value})
 
 
+@fields.reads(title="id of a job", type="string", pattern="^[1-9][0-9]{0,17}$")
 def job_id(value: Any) -> int:
     """An id as it was given out."""
     if not isinstance(value, str) or not is_id(value):
@@ -66,6 +77,9 @@ def job_id(value: Any) -> int:
     return int(value)
 
 
+@fields.reads(
+    title="list, at most 100 strings", type="array", maxItems=100, items={"type": "string"}
+)
 def job_ids(value: Any) -> list[int]:
     """A list of ids as they were given out. What cannot be one is no job's, and is left out."""
     texts = fields.list_of(fields.long_text, 100)(value)

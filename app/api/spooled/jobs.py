@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MAX_EVENTS = 500
 
 
+@fields.reads(title="at most 100 ids, with commas between them", type="string")
 def ids_in_text(value: Any) -> list[int]:
     """Ids with commas between them, as a query has them."""
     parts = [part.strip() for part in fields.long_text(value).split(",")]

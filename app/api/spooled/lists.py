@@ -33,6 +33,10 @@ at once, so none is ``failed``.
 """
 
 
+@fields.reads(
+    title=f"one or more of {', '.join(f'`{each}`' for each in STORED)}, with commas between them",
+    type="string",
+)
 def statuses(value: Any) -> list[str]:
     """One status, or several with commas between them."""
     one = fields.one_of(tuple(STORED))
