@@ -19,6 +19,7 @@ from app import config
 from app.api import error_responses
 from app.api.dispatch import handle
 from app.api.fields import MAX_SECONDS, BySetting, Fields
+from app.api.reference.page_text import page
 from app.api.request import Request
 from app.api.routes import ROUTES
 from app.errors import Invalid
@@ -157,6 +158,10 @@ def fields_in(section: Section) -> list[Fields]:
     for template in section.routes:
         found += [each for each in fields_of(ROUTE_OF[template].handler()) if each not in found]
     return found
+
+
+def test_the_page_is_made_from_the_reference() -> None:
+    assert page() == TEXT, "docs/api.md: run flask --app passenger_wsgi write-reference"
 
 
 def test_every_route_has_its_section_and_no_other() -> None:

@@ -11,11 +11,15 @@ if TYPE_CHECKING:
 
 class Request:
     """``path`` begins after ``/api``, decoded; ``headers`` have lower-case names; ``body`` may be
-    a function that reads it; ``address`` is the caller's as the server sees it. ``target`` is what
-    the path stands for.
+    a function that reads it; ``address`` is the caller's as the server sees it. ``root`` and
+    ``scheme`` are how the site is reached: the folder, and ``http`` or ``https``. ``target`` is
+    what the path stands for.
     """
 
-    __slots__ = ("_body", "address", "headers", "method", "path", "query", "target")
+    __slots__ = (
+        *("_body", "address", "headers", "method", "path", "query"),
+        *("root", "scheme", "target"),
+    )
 
     def __init__(
         self,
@@ -25,12 +29,16 @@ class Request:
         headers: Mapping[str, str] | None = None,
         body: bytes | Callable[[], bytes] = b"",
         address: str = "",
+        root: str = "",
+        scheme: str = "http",
     ) -> None:
         self.method = method
         self.path = path
         self.query = query or {}
         self.headers = headers or {}
         self.address = address
+        self.root = root
+        self.scheme = scheme
         self.target = routes.resolve(method, path)
         self._body = body
 

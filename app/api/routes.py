@@ -119,6 +119,8 @@ class Target:
 
 
 ROUTES = [
+    Route("GET", "/", "endpoints.description:list_calls", OPEN),
+    Route("GET", "/openapi.json", "endpoints.description:openapi", OPEN),
     Route("GET", "/health", "endpoints.health:health", OPEN),
     Route("GET", "/health/live", "endpoints.health:live", OPEN),
     Route("GET", "/health/ready", "endpoints.health:health", OPEN),
@@ -242,7 +244,7 @@ def resolve(method: str, path: str) -> Target:
     """What a request with this method and path is for: the first route that matches."""
     target = Target(method, speaks_spooled(path))
     wanted = "GET" if method == "HEAD" else method
-    plain = path.rstrip("/")
+    plain = path.rstrip("/") or "/"
     if plain.startswith(SPOOLED) and not target.is_spooled:
         plain = plain[len("/v1") :]
     for route in ROUTES:

@@ -31,6 +31,7 @@ COMMANDS = {
     "upgrade-db": "app.cli.database:upgrade_db",
     "vacuum": "app.cli.prune:vacuum",
     "workers": "app.cli.workers:workers",
+    "write-reference": "app.cli.reference:write_reference",
     "write-schema": "app.cli.database:write_schema",
 }
 """Where each command, or group of commands, is defined."""

@@ -22,8 +22,11 @@ PREFIX = "/api"
 PAGES = "/dashboard"
 """Below this are the pages. The dashboard has it too: calls of programs do not load that."""
 
-READ_BARE = ("/metrics",)
-"""Programs look for these at the root, beside what is open to everybody."""
+DOCS = "/api/docs"
+"""The page about the API, which is one of the dashboard's."""
+
+READ_BARE = ("/health", "/health/live", "/health/ready", "/health/queue", "/metrics")
+"""Programs look for these at the root."""
 
 REQUEST = "taskmanager.request"
 """Where the request is kept in its environment, so that Flask does not look for its route again."""
@@ -42,10 +45,12 @@ def belongs_here(environ: Environ, site: Site) -> bool:
 
     Without ``/api`` only what the API knows is: any other address may be that of a page.
     """
+    if is_page(environ):
+        return False
     if has_prefix(environ):
         return True
     request = request_of(environ, site)
-    return not is_page(environ) and may_lack_prefix(request) and request.target.route is not None
+    return may_lack_prefix(request) and request.target.route is not None
 
 
 def has_prefix(environ: Environ) -> bool:
@@ -56,7 +61,7 @@ def has_prefix(environ: Environ) -> bool:
 def is_page(environ: Environ) -> bool:
     """Whether the address is one of the dashboard's, whose forms are POSTs too."""
     path = path_of(environ)
-    return path == PAGES or path.startswith(PAGES + "/")
+    return path == PAGES or path.startswith(PAGES + "/") or path.rstrip("/") == DOCS
 
 
 def may_lack_prefix(request: Request) -> bool:
@@ -66,8 +71,8 @@ def may_lack_prefix(request: Request) -> bool:
     if request.method == "OPTIONS":
         return "access-control-request-method" in request.headers
     is_read = request.method in ("GET", "HEAD")
-    target = request.target
-    is_bare = target.is_open or (target.route is not None and target.route.template in READ_BARE)
+    route = request.target.route
+    is_bare = route is not None and route.template in READ_BARE
     return request.method == "POST" or (is_read and is_bare)
 
 
@@ -116,7 +121,15 @@ def _request(environ: Environ, site: Site) -> Request:
         headers,
         read,
         environ.get("REMOTE_ADDR", ""),
+        root_of(environ),
+        environ.get("wsgi.url_scheme", "http"),
     )
+
+
+def root_of(environ: Environ) -> str:
+    """Where the application is mounted: empty, or a folder that begins with a slash."""
+    raw: str = environ.get("SCRIPT_NAME", "")
+    return raw.encode("latin-1").decode("utf-8", "replace").rstrip("/")
 
 
 def path_of(environ: Environ) -> str:

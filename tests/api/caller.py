@@ -22,6 +22,7 @@ from app.queue import upkeep
 from app.queue.wrong_keys import PREFIX as WRONG_KEYS
 from app.server import wsgi
 from app.site import Site
+from tests.api.described import check_described
 from tests.support.http_client import Response
 
 API_KEY = "the-key-of-the-tests"
@@ -153,12 +154,15 @@ class Api:
         sent = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
         own = {"X-API-Key": API_KEY} if headers is None else headers
         response = self._way(method, path, query or {}, own, sent)
+        check_described(method, path, response)
         if path.rstrip("/") in TEXTS and response.status == 200:
             check_text_form(response)
             return response
         assert not response.raw or response.raw.endswith((b"}\n", b"]\n")), response
         if speaks_spooled(path):
             check_spooled_form(method, response)
+        elif path.rstrip("/") in BARE and response.status == 200:
+            assert response.headers["Content-Type"].startswith("application/json"), response
         else:
             check_form(method, response)
         return response
@@ -272,6 +276,9 @@ def seconds_between(earlier: str, later: str) -> float:
     span = datetime.fromisoformat(later[:-1]) - datetime.fromisoformat(earlier[:-1])
     return span.total_seconds()
 
+
+BARE = ("/openapi.json",)
+"""These addresses answer with JSON that has no envelope."""
 
 TEXTS = ("/metrics",)
 """These addresses answer in lines for programs that do not read JSON."""

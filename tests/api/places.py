@@ -400,6 +400,8 @@ QUERIES = [
 ]
 
 WITHOUT_FIELDS = {
+    "GET /",
+    "GET /openapi.json",
     "GET /health",
     "GET /health/live",
     "GET /health/ready",

@@ -20,6 +20,8 @@ class Row(NamedTuple):
 
 
 ROWS = {
+    "GET /": Row(OPEN),
+    "GET /openapi.json": Row(OPEN),
     "GET /health": Row(OPEN),
     "GET /health/live": Row(OPEN),
     "GET /health/ready": Row(OPEN),

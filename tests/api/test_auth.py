@@ -92,8 +92,8 @@ def test_every_closed_address(api: Api, route: object) -> None:
     assert response.code == "unauthorized"
 
 
-def test_only_health_is_open() -> None:
-    paths = ["/health", "/health/live", "/health/ready", "/health/queue"]
+def test_only_health_and_what_is_about_the_api_is_open() -> None:
+    paths = ["/", "/openapi.json", "/health", "/health/live", "/health/ready", "/health/queue"]
     opened = [address_of(route) for route in NATIVE if route.is_open]
     assert opened == [("GET", path) for path in paths]
 
@@ -107,7 +107,7 @@ def test_the_key_goes_before_everything_else(api: Api) -> None:
         ("POST", f"/tasks/{task['id']}/complete"),
         ("POST", "/tasks/999999999/complete"),
         ("POST", "/nothing"),
-        ("GET", ""),
+        ("GET", "/v1"),
         ("GET", "/tasks/x"),
         ("PUT", "/tasks"),
         ("FOO", "/tasks/claim"),

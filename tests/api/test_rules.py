@@ -69,8 +69,6 @@ def test_a_tasks_life_below_v1(api: Api) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "",
-        "/",
         "/nothing",
         "/tasks/x",
         "/tasks/1/nothing",

@@ -216,6 +216,8 @@ ODD_REQUESTS = [
     get("/tasks/4/"),
     get(""),
     get("/"),
+    get("/openapi.json"),
+    Step("GET", "/openapi.json", headers={"Origin": PAGE}),
     Step("GET", "/tasks/4", headers={}),
     Step("GET", "/tasks", headers={"X-API-Key": "wrong"}),
     Step("GET", "/tasks/4", headers={"Authorization": f"Bearer {API_KEY}"}),

@@ -1,0 +1,299 @@
+"""Spooled's dialect: fields and responses. ``SCHEMAS`` are of what ``app.api.spooled.serializers``
+makes.
+"""
+
+from __future__ import annotations
+
+from app.api.reference.operation import HAS_MORE, TRACEPARENT, Operation
+from app.api.reference.schemas import (
+    CODES,
+    COUNT,
+    FLAG,
+    INTEGER,
+    OBJECT,
+    TEXT,
+    TIME,
+    TRUE,
+    all_of,
+    list_of,
+    map_of,
+    or_null,
+    ref,
+    shape,
+    words,
+)
+from app.api.spooled import dead_letters, fields, jobs, lists, queues
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Schema = dict[str, Any]
+
+STATUS = words("pending", "scheduled", "processing", "completed", "deadletter", "cancelled")
+
+BRIEF = {
+    "id": TEXT,
+    "queue_name": TEXT,
+    "status": STATUS,
+    "retry_count": COUNT,
+    "created_at": TIME,
+    "completed_at": or_null(TIME),
+}
+QUEUE = {
+    "queue_name": TEXT,
+    "max_retries": INTEGER,
+    "default_timeout": INTEGER,
+    "rate_limit": {"type": "null"},
+    "enabled": FLAG,
+}
+WORKER = {
+    "id": TEXT,
+    "queue_name": TEXT,
+    "hostname": TEXT,
+    "status": words("healthy", "degraded", "offline"),
+    "current_jobs": COUNT,
+    "max_concurrency": COUNT,
+    "last_heartbeat": TIME,
+    "jobs_processed": COUNT,
+    "jobs_failed": COUNT,
+}
+STATISTICS = (
+    *("pending", "scheduled", "processing", "completed"),
+    *("failed", "deadletter", "cancelled", "total"),
+)
+
+SCHEMAS: dict[str, Schema] = {
+    "SpooledError": shape(
+        {"code": words(*(code.upper() for code in CODES), "LEASE_EXPIRED"), "message": TEXT},
+        {
+            "details": list_of(shape({"path": TEXT, "message": TEXT})),
+            "warnings": list_of(TEXT),
+        },
+    ),
+    "SpooledClaimedJob": shape(
+        {
+            "id": TEXT,
+            "queue_name": TEXT,
+            "payload": OBJECT,
+            "retry_count": COUNT,
+            "max_retries": INTEGER,
+            "timeout_seconds": INTEGER,
+            "lease_expires_at": TIME,
+            "lease_id": TEXT,
+        }
+    ),
+    "SpooledJob": shape(
+        {
+            "id": TEXT,
+            "organization_id": TEXT,
+            "queue_name": TEXT,
+            "status": STATUS,
+            "payload": OBJECT,
+            "result": {},
+            "retry_count": COUNT,
+            "max_retries": INTEGER,
+            "last_error": or_null(TEXT),
+            "created_at": TIME,
+            "scheduled_at": or_null(TIME),
+            "started_at": or_null(TIME),
+            "completed_at": or_null(TIME),
+            "priority": INTEGER,
+            "tags": or_null(map_of(TEXT)),
+            "timeout_seconds": INTEGER,
+            "assigned_worker_id": or_null(TEXT),
+            "lease_id": or_null(TEXT),
+            "lease_expires_at": or_null(TIME),
+            "idempotency_key": or_null(TEXT),
+            "parent_job_id": or_null(TEXT),
+        }
+    ),
+    "SpooledJobStatus": shape(BRIEF),
+    "SpooledJobSummary": shape(
+        {
+            **BRIEF,
+            "attempt": COUNT,
+            "priority": INTEGER,
+            "max_retries": INTEGER,
+            "job_type": TEXT,
+            "last_error": or_null(TEXT),
+            "scheduled_at": or_null(TIME),
+            "started_at": or_null(TIME),
+        }
+    ),
+    "SpooledJobEvent": shape(
+        {
+            "id": TEXT,
+            "job_id": TEXT,
+            "event_type": words(
+                *("created", "claimed", "requeued", "completed", "failed", "cancelled")
+            ),
+            "worker_id": or_null(TEXT),
+            "details": shape({"attempt": COUNT, "message": or_null(TEXT)}),
+            "created_at": TIME,
+        }
+    ),
+    "SpooledQueueSummary": shape(QUEUE),
+    "SpooledQueue": shape(
+        {
+            **QUEUE,
+            "id": TEXT,
+            "organization_id": TEXT,
+            "settings": shape({"paused": FLAG, "active": FLAG}),
+            "created_at": TIME,
+            "updated_at": TIME,
+        }
+    ),
+    "SpooledWorkerSummary": shape(WORKER),
+    "SpooledWorker": shape(
+        {
+            **WORKER,
+            "organization_id": TEXT,
+            "queue_names": list_of(TEXT),
+            "worker_type": {"type": "null"},
+            "metadata": OBJECT,
+            "version": or_null(TEXT),
+            "registered_at": TIME,
+            "updated_at": TIME,
+        }
+    ),
+}
+
+
+def bare(schema: Schema) -> Schema:
+    """An object as it is, with the warnings that a call may have."""
+    return all_of(schema, {"type": "object", "properties": {"warnings": list_of(TEXT)}})
+
+
+DONE = bare(shape({"success": TRUE}))
+CANCELLED = Operation({204: None}, body=fields.NOTHING)
+PRIORITY = Operation(
+    {200: bare(shape({"job_id": TEXT, "old_priority": INTEGER, "new_priority": INTEGER}))},
+    body=jobs.PRIORITY,
+)
+MADE = shape({"index": COUNT, "job_id": TEXT, "created": FLAG})
+
+OPERATIONS = {
+    "POST /v1/jobs": Operation(
+        dict.fromkeys((201, 200), bare(shape({"id": TEXT, "created": FLAG}))),
+        body=fields.CREATE,
+        headers=(TRACEPARENT,),
+    ),
+    "POST /v1/jobs/bulk": Operation(
+        {
+            200: bare(
+                shape(
+                    {
+                        "succeeded": list_of(MADE),
+                        "failed": list_of(shape({"index": COUNT, "error": TEXT})),
+                        "total": COUNT,
+                        "success_count": COUNT,
+                        "failure_count": COUNT,
+                    }
+                )
+            )
+        },
+        body=fields.CREATE_MANY,
+        nested={"jobs": fields.ONE_OF_MANY},
+        headers=(TRACEPARENT,),
+    ),
+    "GET /v1/jobs/{id}": Operation({200: bare(ref("SpooledJob"))}),
+    "GET /v1/jobs": Operation(
+        {200: list_of(ref("SpooledJobSummary"))}, query=lists.LIST, response_headers=HAS_MORE
+    ),
+    "GET /v1/jobs/dlq": Operation(
+        {200: list_of(ref("SpooledJobSummary"))},
+        query=lists.DEAD_LETTERS,
+        response_headers=HAS_MORE,
+    ),
+    "GET /v1/jobs/status": Operation(
+        {200: list_of(ref("SpooledJobStatus"))}, query=jobs.STATUS, example_query="ids=5,6"
+    ),
+    "GET /v1/jobs/stats": Operation({200: bare(shape(dict.fromkeys(STATISTICS, COUNT)))}),
+    "GET /v1/jobs/{id}/history": Operation(
+        {200: list_of(ref("SpooledJobEvent"))}, query=jobs.HISTORY, response_headers=HAS_MORE
+    ),
+    "PUT /v1/jobs/{id}/priority": PRIORITY,
+    "POST /v1/jobs/{id}/priority": PRIORITY,
+    "POST /v1/jobs/dlq/retry": Operation(
+        {
+            200: bare(
+                shape(
+                    {
+                        "retried_count": COUNT,
+                        "retried_jobs": list_of(TEXT),
+                        "skipped_jobs": list_of(TEXT),
+                        "has_more": FLAG,
+                    }
+                )
+            )
+        },
+        body=dead_letters.RETRY,
+    ),
+    "POST /v1/jobs/dlq/purge": Operation(
+        {200: bare(shape({"purged_count": COUNT, "has_more": FLAG}))}, body=dead_letters.PURGE
+    ),
+    "POST /v1/jobs/{id}/retry": Operation({200: bare(ref("SpooledJob"))}, body=fields.NOTHING),
+    "POST /v1/jobs/{id}/cancel": CANCELLED,
+    "DELETE /v1/jobs/{id}": CANCELLED,
+    "POST /v1/jobs/claim": Operation(
+        {200: bare(shape({"jobs": list_of(ref("SpooledClaimedJob"))}))}, body=fields.CLAIM
+    ),
+    "POST /v1/jobs/{id}/complete": Operation({200: DONE}, body=fields.COMPLETE),
+    "POST /v1/jobs/{id}/fail": Operation({200: DONE}, body=fields.FAIL),
+    "POST /v1/jobs/{id}/heartbeat": Operation({200: DONE}, body=fields.HEARTBEAT),
+    "POST /v1/jobs/{id}/progress": Operation({200: DONE}, body=fields.PROGRESS),
+    "POST /v1/workers/register": Operation(
+        {
+            201: bare(
+                shape(
+                    {
+                        "id": TEXT,
+                        "queue_name": TEXT,
+                        "lease_duration_secs": COUNT,
+                        "heartbeat_interval_secs": COUNT,
+                    }
+                )
+            )
+        },
+        body=fields.REGISTER,
+    ),
+    "POST /v1/workers/{worker}/heartbeat": Operation({200: DONE}, body=fields.WORKER_HEARTBEAT),
+    "POST /v1/workers/{worker}/deregister": Operation({204: None}, body=fields.NOTHING),
+    "GET /v1/workers": Operation({200: list_of(ref("SpooledWorkerSummary"))}),
+    "GET /v1/workers/{worker}": Operation({200: bare(ref("SpooledWorker"))}),
+    "GET /v1/queues": Operation({200: list_of(ref("SpooledQueueSummary"))}),
+    "GET /v1/queues/{name}": Operation({200: bare(ref("SpooledQueue"))}),
+    "GET /v1/queues/{name}/stats": Operation(
+        {
+            200: bare(
+                shape(
+                    {
+                        "queue_name": TEXT,
+                        "pending_jobs": COUNT,
+                        "processing_jobs": COUNT,
+                        "completed_jobs_24h": COUNT,
+                        "failed_jobs_24h": COUNT,
+                        "avg_processing_time_ms": or_null(COUNT),
+                        "max_job_age_seconds": or_null(COUNT),
+                        "active_workers": COUNT,
+                    }
+                )
+            )
+        }
+    ),
+    "POST /v1/queues/{name}/pause": Operation(
+        {
+            200: bare(
+                shape(
+                    {"queue_name": TEXT, "paused": TRUE, "paused_at": TIME, "reason": or_null(TEXT)}
+                )
+            )
+        },
+        body=queues.PAUSE,
+    ),
+    "POST /v1/queues/{name}/resume": Operation(
+        {200: bare(shape({"queue_name": TEXT, "resumed": TRUE, "paused_duration_secs": COUNT}))},
+        body=fields.NOTHING,
+    ),
+}
