@@ -23,6 +23,9 @@ READ = "read"
 ADMIN = "admin"
 """What changes something, and what the API shows only to keys with the scope admin."""
 
+API_DOCS = "/api-docs"
+"""The page about the API, which is shown at ``/api/docs`` too."""
+
 MAX_ID_DIGITS = 18
 
 
@@ -95,6 +98,7 @@ PAGES = [
     PageRoute("POST", "/sessions/end-all", "sessions:end_all", READ),
     PageRoute("POST", "/sessions/{id}/end", "sessions:end", READ),
     PageRoute("POST", "/password", "sessions:set_password", ADMIN),
+    PageRoute("GET", API_DOCS, "api_docs:show", OPEN),
 ]
 """The first one that matches is taken: fixed paths stand before those with parameters."""
 

@@ -27,6 +27,8 @@ def call(path: str = "") -> Response:
 @dashboard.route("/favicon.ico", methods=METHODS, provide_automatic_options=False)
 @dashboard.route("/dashboard", methods=METHODS, provide_automatic_options=False)
 @dashboard.route("/dashboard/", methods=METHODS, provide_automatic_options=False)
+@dashboard.route("/api/docs", methods=METHODS, provide_automatic_options=False)
+@dashboard.route("/api/docs/", methods=METHODS, provide_automatic_options=False)
 @dashboard.route("/dashboard/<path:path>", methods=METHODS, provide_automatic_options=False)
 def page(path: str = "") -> Response:
     """The front door and every page: :mod:`app.dashboard.routes` knows them."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from app.dashboard import front_door
 from app.dashboard.page_request import PageRequest
+from app.dashboard.routes import API_DOCS
 from app.server.incoming import body_of
-from app.server.wsgi import PAGES, is_page, path_of
+from app.server.wsgi import DOCS, PAGES, is_page, path_of, root_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def response_to(environ: Environ, site: Site) -> Response:
         # Loaded when needed: the front door shows no page.
         from app.dashboard.dispatch import handle
 
-        request.path = request.path[len(PAGES) :]
+        is_docs = request.path.rstrip("/") == DOCS
+        request.path = API_DOCS if is_docs else request.path[len(PAGES) :]
         response = handle(request, site)
     body_of(environ).drain()
     return response
@@ -69,7 +71,7 @@ def _request(environ: Environ, site: Site) -> PageRequest:
         headers,
         read,
         environ.get("REMOTE_ADDR", ""),
-        environ.get("SCRIPT_NAME", "").encode("latin-1").decode("utf-8", "replace").rstrip("/"),
+        root_of(environ),
         _scheme(environ),
     )
 
