@@ -29,6 +29,7 @@ TITLES = {
     "lists": ["Lists: median milliseconds"],
     "statistics": ["Statistics: milliseconds of processor time of a call"],
     "operating": ["dry run", "of what is read", "of a call that changes"],
+    "pages": ["of a visit"],
     "cold": ["Cold CGI: milliseconds a request"],
     "cron": ["A cron run of"],
     "worker": ["One worker process"],

@@ -18,6 +18,7 @@ SCENARIOS = (
     "lists",
     "statistics",
     "operating",
+    "pages",
     "cold",
     "cron",
     "worker",

@@ -26,6 +26,7 @@ from bench.queues import Version
 from bench.report import Table
 from bench.run import Run
 from bench.sites import FLOORS, ServedSite, serving_site
+from bench.visitor import Visitor
 from tests.support.mariadb import PASSWORD, USER, MariaDB
 from tests.support.net import HOST
 from tests.support.server import API_KEY
@@ -34,6 +35,7 @@ from tests.support.site import INTERPRETER
 SELECT_ONE = "floor: Flask + PyMySQL, SELECT 1"
 PAGE = "floor: Flask-SQLAlchemy list"
 BARE = "floor: Flask alone"
+OVERVIEW = "page: overview"
 PROGRAMS = {BARE: "bare", SELECT_ONE: "select_one", PAGE: "page"}
 MOST_OF_SELECT_ONE = 0.2
 MOST_OF_PAGE = 1.5
@@ -60,6 +62,7 @@ def measure(run: Run) -> None:
             each.prepare()
             suffix = "" if name == "now" else f", {name}"
             cases.update({f"{call}{suffix}": case for call, case in each.cases().items()})
+        cases.update(calls["now"].pages())
         cases.update({name: partial(calls["now"].floor, name) for name in PROGRAMS})
         for case in cases.values():
             case()
@@ -87,6 +90,7 @@ def _report(
     goal = run.report.goal
     goal("cold claim / SELECT 1", times["claim"] / times[SELECT_ONE], at_most=MOST_OF_SELECT_ONE)
     goal("cold list / list page", times["list of 50"] / times[PAGE], at_most=MOST_OF_PAGE)
+    goal("cold overview / list page", times[OVERVIEW] / times[PAGE], at_most=MOST_OF_PAGE)
     ratio = times["create with schema"] / times["create without schema"]
     goal("cold create with schema / without", ratio, at_most=MOST_OF_PLAIN_CREATE)
 
@@ -114,6 +118,20 @@ class _Calls:
             "create without schema": partial(self._create, "cold.plain"),
             "create with schema": partial(self._create, "cold.schema"),
             "list of 50": lambda: self._timed("GET", "/api/tasks?limit=50", None)[0],
+        }
+
+    def pages(self) -> dict[str, Callable[[], float]]:
+        """Milliseconds of pages of the dashboard, for somebody who is signed in."""
+        visitor = Visitor(f"{HOST}:{self._served.apache.port}")
+
+        def timed(path: str) -> float:
+            begun = time.perf_counter()
+            visitor.get(path)
+            return (time.perf_counter() - begun) * 1000
+
+        return {
+            OVERVIEW: partial(timed, "/dashboard"),
+            "page: tasks": partial(timed, "/dashboard/tasks"),
         }
 
     def floor(self, name: str) -> float:
