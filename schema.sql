@@ -40,7 +40,8 @@ CREATE TABLE IF NOT EXISTS audit_log (
     action VARCHAR(64) NOT NULL,
     target VARCHAR(255),
     detail_json LONGTEXT,
-    PRIMARY KEY (id)
+    PRIMARY KEY (id),
+    KEY audit_log_target (target, id)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS error_groups (
@@ -255,6 +256,7 @@ CREATE TABLE IF NOT EXISTS tasks (
     UNIQUE KEY tasks_dedupe (dedupe_key, type_id),
     KEY tasks_due (due_at),
     KEY tasks_key (concurrency_key, type_id, key_slot, urgency, id),
+    KEY tasks_parent (parent_id, id),
     KEY tasks_status (status, type_id, id),
     KEY tasks_type (type_id, id),
     KEY tasks_worker (claimed_by, id, type_id)

@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS audit_log (
     target VARCHAR(255),
     detail_json TEXT
 );
+CREATE INDEX IF NOT EXISTS audit_log_target ON audit_log (target, id);
 
 CREATE TABLE IF NOT EXISTS error_groups (
     type_id INTEGER NOT NULL,
@@ -234,6 +235,7 @@ CREATE INDEX IF NOT EXISTS tasks_created ON tasks (status, id);
 CREATE UNIQUE INDEX IF NOT EXISTS tasks_dedupe ON tasks (dedupe_key, type_id);
 CREATE INDEX IF NOT EXISTS tasks_due ON tasks (due_at);
 CREATE INDEX IF NOT EXISTS tasks_key ON tasks (concurrency_key, type_id, key_slot, urgency, id);
+CREATE INDEX IF NOT EXISTS tasks_parent ON tasks (parent_id, id);
 CREATE INDEX IF NOT EXISTS tasks_status ON tasks (status, type_id, id);
 CREATE INDEX IF NOT EXISTS tasks_type ON tasks (type_id, id);
 CREATE INDEX IF NOT EXISTS tasks_worker ON tasks (claimed_by, id, type_id);

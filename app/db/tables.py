@@ -151,6 +151,8 @@ class Task(Model):
         # The tasks of a concurrency key: those that have a slot, and those that wait for one. A
         # claim changes none of its columns, nor does the end of a task without a key.
         Index("tasks_key", "concurrency_key", "type_id", "key_slot", "urgency", "id"),
+        # What a task's handler enqueued. For most tasks it is NULL, and written once.
+        Index("tasks_parent", "parent_id", "id"),
         TABLE,
     )
 
@@ -465,7 +467,8 @@ class AuditEntry(Model):
     """An operating action: who did what, and on how many."""
 
     __tablename__ = "audit_log"
-    __table_args__ = (TABLE,)
+    # What was done to one task, type or schedule.
+    __table_args__ = (Index("audit_log_target", "target", "id"), TABLE)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     created_at: Mapped[str] = mapped_column(UtcTime)

@@ -69,6 +69,9 @@ MIGRATIONS: dict[int, list[Step]] = {
     5: [
         # Who is signed in to the dashboard.
         AddTable("sessions"),
+        # What a task enqueued, and what was done to it.
+        AddIndex("tasks", "tasks_parent"),
+        AddIndex("audit_log", "audit_log_target"),
         # Limits: a rate of a type, and so many tasks of one concurrency key at once.
         AddColumns(
             "task_types",
