@@ -469,6 +469,14 @@ CHANGE = {"current": PASSWORD, "password": "another one", "again": "another one"
 
 
 class TestThePassword:
+    def test_browsers_know_which_field_is_which(self, visitor: Visitor) -> None:
+        """Those that keep passwords offer the one, and make up the other."""
+        visitor.sign_in(PASSWORD)
+        fields = visitor.get("/sessions").soup.select('input[type="password"]')
+        assert [each.get("autocomplete") for each in fields] == [
+            *("current-password", "new-password", "new-password"),
+        ]
+
     def test_it_is_changed(self, visitor: Visitor, site: Site) -> None:
         other = Visitor(site)
         for each in (other, visitor):
