@@ -2,6 +2,7 @@
 
     python -m bench                     everything
     python -m bench cycles lists        only these
+    python -m bench --full              larger, and more often: three quarters of an hour
     python -m bench --quick             that every scenario works, with small numbers
     python -m bench --against ../old    another checkout beside this one, measured in turn
 
@@ -19,7 +20,7 @@ from pathlib import Path
 from bench import conditions
 from bench.queues import Version
 from bench.report import Report
-from bench.run import Run
+from bench.run import Run, Scale
 from bench.scenarios import QUICK_SCENARIOS, SCENARIOS, load
 from tests.support.mariadb import MariaDB
 
@@ -33,7 +34,7 @@ def main(arguments: list[str]) -> None:
     mariadb = MariaDB()
     try:
         mariadb.start()
-        run = Run(report, mariadb, before, options.quick)
+        run = Run(report, mariadb, before, _scale(options))
         report.heading("Conditions", conditions.lines(mariadb, run.versions, arguments))
         failed = [name for name in wanted if not _measure(name, run)]
     finally:
@@ -41,6 +42,12 @@ def main(arguments: list[str]) -> None:
     print(f"\nWritten: {report.finish()}")
     if failed:
         sys.exit(f"These scenarios failed, see above: {', '.join(failed)}")
+
+
+def _scale(options: argparse.Namespace) -> Scale:
+    if options.quick:
+        return Scale.QUICK
+    return Scale.FULL if options.full else Scale.USUAL
 
 
 def _measure(name: str, run: Run) -> bool:
@@ -64,7 +71,9 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         epilog="scenarios: " + ", ".join(SCENARIOS),
     )
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="all if none is named")
-    parser.add_argument("--quick", action="store_true", help="small numbers, without peers")
+    scale = parser.add_mutually_exclusive_group()
+    scale.add_argument("--full", action="store_true", help="larger tables, more rounds")
+    scale.add_argument("--quick", action="store_true", help="small numbers, without peers")
     parser.add_argument("--against", type=Path, metavar="PATH", help="a checkout to compare with")
     parser.add_argument("--output", type=Path, default=Path("build/bench"), metavar="FOLDER")
     options = parser.parse_args(arguments)

@@ -35,7 +35,10 @@ class Client:
         """The response's data; None for 404. Raises Refused for any other error."""
         payload = None if body is None else json.dumps(body)
         status, text = self._exchange(method, path, payload)
-        document = json.loads(text)
+        try:
+            document = json.loads(text)
+        except ValueError:  # a server's own page
+            raise Refused(f"{path}: {status} {text[:300]}") from None
         if status >= 400 and status != 404:
             raise Refused(f"{path}: {status} {document}")
         return document.get("data")

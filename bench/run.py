@@ -6,32 +6,44 @@ import random
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from enum import IntEnum
 
 from bench.queues import NOW, Queue, Version, serving
 from bench.report import Report
 from tests.support.mariadb import MariaDB
 
 
+class Scale(IntEnum):
+    """How large a run is: QUICK shows that scenarios work, FULL takes three quarters of an hour."""
+
+    QUICK = 0
+    USUAL = 1
+    FULL = 2
+
+
 class Run:
     def __init__(
-        self, report: Report, mariadb: MariaDB, before: Version | None, quick: bool
+        self, report: Report, mariadb: MariaDB, before: Version | None, scale: Scale
     ) -> None:
         self.report = report
         self.mariadb = mariadb
         self.versions = [NOW, before] if before else [NOW]
-        self.is_quick = quick
-        self.rounds = 1 if quick else 3
-        self.seconds = 0.2 if quick else 1.5
+        self._scale = scale
+        self.is_quick = scale == Scale.QUICK
+        self.rounds = (1, 2, 3)[scale]
+        self.seconds = (0.2, 1.0, 1.5)[scale]
         """How long one measurement goes on."""
 
-    def sizes(self, *sizes: int) -> list[int]:
-        """The sizes of a dimension; small ones show as well that a scenario works."""
+    def sizes(self, *sizes: int, full: Sequence[int] = ()) -> list[int]:
+        """The sizes of a dimension, with ``full`` in between in a full run; small ones show as well
+        that a scenario works.
+        """
         if self.is_quick:
             return [min(size, 10 * (step + 1)) for step, size in enumerate(sizes)]
-        return list(sizes)
+        return sorted([*sizes, *full]) if self._scale == Scale.FULL else list(sizes)
 
-    def count(self, usual: int, quick: int) -> int:
-        return quick if self.is_quick else usual
+    def count(self, usual: int, quick: int, full: int | None = None) -> int:
+        return (quick, usual, usual if full is None else full)[self._scale]
 
     @contextmanager
     def queues(self, name: str) -> Iterator[list[Queue]]:

@@ -40,7 +40,7 @@ PROGRAMS = {BARE: "bare", SELECT_ONE: "select_one", PAGE: "page"}
 MOST_OF_SELECT_ONE = 0.2
 MOST_OF_PAGE = 1.5
 MOST_OF_PLAIN_CREATE = 1.5
-ROUNDS = 30
+ROUNDS = {"usual": 15, "quick": 1, "full": 30}
 SPENT = Path(__file__).parents[1] / "spent.py"
 CLAIM = b'{"worker_id":"w"}'
 SCHEMA = {
@@ -51,7 +51,7 @@ SCHEMA = {
 
 
 def measure(run: Run) -> None:
-    rounds = run.count(ROUNDS, 1)
+    rounds = run.count(**ROUNDS)
     with ExitStack() as stack:
         calls = {
             version.name: stack.enter_context(_calls(version, run.mariadb))
@@ -68,7 +68,7 @@ def measure(run: Run) -> None:
             case()
         times = run.interleaved(cases, rounds=rounds)
         costs = {
-            name: calls["now"].cost(program, run.count(15, 1))
+            name: calls["now"].cost(program, run.count(7, 1, full=15))
             for name, program in {**PROGRAMS, "claim": "index"}.items()
         }
     _report(run, times, costs, rounds)

@@ -34,7 +34,7 @@ def measure(run: Run) -> None:
     with run.queues("cycles") as queues:
         for queue in queues:
             data.types(queue, 1, 1)
-        for size in run.sizes(1000, 10_000, 100_000, 1_000_000):
+        for size in run.sizes(1000, 1_000_000, full=[10_000, 100_000]):
             for queue in queues:
                 data.pending(
                     queue, max(1, size + run.count(SPARE, 3000) - data.pending_count(queue))

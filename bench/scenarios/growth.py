@@ -57,7 +57,7 @@ def _types(run: Run, table: Table, lines: dict[str, Points]) -> None:
     with run.queues("types") as queues:
         smallest: dict[str, float] = {}
         before = 0
-        for size in run.sizes(1, 100, 1000, 10_000):
+        for size in run.sizes(1, 10_000, full=[100, 1000]):
             for queue in queues:
                 data.types(queue, before + 1, size)
                 data.pending(queue, run.count(PENDING, 500), kinds=size)
@@ -81,7 +81,7 @@ def _dimension(
             data.pending(queue, run.count(PENDING, 500), kinds=data.KINDS)
         smallest = 0.0
         before = 0
-        for size in run.sizes(*sizes):
+        for size in run.sizes(sizes[0], sizes[-1], full=sizes[1:-1]):
             for queue in queues:
                 grow(queue, before, size)
                 data.settle_down(queue)

@@ -1,5 +1,5 @@
-"""What people who operate a queue ask of it at a million tasks: dry runs of what is done to many,
-calls that change a thousand, searches, statistics and the addresses that monitors call.
+"""What people who operate a queue ask of one that holds many tasks: dry runs of what is done to
+many, calls that change a thousand, searches, statistics and the addresses that monitors call.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from bench.queues import Queue
 from bench.report import Table
 from bench.run import Run
 
-ENDED = 900_000
-WAITING = 100_000
+ENDED = {"usual": 180_000, "quick": 300, "full": 900_000}
+WAITING = {"usual": 20_000, "quick": 100, "full": 100_000}
 CHANGED = 1000
 ROUNDS = 3
 MOST_MS = 50.0
@@ -42,7 +42,7 @@ STATE = {
 
 
 def measure(run: Run) -> None:
-    ended, waiting = run.count(ENDED, 300), run.count(WAITING, 100)
+    ended, waiting = run.count(**ENDED), run.count(**WAITING)
     with run.queues("operating") as queues:
         queue = queues[0]
         data.types(queue, 1, data.KINDS)

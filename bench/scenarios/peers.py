@@ -21,7 +21,7 @@ def measure(run: Run) -> None:
     problems: dict[str, str] = {}
     with run.queues("peers") as queues:
         queues[0].register(NO_OP)
-        for _ in range(run.count(2, 1)):
+        for _ in range(run.count(1, 1, full=2)):
             rates[OWN].append(drain_by_workers(queues[0], run.count(MANY, 100), 2).rate)
             for peer in PEERS:
                 if peer.name in problems:
