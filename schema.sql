@@ -170,6 +170,7 @@ CREATE TABLE IF NOT EXISTS task_history (
     seconds DOUBLE,
     waited DOUBLE,
     error_group BIGINT,
+    traceback LONGTEXT,
     created_at DATETIME(3) NOT NULL,
     PRIMARY KEY (id),
     KEY task_history_task (task_id, id)

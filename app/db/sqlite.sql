@@ -151,6 +151,7 @@ CREATE TABLE IF NOT EXISTS task_history (
     seconds DOUBLE,
     waited DOUBLE,
     error_group BIGINT,
+    traceback TEXT,
     created_at VARCHAR(23) NOT NULL
 );
 CREATE INDEX IF NOT EXISTS task_history_task ON task_history (task_id, id);

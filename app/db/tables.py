@@ -271,6 +271,8 @@ class TaskHistory(Model):
     waited: Mapped[Optional[float]] = mapped_column(Double)
     # Which kind of error ended the task, in the row of its failure. NULL otherwise.
     error_group: Mapped[Optional[int]] = mapped_column(BigInteger)
+    # The end of the traceback of an attempt that failed: the task itself holds only its last one.
+    traceback: Mapped[Optional[str]] = mapped_column(LongText)
     created_at: Mapped[str] = mapped_column(UtcTime)
 
 

@@ -83,6 +83,8 @@ MIGRATIONS: dict[int, list[Step]] = {
         AddColumn("schedules", "concurrency_key"),
         AddTable("lanes"),
         AddTable("rate_claims"),
+        # The traceback of every attempt.
+        AddColumn("task_history", "traceback"),
     ],
 }
 """The steps to each version, which is one more than the one before. The last one is
