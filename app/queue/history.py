@@ -18,7 +18,19 @@ if TYPE_CHECKING:
 MESSAGE_CHARACTERS = 2000
 """A message in the history is cut to this; the task itself holds its last error whole."""
 
-COLUMNS = "task_id, status, worker_id, attempt, message, seconds, waited, error_group, created_at"
+TRACEBACK_CHARACTERS = 8000
+"""Of a traceback the history keeps the end, which says where it happened."""
+
+LAST_TRACEBACK = (
+    f"COALESCE(NULLIF(SUBSTR(error_traceback, -{TRACEBACK_CHARACTERS}), ''), error_traceback)"
+)
+"""That of the attempt that the task has just failed in. Of one that is shorter MySQL's SUBSTR gives
+nothing, and SQLite's the whole."""
+
+COLUMNS = (
+    "task_id, status, worker_id, attempt, message, seconds, waited, error_group, traceback, "
+    "created_at"
+)
 
 RELEASED = "released"
 """The message of a release; no attempt that a worker ended otherwise has no ``seconds``."""
@@ -53,7 +65,7 @@ def record(
         return []
     select = (
         f"SELECT id, {status}, {worker}, {attempt}, :history_message, NULL, {waited}, "
-        f":error_group, {sql.now}"
+        f":error_group, NULL, {sql.now}"
     )
     values = {
         "history_message": _cut(message),
@@ -71,9 +83,11 @@ def record_each(
     messages: Sequence[str | None],
     seconds: str = "NULL",
     error_groups: Sequence[int] = (),
+    traceback: str = "NULL",
 ) -> list[Statement]:
     """A row for each of these tasks that the change marked, with its own message; and with its
-    error group if it is failed now.
+    error group if it is failed now. ``seconds`` and ``traceback`` are SQL expressions over the
+    task's columns.
 
     They are found by primary key, so the rows come in the order of the ids.
     """
@@ -86,7 +100,8 @@ def record_each(
     if error_groups:
         group = f"CASE WHEN status = 'failed' THEN {tasks.own('error_group', error_groups)} END"
     select = (
-        f"SELECT id, status, claimed_by, attempts, {message}, {seconds}, NULL, {group}, {sql.now}"
+        f"SELECT id, status, claimed_by, attempts, {message}, {seconds}, NULL, {group}, "
+        f"{traceback}, {sql.now}"
     )
     condition = f"{tasks.is_one_of_them} AND change_id = :change_id"
     return [(_insert(sql, select, condition), tasks.values)]

@@ -226,20 +226,25 @@ def _tell_of_failures(site: Site, tasks: Fence, failures: Sequence[Failure]) -> 
     from app.queue import error_groups  # only failures need its patterns
 
     groups = [error_groups.group_of(each.error) for each in failures]
+    errors = [each.error for each in failures]
     return [
-        *_history(site, tasks, [each.error for each in failures], groups),
+        *_history(site, tasks, errors, groups, history.LAST_TRACEBACK),
         error_groups.record_each(site.db.dialect, tasks.task_ids, tasks.change_id, groups),
     ]
 
 
 def _history(
-    site: Site, tasks: Fence, messages: Sequence[str | None], groups: Sequence[int] = ()
+    site: Site,
+    tasks: Fence,
+    messages: Sequence[str | None],
+    groups: Sequence[int] = (),
+    traceback: str = "NULL",
 ) -> list[Statement]:
     """Tells of the attempts that the UPDATE before it ended, and how long they took."""
     sql = site.db.dialect
     seconds = sql.seconds_since("claimed_at")
     return history.record_each(
-        site.settings, sql, tasks.task_ids, tasks.change_id, messages, seconds, groups
+        site.settings, sql, tasks.task_ids, tasks.change_id, messages, seconds, groups, traceback
     )
 
 
