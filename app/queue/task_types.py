@@ -47,7 +47,7 @@ def register(
         "name": name,
         "version": version,
         "param_schema_json": json_text.dumps(param_schema),
-        **{COLUMN_OF.get(option, option): _stored(option, options[option]) for option in options},
+        **{COLUMN_OF.get(option, option): stored(option, options[option]) for option in options},
     }
     try:
         return site.db.run(lambda connection: _register(connection, values, actor))
@@ -225,14 +225,16 @@ def noted_in_audit(
     name: str,
     condition: str = "1 = 1",
     values: dict[str, Any] | None = None,
+    **detail: Any,
 ) -> list[Statement]:
     """The line of an action on a type, or no statement where nobody is named."""
     if actor is None:
         return []
     from app.queue import audit  # loaded when needed: creating tasks loads this module, too
 
-    return audit.record(sql, actor, f"type.{verb}", name, condition, values)
+    return audit.record(sql, actor, f"type.{verb}", name, condition, values, **detail)
 
 
-def _stored(option: str, value: Any) -> Any:
+def stored(option: str, value: Any) -> Any:
+    """The value of an option's column."""
     return json_text.dumps(value) if option in COLUMN_OF and value is not None else value

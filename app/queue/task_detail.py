@@ -1,0 +1,170 @@
+"""Everything that a task's page shows besides the task itself, in two round trips at most."""
+
+from __future__ import annotations
+
+from app.errors import NotFound
+from app.queue.task_fields import ALL_COLUMNS
+from app.queue.type_stats import ACTIVE_SECONDS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.db.connection import Connection, Dialect, Row, Statement
+    from app.site import Site
+
+MOST_CHANGES = 200
+"""The newest changes of a task that are read."""
+
+MOST_CHILDREN = 50
+
+MOST_SIMILAR = 1000
+"""Tasks with the same error are counted up to here."""
+
+SCHEDULE_KEY = "schedule:"
+
+
+class SimilarFailures:
+    """How many tasks of the type are failed with the same kind of error, the task itself among
+    them, at most ``MOST_SIMILAR``.
+    """
+
+    def __init__(self, error_group: int, count: int) -> None:
+        self.error_group = error_group
+        self.count = count
+
+
+class TaskDetail:
+    """``row`` is the task as ``find_task`` finds it, ``type_row`` its type with how many tasks of
+    it are ``running``, None where that is gone. ``changes`` are the newest of the history, the
+    oldest first, with the stored statuses; ``are_all`` says whether there are no others.
+
+    ``parent`` and ``children`` (the first ones) are tasks with ``id``, ``type`` and ``status``;
+    ``schedule`` is the name of the one that made the task. ``has_workers`` is whether any worker
+    was seen lately, which is asked for waiting tasks alone.
+    """
+
+    def __init__(self, now: str, row: Row) -> None:
+        self.now = now
+        self.row = row
+        self.type_row: Row | None = None
+        self.changes: Sequence[Row] = ()
+        self.are_all = True
+        self.parent: Row | None = None
+        self.children: Sequence[Row] = ()
+        self.has_more_children = False
+        self.similar: SimilarFailures | None = None
+        self.schedule: str | None = None
+        self.has_workers = True
+
+
+def task_detail(site: Site, task_id: int) -> TaskDetail:
+    """Raises NotFound."""
+    return site.db.run(lambda connection: _read(connection, task_id))
+
+
+def _read(connection: Connection, task_id: int) -> TaskDetail:
+    sql = connection.dialect
+    found, types, changes, parents, children, groups = (
+        result.rows for result in connection.send(_statements(sql, task_id))
+    )
+    if not found:
+        raise NotFound(f"Task {task_id} not found")
+    detail = TaskDetail(str(found[0]["now"]), found[0])
+    detail.type_row = types[0] if types else None
+    detail.changes = changes[:MOST_CHANGES][::-1]
+    detail.are_all = len(changes) <= MOST_CHANGES
+    detail.parent = parents[0] if parents else None
+    detail.children = children[:MOST_CHILDREN]
+    detail.has_more_children = len(children) > MOST_CHILDREN
+    _read_more(connection, detail, groups)
+    return detail
+
+
+def _statements(sql: Dialect, task_id: int) -> list[Statement]:
+    own = f"(SELECT {{}} FROM tasks {sql.by_primary_key} WHERE tasks.id = :id)"
+    short = (
+        "SELECT t.id, t.status, types.name AS type FROM tasks AS t {} "
+        "LEFT JOIN task_types AS types ON types.id = t.type_id "
+    )
+    running = (
+        f"SELECT COUNT(*) FROM tasks {sql.by_index('tasks_claim_type')} "
+        "WHERE tasks.status = 'claimed' AND tasks.type_id = task_types.id"
+    )
+    texts = [
+        f"SELECT {ALL_COLUMNS}, last_outcome, ready_at, {sql.now} AS now FROM tasks "
+        "WHERE tasks.id = :id",
+        (
+            "SELECT name, is_paused, is_active, archived_at, max_running, "
+            f"CASE WHEN max_running IS NULL THEN 0 ELSE ({running}) END AS running "
+            f"FROM task_types WHERE id = {own.format('type_id')}"
+        ),
+        (
+            "SELECT status, worker_id, attempt, message, traceback, seconds, created_at "
+            f"FROM task_history {sql.by_index('task_history_task')} "
+            f"WHERE task_id = :id ORDER BY id DESC LIMIT {MOST_CHANGES + 1}"
+        ),
+        f"{short.format(sql.by_primary_key)} WHERE t.id = {own.format('parent_id')}",
+        (
+            f"{short.format(sql.by_index('tasks_parent'))} "
+            f"WHERE t.parent_id = :id ORDER BY t.id LIMIT {MOST_CHILDREN + 1}"
+        ),
+        (
+            f"SELECT error_group, type_id FROM task_errors {sql.by_index('task_errors_task')} "
+            f"WHERE task_id = :id AND {own.format('status')} = 'failed'"
+        ),
+    ]
+    return [(text, {"id": task_id}) for text in texts]
+
+
+def _read_more(connection: Connection, detail: TaskDetail, groups: Sequence[Row]) -> None:
+    """What is asked for some tasks only."""
+    sql = connection.dialect
+    statements: list[Statement] = []
+    if groups:
+        statements.append(_similar(sql, groups[0]))
+    key = detail.row["dedupe_key"] or ""
+    if key.startswith(SCHEDULE_KEY):
+        statements.append(_schedule(sql, key, detail.row["id"]))
+    if detail.row["status"] in ("pending", "scheduled"):
+        statements.append(_worker(sql))
+    if not statements:
+        return
+    results = iter(connection.send(statements))
+    if groups:
+        detail.similar = SimilarFailures(groups[0]["error_group"], next(results).rows[0]["total"])
+    if key.startswith(SCHEDULE_KEY):
+        detail.schedule = next((row["name"] for row in next(results).rows), None)
+    if detail.row["status"] in ("pending", "scheduled"):
+        detail.has_workers = bool(next(results).rows)
+
+
+def _similar(sql: Dialect, group: Row) -> Statement:
+    return (
+        "SELECT COUNT(*) AS total FROM (SELECT task_id FROM task_errors "
+        f"{sql.by_primary_key} WHERE error_group = :error_group AND type_id = :type_id "
+        f"LIMIT {MOST_SIMILAR}) AS found",
+        dict(group),
+    )
+
+
+def _schedule(sql: Dialect, key: str, task_id: int) -> Statement:
+    """By the key that a schedule gives its tasks; others may have given the same to theirs."""
+    schedule_id, _, due_at = key[len(SCHEDULE_KEY) :].partition(":")
+    is_id = schedule_id.isascii() and schedule_id.isdigit() and len(schedule_id) < 19
+    return (
+        f"SELECT schedules.name FROM schedule_runs {sql.by_primary_key} "
+        "JOIN schedules ON schedules.id = schedule_runs.schedule_id "
+        "WHERE schedule_runs.schedule_id = :schedule_id AND schedule_runs.task_id = :id "
+        f"AND schedule_runs.due_at = {sql.timestamp(':due_at')}",
+        {"schedule_id": int(schedule_id) if is_id else 0, "due_at": due_at[:23], "id": task_id},
+    )
+
+
+def _worker(sql: Dialect) -> Statement:
+    return (
+        f"SELECT id FROM workers {sql.by_index('workers_seen')} "
+        f"WHERE last_seen_at > {sql.after(str(-ACTIVE_SECONDS))} AND deregistered_at IS NULL "
+        "LIMIT 1",
+        {},
+    )
