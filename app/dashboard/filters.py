@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,15 @@ from app.times import to_iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+"""All but tabs and the ends of lines."""
+UNSEEN = re.compile(
+    r"[\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
+"""What has no shape of its own: controls, marks of direction, halves of surrogate pairs. Joiners
+stay, since languages and emoji need them.
+"""
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -77,14 +87,31 @@ def relative(seconds: float) -> str:
 
 
 def pretty(value: Any) -> str:
-    """JSON to read."""
-    return json.dumps(value, ensure_ascii=False, indent=2)
+    """JSON to read, and to edit: what is not seen, or turns the direction of what follows, is
+    written as an escape, which means the same.
+    """
+    return UNSEEN.sub(_escaped, json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def compact(value: Any, length: int = 160) -> str:
     """JSON on one line, cut."""
-    text = json.dumps(value, ensure_ascii=False)
+    text = UNSEEN.sub(_escaped, json.dumps(value, ensure_ascii=False))
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def visible(text: str) -> str:
+    """Text of a stranger's, with every character that is not seen made visible."""
+    return UNSEEN.sub(_escaped, CONTROL.sub(_picture, text.replace("\r\n", "\n")))
+
+
+def _picture(match: re.Match[str]) -> str:
+    """The sign that Unicode has for a control character."""
+    code = ord(match[0])
+    return "\u2421" if code == 0x7F else chr(0x2400 + code)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
 
 
 def _time(moment: datetime, text: str, kind: str) -> Markup:
@@ -114,4 +141,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "ago": ago,
     "pretty": pretty,
     "compact": compact,
+    "visible": visible,
 }
