@@ -10,20 +10,11 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 
 from app import wording
-from app.dashboard.unseen import visible
+from app.dashboard.unseen import UNSEEN, visible
 from app.times import to_iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-"""All but tabs and the ends of lines."""
-UNSEEN = re.compile(
-    r"[\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
-)
-"""What has no shape of its own: controls, marks of direction, halves of surrogate pairs. Joiners
-stay, since languages and emoji need them.
-"""
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -99,17 +90,6 @@ def compact(value: Any, length: int = 160) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def visible(text: str) -> str:
-    """Text of a stranger's, with every character that is not seen made visible."""
-    return UNSEEN.sub(_escaped, CONTROL.sub(_picture, text.replace("\r\n", "\n")))
-
-
-def _picture(match: re.Match[str]) -> str:
-    """The sign that Unicode has for a control character."""
-    code = ord(match[0])
-    return "\u2421" if code == 0x7F else chr(0x2400 + code)
-
-
 def _escaped(match: re.Match[str]) -> str:
     return f"\\u{ord(match[0]):04x}"
 
@@ -141,5 +121,4 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "ago": ago,
     "pretty": pretty,
     "compact": compact,
-    "visible": visible,
 }

@@ -25,6 +25,7 @@ ENTRIES = (
     ("Overview", ""),
     ("Tasks", "/tasks"),
     ("Failures", "/failures"),
+    ("Types", "/types"),
     ("Schedules", "/schedules"),
     ("Workers", "/workers"),
     ("Keys", "/keys"),

@@ -99,6 +99,23 @@ PAGES = [
     PageRoute("POST", "/sessions/{id}/end", "sessions:end", READ),
     PageRoute("POST", "/password", "sessions:set_password", ADMIN),
     PageRoute("GET", API_DOCS, "api_docs:show", OPEN),
+    PageRoute("GET", "/tasks/new", "new_task:show", ADMIN),
+    PageRoute("POST", "/tasks/new", "new_task:create", ADMIN),
+    PageRoute("GET", "/tasks/{id}", "task:show", READ),
+    PageRoute("GET", "/tasks/{id}/params", "task:params", READ),
+    PageRoute("GET", "/tasks/{id}/result", "task:result", READ),
+    PageRoute("GET", "/tasks/{id}/error", "task:error", READ),
+    PageRoute("GET", "/tasks/{id}/edit", "edit_task:show", ADMIN),
+    PageRoute("POST", "/tasks/{id}/edit", "edit_task:save", ADMIN),
+    PageRoute("POST", "/tasks/{id}/retry", "task:retry", ADMIN),
+    PageRoute("POST", "/tasks/{id}/cancel", "task:cancel", ADMIN),
+    PageRoute("POST", "/tasks/{id}/release", "task:release", ADMIN),
+    PageRoute("POST", "/tasks/{id}/delete", "task:delete", ADMIN),
+    PageRoute("GET", "/types", "types:show", READ),
+    PageRoute("POST", "/types", "type_actions:act", ADMIN),
+    PageRoute("GET", "/types/register", "register_type:show", ADMIN),
+    PageRoute("POST", "/types/register", "register_type:register", ADMIN),
+    PageRoute("GET", "/types/{name}", "type:show", READ),
 ]
 """The first one that matches is taken: fixed paths stand before those with parameters."""
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.dashboard.filters import CONTROL, UNSEEN, pretty
+from app.dashboard.filters import pretty
 from app.dashboard.schema_widgets import JSON, is_equal, widget_for
+from app.dashboard.unseen import UNSEEN
 from app.queue.schema.places import anchors_in, resolve
 from app.queue.schema.wording import path_text, short
 
@@ -220,10 +221,7 @@ def _properties(document: Any, root: dict[str, Any]) -> dict[str, Any]:
     return {
         name: schema
         for name, schema in found.items()
-        if schema is not False
-        and not CONTROL.search(name)
-        and not UNSEEN.search(name)
-        and "\n" not in name
+        if schema is not False and not UNSEEN.search(name) and "\n" not in name
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.errors import NotFound
+from app.queue import upkeep
 from app.queue.task_fields import ALL_COLUMNS
 from app.queue.type_stats import ACTIVE_SECONDS
 
@@ -41,7 +42,7 @@ class TaskDetail:
 
     ``parent`` and ``children`` (the first ones) are tasks with ``id``, ``type`` and ``status``;
     ``schedule`` is the name of the one that made the task. ``has_workers`` is whether any worker
-    was seen lately, which is asked for waiting tasks alone.
+    was seen lately, ``is_queue_paused`` whether the whole queue is: asked for waiting tasks alone.
     """
 
     def __init__(self, now: str, row: Row) -> None:
@@ -56,6 +57,7 @@ class TaskDetail:
         self.similar: SimilarFailures | None = None
         self.schedule: str | None = None
         self.has_workers = True
+        self.is_queue_paused = False
 
 
 def task_detail(site: Site, task_id: int) -> TaskDetail:
@@ -127,7 +129,7 @@ def _read_more(connection: Connection, detail: TaskDetail, groups: Sequence[Row]
     if key.startswith(SCHEDULE_KEY):
         statements.append(_schedule(sql, key, detail.row["id"]))
     if detail.row["status"] in ("pending", "scheduled"):
-        statements.append(_worker(sql))
+        statements += [_worker(sql), _pause()]
     if not statements:
         return
     results = iter(connection.send(statements))
@@ -137,6 +139,7 @@ def _read_more(connection: Connection, detail: TaskDetail, groups: Sequence[Row]
         detail.schedule = next((row["name"] for row in next(results).rows), None)
     if detail.row["status"] in ("pending", "scheduled"):
         detail.has_workers = bool(next(results).rows)
+        detail.is_queue_paused = bool(next(results).rows)
 
 
 def _similar(sql: Dialect, group: Row) -> Statement:
@@ -168,3 +171,7 @@ def _worker(sql: Dialect) -> Statement:
         "LIMIT 1",
         {},
     )
+
+
+def _pause() -> Statement:
+    return "SELECT name FROM settings WHERE name = :name", {"name": upkeep.PAUSED_AT}

@@ -21,6 +21,15 @@ COLUMNS = (
 )
 """Without the schemas, which may be long."""
 
+STATES = {
+    "": "archived_at IS NULL",
+    "active": "archived_at IS NULL AND is_active = 1 AND is_paused = 0",
+    "paused": "archived_at IS NULL AND is_paused = 1",
+    "inactive": "archived_at IS NULL AND is_active = 0",
+    "archived": "archived_at IS NOT NULL",
+}
+"""What each state means; the empty one is that of all that were not deleted."""
+
 
 class TypeState:
     """``row`` has what is set for the type, without its schema; ``counts`` are those of its tasks
@@ -53,13 +62,13 @@ def type_page(
     limit: int = 50,
     after: str | None = None,
     text: str | None = None,
-    archived: bool = False,
+    state: str = "",
     access: Access | None = None,
 ) -> TypePage:
-    """Those that hold ``text`` in their names, and come after the name ``after``. Three round
-    trips, with 10,000 types or a few. Raises a DatabaseError.
+    """Those in one of STATES that hold ``text`` in their names, and come after the name ``after``.
+    Three round trips, with 10,000 types or a few. Raises a DatabaseError.
     """
-    condition, values = _condition(text, archived, access)
+    condition, values = _condition(text, state, access)
     order = f"ORDER BY name LIMIT {int(limit) + 1}"
     statements: list[Statement] = [
         (
@@ -93,9 +102,9 @@ def _states(site: Site, now: str, rows: Sequence[Row]) -> list[TypeState]:
     return [TypeState(row, counts[row["id"]], hours[row["id"]]) for row in rows]
 
 
-def _condition(text: str | None, archived: bool, access: Access | None) -> Statement:
+def _condition(text: str | None, state: str, access: Access | None) -> Statement:
     visible, values = ("1 = 1", {}) if access is None else access.types()
-    conditions = [visible, f"archived_at IS {'NOT ' if archived else ''}NULL"]
+    conditions = [visible, STATES[state]]
     if text:
         conditions.append("INSTR(LOWER(name), LOWER(:text)) > 0")
     return " AND ".join(conditions), {**values, "text": text}

@@ -52,7 +52,7 @@ def test_archived_types(site: Site) -> None:
     fill(site)
     delete_type(site, "mail.a")
     assert names(site) == ["Größe", "mail.b", "shop.c"]
-    assert names(site, archived=True) == ["mail.a"]
+    assert names(site, state="archived") == ["mail.a"]
 
 
 def test_a_key_for_some_types(site: Site) -> None:

@@ -1,0 +1,15 @@
+"""Text of any length on a page: as much as a person reads there, and where the whole is."""
+
+from __future__ import annotations
+
+MOST = 10_000
+"""Characters of one text on a page."""
+
+
+class LongText:
+    """``text`` is what is shown of the whole: its beginning, or its end."""
+
+    def __init__(self, whole: str, ends: bool = False) -> None:
+        self.is_cut = len(whole) > MOST
+        self.length = len(whole)
+        self.text = (whole[-MOST:] if ends else whole[:MOST]) if self.is_cut else whole
