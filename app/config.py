@@ -62,6 +62,12 @@ def _key(value: Any) -> str:
     return value
 
 
+def _claim_order(value: Any) -> str:
+    if value not in ("priority", "fair"):
+        raise ValueError(f'must be "priority" or "fair", and is {value!r}')
+    return str(value)
+
+
 def _prefix(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_]{0,16}", value):
         raise ValueError(f'must be up to 16 letters, digits and _, like "tm_", and is {value!r}')
@@ -168,6 +174,7 @@ class Settings:
     session_max_age = setting(2592000.0, _seconds(60, 31536000))
     task_claim_timeout = setting(300.0, _seconds(1, 604800))
     max_task_attempts = setting(3, _whole(1, 1000))
+    claim_order = setting("priority", _claim_order)
     retry_delay = setting(10.0, _seconds(0, 2592000))
     retry_max_delay = setting(3600.0, _seconds(0, 2592000))
     enable_task_history = setting(True, _flag)

@@ -72,6 +72,10 @@ class Candidates:
         """Whether the head of the queue alone has so many."""
         return sum(1 for row in found[1].rows if row["is_open"]) >= count
 
+    def turns_after(self, rows: list[Row]) -> list[Statement]:
+        """What the order has to note when these are taken."""
+        return []
+
     def _head_size(self, count: int) -> int:
         size = count + HEAD_MARGIN
         return max(size, ATTEMPTS_WINDOW) if self._order.by_attempts else size

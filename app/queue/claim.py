@@ -48,6 +48,10 @@ MAX_ROUNDS = 20
 """Each lost round means that another claimer got a task. Bounded, but high enough that a busy queue
 is not reported as empty."""
 
+FAIR_ROUNDS = 10
+"""After how many lost rounds a claim in the fair order goes for a random choice, too. Until then it
+keeps exactly to the turns."""
+
 MAX_RECLAIMS = 10
 """How many full batches of due tasks a claim works through before it says that it found none."""
 
@@ -130,12 +134,10 @@ class _Claim:
         # If it is cut off and runs again, what the first run took is not left lying.
         again = request.again or connection.earlier_runs > 0
         self._repeated = RepeatedClaim(self._transaction, request, again)
-        self._candidates = Candidates(
-            connection, request.types, request.order, further=request.limit + SPREAD
-        )
+        self._candidates = _candidates(connection, request)
         # How many candidates are looked for: only a claimer that has rivals needs a choice.
         self._wanted = request.limit
-        if time.monotonic() < site.contended_until:
+        if time.monotonic() < site.contended_until and not request.order.is_fair:
             self._wanted += _spread(request.limit)
 
     def run(self) -> ClaimResult:
@@ -179,7 +181,7 @@ class _Claim:
         """The head of the queue, or a random part of what is behind it when beaten to it."""
         if self._seen.queue_is_paused:
             return []
-        for _ in range(MAX_ROUNDS):
+        for turn in range(MAX_ROUNDS):
             rows = self._candidates.find(found, self._wanted)
             if not rows:
                 return []
@@ -192,7 +194,8 @@ class _Claim:
             taken = self._repeated.taken_before()
             if taken:
                 return taken
-            self._wanted = self._request.limit + _spread(self._request.limit)
+            if not self._request.order.is_fair or turn >= FAIR_ROUNDS:
+                self._wanted = self._request.limit + _spread(self._request.limit)
             self._site.contended_until = time.monotonic() + CONTENTION_SECONDS
             found = self._connection.send(self._candidates.look(self._wanted))
         return []
@@ -204,7 +207,7 @@ class _Claim:
             rows = self._limits.within(rows, limited_types)
         ids = [row["id"] for row in rows]
         change_id = new_change_id()
-        statements = self._take_statements(ids, change_id, self._limits.guard(limited_types))
+        statements = self._take_statements(rows, change_id, self._limits.guard(limited_types))
         show = compare_and_swap.show(self._connection, self._request, ids, change_id)
         found = self._transaction.finish_and_show(statements, show)
         if found:
@@ -212,8 +215,9 @@ class _Claim:
         taken = {row["id"]: row for row in found}
         return [taken[each] for each in ids if each in taken]
 
-    def _take_statements(self, ids: list[int], change_id: int, guard: str) -> list[Statement]:
+    def _take_statements(self, rows: list[Row], change_id: int, guard: str) -> list[Statement]:
         sql, settings = self._connection.dialect, self._site.settings
+        ids = [row["id"] for row in rows]
         update, values = compare_and_swap.take(sql, settings, self._request, ids, change_id)
         return [
             *self._repeated.opening(self._seen.has_row),
@@ -225,7 +229,18 @@ class _Claim:
                 waited=sql.seconds_since(PENDING_SINCE),
             ),
             *self._seen.touch_with_others(),
+            # Last: claims of the same turn wait for each other from here on.
+            *self._candidates.turns_after(rows),
         ]
+
+
+def _candidates(connection: Connection, request: ClaimRequest) -> Candidates:
+    kind = Candidates
+    if request.order.is_fair:
+        from app.queue.fair_turns import FairCandidates  # loaded when needed
+
+        kind = FairCandidates
+    return kind(connection, request.types, request.order, further=request.limit + SPREAD)
 
 
 def _spread(limit: int) -> int:

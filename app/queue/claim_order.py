@@ -18,6 +18,8 @@ ATTEMPTS_WINDOW = 1000
 eligible types: no index serves it."""
 
 SORT_KEYS = ("priority", "created_at", "id", "attempts")
+FAIR = "fair"
+"""The order by priority, where types of one priority take turns: see ``fair_turns``."""
 SORT_ORDERS = ("asc", "desc")
 
 
@@ -26,7 +28,8 @@ class Order:
 
     def __init__(self, sort_by: str = "priority", sort_order: str | None = None) -> None:
         self.sort_by = sort_by
-        default = "desc" if sort_by == "priority" else "asc"
+        self.is_fair = sort_by == FAIR
+        default = "desc" if sort_by in ("priority", FAIR) else "asc"
         self.descending = (sort_order or default) == "desc"
         self.by_attempts = sort_by == "attempts"
         # Ids are given in the order of creation.

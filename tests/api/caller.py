@@ -19,6 +19,7 @@ from app.api.routes import speaks_spooled
 from app.db.connection import Connection
 from app.db.tables import Base
 from app.queue import upkeep
+from app.queue.fair_turns import ROWS as FAIR_TURNS
 from app.queue.wrong_keys import PREFIX as WRONG_KEYS
 from app.server import wsgi
 from app.site import Site
@@ -243,7 +244,7 @@ class Api:
         for row in results[told_tables.index("workers")].rows:
             del row["last_seen_at"]
         settings = results[told_tables.index("settings")].rows
-        told = (WRONG_KEYS, upkeep.ROWS)
+        told = (WRONG_KEYS, upkeep.ROWS, FAIR_TURNS)
         settings[:] = [row for row in settings if not row["name"].startswith(told)]
         return {table: result.rows for table, result in zip(told_tables, results)}
 
@@ -263,8 +264,12 @@ class Api:
 
         def delete(connection: Connection) -> None:
             connection.transact([(f"DELETE FROM {table}", {}) for table in EMPTIED_TABLES])
-            kept = f"name NOT LIKE '{WRONG_KEYS}%' AND name NOT LIKE '{QUEUE}%'"
-            connection.transact([(f"DELETE FROM settings WHERE NOT ({kept})", {})])
+            connection.transact(
+                [
+                    (f"DELETE FROM settings WHERE name LIKE '{prefix}%'", {})
+                    for prefix in (WRONG_KEYS, QUEUE, FAIR_TURNS)
+                ]
+            )
 
         self.site.db.run(delete)
 

@@ -51,7 +51,7 @@ CLAIM_OPTIONS = {
     "task_type_id": bad.integer(1, MAX_ID),
     "limit": bad.integer(1, 100),
     "lease": bad.number(0.1, SECONDS),
-    "sort_by": bad.choice("priority", "created_at", "id", "attempts"),
+    "sort_by": bad.choice("priority", "created_at", "id", "attempts", "fair"),
     "sort_order": bad.choice("asc", "desc"),
     "claim_key": bad.name(64),
     "again": bad.BOOLEAN,

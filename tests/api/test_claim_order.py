@@ -23,6 +23,7 @@ ORDERS: list[tuple[str | None, str | None, str]] = [
     ("id", None, "abcde"),
     ("id", "asc", "abcde"),
     ("id", "desc", "edcba"),
+    ("fair", None, "ceadb"),
     ("attempts", None, "bdace"),
     ("attempts", "asc", "bdace"),
     ("attempts", "desc", "ecadb"),
@@ -128,3 +129,41 @@ def test_a_delayed_task_takes_its_place_when_due(api: Api) -> None:
     others = [api.create("job", priority=priority)["id"] for priority in (2, 0)]
     api.make_due(delayed)
     assert [task["id"] for task in api.claim(limit=10)] == [others[0], delayed, others[1]]
+
+
+class TestFair:
+    """The types take turns: tests/queue/test_fair.py has the rest."""
+
+    @pytest.fixture(autouse=True)
+    def _tasks(self, api: Api) -> None:
+        for name, count in (("large", 20), ("small", 2)):
+            api.register(name)
+            api.post("/tasks", {"tasks": [{"type": name, "dedupe": False, "params": {}}] * count})
+
+    def types(self, api: Api, **options: Any) -> list[str]:
+        return [task["type"] for task in api.claim(limit=4, **options)]
+
+    def test_a_claim_may_ask_for_it(self, api: Api) -> None:
+        assert self.types(api, sort_by="Fair") == ["large", "small", "large", "small"]
+
+    def test_a_setting_makes_it_the_default(
+        self, api: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(api.site.settings, "claim_order", "fair")
+        assert self.types(api, sort_by="priority") == ["large"] * 4
+        assert self.types(api, sort_order="desc") == ["large"] * 4
+        assert self.types(api) == ["large", "small", "large", "small"]
+
+    def test_with_a_settle(self, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(api.site.settings, "claim_order", "fair")
+        taken = [api.claim("w")]
+        for _ in range(3):
+            body = {"worker_id": "w", "claim": {}}
+            taken += api.post(f"/tasks/{taken[-1]['id']}/complete", body).data["tasks"]
+        assert [task["type"] for task in taken] == ["large", "small", "large", "small"]
+
+    def test_it_has_no_other_direction(self, api: Api) -> None:
+        body = {"worker_id": "w", "sort_by": "fair", "sort_order": "asc"}
+        response = api.post("/tasks/claim", body)
+        assert response.code == "validation_failed"
+        assert response.json["details"][0]["path"] == "sort_order"

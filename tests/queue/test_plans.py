@@ -37,7 +37,7 @@ from app.queue.access import Access
 from app.queue.audit import Actor
 from app.queue.bulk import BulkRequest, change_many
 from app.queue.claim import ClaimRequest
-from app.queue.claim_order import SORT_KEYS, SORT_ORDERS, Order
+from app.queue.claim_order import FAIR, SORT_KEYS, SORT_ORDERS, Order
 from app.queue.delete_type import delete_type
 from app.queue.eligible_types import Filter
 from app.queue.fencing import LeaseRef
@@ -256,6 +256,32 @@ def test_claim_among_many_types(big_site: Site, recorder: Recorder, name: str) -
         tasks = claiming_with(limit, types=case.types, order=order)(big_site)
     assert [task["id"] for task in tasks] == right
     check_mariadb(seen)
+
+
+FAIR_CLAIMS = {
+    f"{limit} of {name}": (limit, FILTERS[name])
+    for name in ("all", "one type", "ten types", "a pattern", "a limited type")
+    for limit in (1, 50)
+}
+
+
+@pytest.fixture(params=["few types", "many types"])
+def few_or_many_types(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "many types":
+        monkeypatch.setattr(eligible_types, "FEW_TYPES", 2)
+
+
+@pytest.mark.usefixtures("few_or_many_types")
+@pytest.mark.parametrize("name", FAIR_CLAIMS)
+def test_fair_claim(big_site: Site, recorder: Recorder, name: str) -> None:
+    limit, case = FAIR_CLAIMS[name]
+    for _ in range(2):  # before the first turn, and after it
+        with few_rows(big_site), recorder.recording() as seen:
+            tasks = claiming_with(limit, types=case.types, order=Order(FAIR))(big_site)
+        check_mariadb(seen)
+    assert len(tasks) == limit
+    assert {task["type"] for task in tasks} <= {f"kind-{each}" for each in case.positions}
+    assert {task["urgency"] for task in tasks} == {-10}
 
 
 def expected(site: Site, limit: int, positions: list[int], order: Order) -> list[int]:
@@ -729,6 +755,7 @@ DESIGNED = (
     ("tasks_dedupe", ("dedupe_key IN",)),
     ("tasks_claim_type", ("COUNT(*)",)),
     ("tasks_claim_type", ("type_id =", "ORDER BY urgency")),
+    ("tasks_claim_type", ("type_id >", "ORDER BY type_id, urgency")),
     ("tasks_claim", ("ORDER BY urgency",)),
     ("tasks_status", ("type_id =", "ORDER BY tasks.id")),
     ("tasks_type", ("DELETE FROM task_types",)),

@@ -665,6 +665,15 @@ class TestRecords:
         queue.turn()
         assert self.workers(queue) == ["gone"]
 
+    def test_turns_of_fair_claims(self, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+        """They go when there are very many, since somebody's filter is another each time."""
+        monkeypatch.setattr(prune_records, "MOST_FAIR_TURNS", 3)
+        for number in range(4):
+            queue.sql(f"INSERT INTO settings (name, value) VALUES ('fair.{number:08x}.0', '7')")
+            queue.turn()
+            rows = queue.sql("SELECT name FROM settings WHERE name LIKE 'fair.%'")
+            assert len(rows) == (number + 1 if number < 3 else 0)
+
     def test_the_audit_log(self, queue: Queue) -> None:
         for days in (400, 366, 364, 0):
             after = queue.site.db.dialect.after(":seconds")

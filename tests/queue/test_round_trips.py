@@ -91,14 +91,29 @@ def test_the_count_counts(mariadb_site: Site, wire: Wire) -> None:
         {"types": Filter(task_types=["plain", "paused", "unknown"])},
         {"order": Order("created_at", "desc")},
         {"order": Order("attempts"), "limit": 10},
+        {"order": Order("fair")},
+        {"order": Order("fair"), "types": Filter(type_pattern="pl%")},
     ],
-    ids=["single", "fifty", "pattern", "list", "newest", "attempts"],
+    ids=["single", "fifty", "pattern", "list", "newest", "attempts", "fair", "fair pattern"],
 )
 def test_claim(mariadb_site: Site, wire: Wire, options: dict[str, Any]) -> None:
     fill(mariadb_site, 100)
     count, claimed = wire.count(lambda: claim(mariadb_site, **options))
     assert len(claimed) == options.get("limit", 1)
     assert count <= 3
+
+
+def test_fair_claim_of_several_types(mariadb_site: Site, wire: Wire) -> None:
+    """A batch steps from type to type."""
+    for number in range(3):
+        register(mariadb_site, f"type-{number}")
+    tasks = [NewTask(f"type-{number % 3}", {"n": number}) for number in range(300)]
+    creating.create(mariadb_site, tasks)
+    count, claimed = wire.count(lambda: claim(mariadb_site, order=Order("fair")))
+    assert (len(claimed), count) == (1, 3)
+    count, claimed = wire.count(lambda: claim(mariadb_site, 60, order=Order("fair")))
+    assert len(claimed) == 60
+    assert count <= 8
 
 
 def test_claim_of_many_types(mariadb_site: Site, wire: Wire) -> None:

@@ -6,7 +6,7 @@ from app.api import fields, serializers
 from app.api.response import Response, success, success_with_fields
 from app.errors import ApiError
 from app.queue.claim import ClaimRequest, claim
-from app.queue.claim_order import SORT_KEYS, SORT_ORDERS, Order
+from app.queue.claim_order import FAIR, SORT_KEYS, SORT_ORDERS, Order
 from app.queue.eligible_types import Filter
 from app.wording import counted
 
@@ -22,7 +22,7 @@ CLAIM_OPTIONS: dict[str, fields.Reader] = {
     "task_type_id": fields.integer(1, fields.MAX_ID),
     "limit": fields.claim_limit,
     "lease": fields.number(0.1),
-    "sort_by": fields.one_of(SORT_KEYS),
+    "sort_by": fields.one_of((*SORT_KEYS, FAIR)),
     "sort_order": fields.one_of(SORT_ORDERS),
     "claim_key": fields.text(64),
     "again": fields.boolean,
@@ -47,13 +47,12 @@ def take(call: Call, options: dict[str, Any], worker_id: str) -> list[dict[str, 
     types = Filter(
         options.get("type_pattern"), options.get("task_types"), options.get("task_type_id")
     )
-    order = Order(options.get("sort_by", "priority"), options.get("sort_order"))
     request = ClaimRequest(
         worker_id,
         options.get("limit", 1),
         options.get("lease"),
         types,
-        order,
+        _order(call, options),
         options.get("claim_key"),
         options.get("again", False),
         call.access,
@@ -61,6 +60,17 @@ def take(call: Call, options: dict[str, Any], worker_id: str) -> list[dict[str, 
     result = claim(call.site, request)
     call.warnings += [f"no task type is named {name!r}" for name in result.unknown_types]
     return [serializers.claimed_task(row) for row in result.tasks]
+
+
+def _order(call: Call, options: dict[str, Any]) -> Order:
+    """What the claim asks for, else the site's; ``sort_order`` alone is about priorities."""
+    sort_order = options.get("sort_order")
+    default = call.site.settings.claim_order if sort_order is None else "priority"
+    sort_by = options.get("sort_by", default)
+    if sort_by == FAIR and sort_order is not None:
+        message = "cannot be given with the order fair: leave it out"
+        raise fields.invalid([{"path": "sort_order", "message": message}])
+    return Order(sort_by, sort_order)
 
 
 def _told(number: int) -> str:

@@ -1,5 +1,5 @@
 """Pruning of what is not a task: workers long away, used dedupe keys, idempotency keys, sessions,
-the audit log.
+the audit log, turns of the order fair.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ IDEMPOTENCY_KEY_DAYS = 1.0
 IDEMPOTENCY_KEY_BATCHES = 20
 """In a turn, while it has time: each create may leave one, so that they end as fast as tasks."""
 
+MOST_FAIR_TURNS = 1000
+"""One for each filter that claims send, and each priority."""
+
 
 class Records:
     """Rows of one ``kind`` that are kept for ``seconds``. ``prune`` deletes a batch of those that
@@ -58,7 +61,8 @@ def prunable(settings: Settings) -> list[Records]:
     ]
     kept = IDEMPOTENCY_KEY_DAYS * DAY
     keys = Records("idempotency keys", kept, _idempotency_keys, IDEMPOTENCY_KEY_BATCHES)
-    return [*records, keys, Records("sessions", 0.0, _sessions)]
+    turns = Records("turns of fair claims", 0.0, _fair_turns)
+    return [*records, keys, Records("sessions", 0.0, _sessions), turns]
 
 
 def _workers(connection: Connection, seconds: float, only_count: bool) -> int:
@@ -103,6 +107,20 @@ def _idempotency_keys(connection: Connection, seconds: float, only_count: bool) 
 
 def _sessions(connection: Connection, seconds: float, only_count: bool) -> int:
     return _oldest(connection, "sessions", "expires_at", "sessions_expiry", seconds, only_count)
+
+
+def _fair_turns(connection: Connection, seconds: float, only_count: bool) -> int:
+    """All of them, once there are very many: some client sends another filter each time. Then turns
+    begin again.
+    """
+    from app.queue.fair_turns import ALL_ROWS  # loaded when needed
+
+    count = _count(connection, f"settings WHERE {ALL_ROWS}", {})
+    if count <= MOST_FAIR_TURNS:
+        return 0
+    if not only_count:
+        connection.send([(f"DELETE FROM settings WHERE {ALL_ROWS}", {})])
+    return count
 
 
 def _oldest(
