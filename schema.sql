@@ -102,6 +102,7 @@ CREATE TABLE IF NOT EXISTS schedules (
     skips_unfinished BOOL NOT NULL,
     priority INTEGER,
     max_attempts INTEGER,
+    timeout DOUBLE,
     tags LONGTEXT,
     concurrency_key VARCHAR(191),
     is_paused BOOL NOT NULL,

@@ -85,6 +85,7 @@ CREATE TABLE IF NOT EXISTS schedules (
     skips_unfinished BOOLEAN NOT NULL,
     priority INTEGER,
     max_attempts INTEGER,
+    timeout DOUBLE,
     tags TEXT,
     concurrency_key VARCHAR(191),
     is_paused BOOLEAN NOT NULL,

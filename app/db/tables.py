@@ -442,6 +442,8 @@ class Schedule(Model):
     skips_unfinished: Mapped[bool] = mapped_column(Boolean)
     priority: Mapped[Optional[int]] = mapped_column(Integer)
     max_attempts: Mapped[Optional[int]] = mapped_column(Integer)
+    # The lease of its tasks; NULL leaves it to the type.
+    timeout: Mapped[Optional[float]] = mapped_column(Double)
     tags: Mapped[Optional[str]] = mapped_column(LongText)
     concurrency_key: Mapped[Optional[str]] = mapped_column(String(191))
     is_paused: Mapped[bool] = mapped_column(Boolean)

@@ -72,6 +72,8 @@ MIGRATIONS: dict[int, list[Step]] = {
         # What a task enqueued, and what was done to it.
         AddIndex("tasks", "tasks_parent"),
         AddIndex("audit_log", "audit_log_target"),
+        # Leases of the tasks of schedules.
+        AddColumn("schedules", "timeout"),
         # Limits: a rate of a type, and so many tasks of one concurrency key at once.
         AddColumns(
             "task_types",
