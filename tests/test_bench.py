@@ -23,6 +23,8 @@ TITLES = {
     "floor": ["Share of the raw-SQL floor"],
     "servers": ["Servers: single tasks by", "Processor time of a claim and a complete"],
     "growth": ["Growth: a claim's median milliseconds", "Waking:"],
+    "fair": ["Fair: claims until the ten", "Fair: a claim's milliseconds", "Fair: claims a second"],
+    "schedules": ["Schedules: a claim's milliseconds"],
     "prunable": ["Prunable: milliseconds with tasks around", "while flask prune runs"],
     "settles": ["Settles and heartbeats: median milliseconds"],
     "creates": ["Creates: median milliseconds"],

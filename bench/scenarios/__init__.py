@@ -12,6 +12,8 @@ SCENARIOS = (
     "floor",
     "servers",
     "growth",
+    "fair",
+    "schedules",
     "prunable",
     "settles",
     "creates",
