@@ -236,6 +236,43 @@ ROUTES = [
         by_type=True,
     ),
     Route("GET", "/v1/workers", "spooled.workers:list_workers", READ),
+    Route("GET", "/v1/schedules", "spooled.schedules:list_schedules", READ, by_type=True),
+    Route("POST", "/v1/schedules", "spooled.schedules:create_schedule", ADMIN, by_type=True),
+    Route("GET", "/v1/schedules/{id}", "spooled.schedules:get_schedule", READ, by_type=True),
+    Route("PUT", "/v1/schedules/{id}", "spooled.schedules:update_schedule", ADMIN, by_type=True),
+    Route("POST", "/v1/schedules/{id}", "spooled.schedules:update_schedule", ADMIN, by_type=True),
+    Route("DELETE", "/v1/schedules/{id}", "spooled.schedules:delete_schedule", ADMIN, by_type=True),
+    Route(
+        "POST",
+        "/v1/schedules/{id}/delete",
+        "spooled.schedules:delete_schedule",
+        ADMIN,
+        by_type=True,
+    ),
+    Route(
+        "POST", "/v1/schedules/{id}/pause", "spooled.schedules:pause_schedule", ADMIN, by_type=True
+    ),
+    Route(
+        "POST",
+        "/v1/schedules/{id}/resume",
+        "spooled.schedules:resume_schedule",
+        ADMIN,
+        by_type=True,
+    ),
+    Route(
+        "POST",
+        "/v1/schedules/{id}/trigger",
+        "spooled.schedules:trigger_schedule",
+        ADMIN,
+        by_type=True,
+    ),
+    Route(
+        "GET",
+        "/v1/schedules/{id}/history",
+        "spooled.schedules:schedule_history",
+        READ,
+        by_type=True,
+    ),
     Route("GET", "/v1/workers/{worker}", "spooled.workers:get_worker", READ),
 ]
 

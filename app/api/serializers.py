@@ -80,6 +80,7 @@ def schedule(row: Row) -> Shown:
         "dedupe": "active" if row["skips_unfinished"] else False,
         "priority": row["priority"],
         "max_attempts": row["max_attempts"],
+        "timeout": row["timeout"],
         "tags": FIELD_OF["tags"].show(row),
         "paused": bool(row["is_paused"]),
         "next_runs": [to_iso(each) for each in next_times(row)],

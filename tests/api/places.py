@@ -288,6 +288,7 @@ BODIES = [
             "dedupe": ["forever", "", "activ", 0, 5, 1.5, True, [], {}, ["active"]],
             "priority": bad.integer(-PRIORITY, PRIORITY),
             "max_attempts": bad.integer(1, 1000),
+            "timeout": bad.number(0.1, SECONDS),
             "tags": bad.TAGS,
             "paused": bad.BOOLEAN,
         },

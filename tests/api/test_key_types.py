@@ -23,7 +23,9 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 """What a call needs to be a right one. Others take an empty body."""
 
-BY_ID = [name for name, row in ROWS.items() if row.types == OWN_TYPES and "{id}" in name]
+OWN = [name for name, row in ROWS.items() if row.types == OWN_TYPES]
+BY_ID = [name for name in OWN if "{id}" in name and "/schedules/" not in name]
+OF_SCHEDULES = [name for name in OWN if "/schedules/{id}" in name]
 BY_NAME = [name for name, row in ROWS.items() if row.types == OWN_TYPES and "{name}" in name]
 OTHERS = {
     *("POST /tasks/claim", "POST /tasks/settle", "POST /tasks/heartbeat", "POST /tasks"),
@@ -33,7 +35,7 @@ OTHERS = {
     *("POST /tasks/retry", "POST /tasks/cancel", "POST /tasks/delete"),
     *("GET /stats", "GET /stats/series", "GET /failures", "GET /v1/jobs/stats"),
     *("GET /queue", "POST /queue/pause", "POST /queue/resume"),
-    *("GET /schedules", "POST /schedules"),
+    *("GET /schedules", "POST /schedules", "GET /v1/schedules", "POST /v1/schedules"),
 }
 """These have a test of their own below."""
 OF_WORKERS = {name for name, row in ROWS.items() if row.types == OWN_TYPES and "/workers/" in name}
@@ -56,7 +58,7 @@ def worker(api: Api, mine: Api) -> Api:
 def test_every_route_for_own_types_is_tried_here() -> None:
     needing_a_key = {name for name, row in ROWS.items() if row.scope != OPEN}
     for_own = {name for name in needing_a_key if ROWS[name].types == OWN_TYPES}
-    missing = for_own - {*BY_ID, *BY_NAME, *OTHERS, *OF_WORKERS}
+    missing = for_own - {*BY_ID, *BY_NAME, *OTHERS, *OF_WORKERS, *OF_SCHEDULES}
     assert not missing, f"tests/api/test_key_types.py: add a test for {sorted(missing)}"
 
 
@@ -99,6 +101,20 @@ def test_another_type_is_404(api: Api, mine: Api, name: str) -> None:
     assert response.status == 404
     assert response.json["code"].lower() in ("unknown_type", "not_found")
     assert mine.call(*address_of(route, name="mail.send"), {}).status in (200, 201)
+
+
+@pytest.mark.parametrize("name", OF_SCHEDULES)
+def test_a_schedule_of_another_type_is_404(api: Api, mine: Api, name: str) -> None:
+    body = {"cron_expression": "@daily", "payload_template": {}}
+    ids = {
+        queue: api.post("/v1/schedules", {**body, "name": queue, "queue_name": queue}).json["id"]
+        for queue in ("sms", "mail.send")
+    }
+    route = route_of(name)
+    with api.unchanged(except_for="api_keys"):
+        response = mine.call(*address_of(route, id=ids["sms"]), {})
+    assert (response.status, response.json["code"]) == (404, "NOT_FOUND")
+    assert mine.call(*address_of(route, id=ids["mail.send"]), {}).status in (200, 204)
 
 
 class TestClaims:
@@ -219,6 +235,16 @@ class TestMaking:
             assert (response.status, response.code) == (409, "conflict")
         listed = mine.get("/schedules").data["schedules"]
         assert [each["name"] for each in listed] == ["nightly"]
+
+    def test_a_schedule_in_spooleds_dialect(self, api: Api, mine: Api) -> None:
+        body = {"name": "a", "cron_expression": "@daily", "payload_template": {}}
+        assert mine.post("/v1/schedules", {**body, "queue_name": "mail.new"}).status == 201
+        api.post("/v1/schedules", {**body, "name": "b", "queue_name": "sms"})
+        with api.unchanged(except_for="api_keys"):
+            for name, queue in (("c", "sms"), ("c", "unknown")):
+                response = mine.post("/v1/schedules", {**body, "name": name, "queue_name": queue})
+                assert (response.status, response.json["code"]) == (403, "FORBIDDEN")
+        assert [each["name"] for each in mine.call("GET", "/v1/schedules").items] == ["a"]
 
 
 class TestPauses:

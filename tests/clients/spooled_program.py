@@ -179,6 +179,47 @@ def look(client: SpooledClient) -> None:
     tell("no such worker", caught(lambda: client.workers.get("no.such")))
 
 
+def schedules(client: SpooledClient) -> None:
+    made = client.schedules.create(
+        {
+            "name": "scene.schedules",
+            "cron_expression": "30 4 * * 1",
+            "timezone": "Europe/Berlin",
+            "queue_name": "scene.schedules",
+            "payload_template": {"größe": "🎉"},
+            "priority": 5,
+            "max_retries": 1,
+            "tags": {"for": "Ada"},
+        }
+    )
+    tell("made", made.model_dump())
+    tell(
+        "taken",
+        caught(
+            lambda: client.schedules.create(
+                {
+                    "name": "scene.schedules",
+                    "cron_expression": "@daily",
+                    "queue_name": "scene.schedules",
+                    "payload_template": {},
+                }
+            )
+        ),
+    )
+    tell("listed", [each.name for each in client.schedules.list({"queue_name": "scene.schedules"})])
+    tell("inactive", [each.name for each in client.schedules.list({"is_active": False})])
+    tell("got", client.schedules.get(made.id).model_dump())
+    changes = {"cron_expression": "0 5 * * *", "priority": 9}
+    tell("updated", client.schedules.update(made.id, changes).model_dump())
+    tell("paused", client.schedules.pause(made.id).is_active)
+    tell("resumed", client.schedules.resume(made.id).is_active)
+    triggered = client.schedules.trigger(made.id)
+    tell("job", client.jobs.get(triggered.job_id).model_dump())
+    tell("history", [each.model_dump() for each in client.schedules.get_history(made.id, limit=5)])
+    client.schedules.delete(made.id)
+    tell("deleted", caught(lambda: client.schedules.get(made.id)))
+
+
 def dead_letters(client: SpooledClient) -> None:
     """Version 1.1.0 has no way to confirm a purge, neither here nor in Spooled."""
     for queue in ("scene.dead", "scene.dead", "scene.other"):
@@ -219,6 +260,7 @@ def run(worker: SpooledWorker) -> None:
 if __name__ == "__main__":
     _, scene, base_url, api_key = sys.argv
     scenes = {
-        each.__name__: each for each in (produce, work, lose, keep, by_hand, look, dead_letters)
+        each.__name__: each
+        for each in (produce, work, lose, keep, by_hand, look, schedules, dead_letters)
     }
     scenes[scene](SpooledClient(api_key=api_key, base_url=base_url))

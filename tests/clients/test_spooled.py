@@ -237,3 +237,33 @@ def test_dead_letters(site: SpooledSite, version: str) -> None:
         assert events["left"] == ["scene.other"]
     else:
         assert (events["purged"], events["left"]) == (1, [])
+
+
+def test_schedules(site: SpooledSite, version: str) -> None:
+    with site.run(version, "schedules") as program:
+        events = dict(program.rest())
+    schedule = events["made"]["id"]
+    assert events["made"]["next_run_at"] is not None
+    assert events["taken"] == ["ConflictError", 409, "CONFLICT"]
+    assert (events["listed"], events["inactive"]) == (["scene.schedules"], [])
+    got = {
+        "id": schedule,
+        "cron_expression": "30 4 * * 1",
+        "timezone": "Europe/Berlin",
+        "queue_name": "scene.schedules",
+        "payload_template": {"größe": "🎉"},
+        "priority": 5,
+        "max_retries": 1,
+        "is_active": True,
+        "run_count": 0,
+        "tags": {"for": "Ada"},
+    }
+    assert {name: events["got"][name] for name in got} == got
+    updated = {**got, "cron_expression": "0 5 * * *", "priority": 9}
+    assert {name: events["updated"][name] for name in got} == updated
+    assert (events["paused"], events["resumed"]) == (False, True)
+    job = events["job"]
+    assert (job["payload"], job["priority"], job["max_retries"]) == ({"größe": "🎉"}, 9, 1)
+    (run,) = events["history"]
+    assert (run["job_id"], run["schedule_id"], run["status"]) == (job["id"], schedule, "pending")
+    assert events["deleted"] == ["NotFoundError", 404, "NOT_FOUND"]

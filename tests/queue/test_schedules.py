@@ -72,6 +72,7 @@ def test_a_task_with_everything_that_the_schedule_says(site: Site) -> None:
         params={"for": "Grüße"},
         priority=7,
         max_attempts=2,
+        timeout=90.5,
         tags=["customer-1"],
     )
     due_at = let_be_due(site)
@@ -79,6 +80,7 @@ def test_a_task_with_everything_that_the_schedule_says(site: Site) -> None:
     (task,) = tasks(site)
     assert json.loads(task["params_json"]) == {"for": "Grüße"}
     assert (task["urgency"], task["max_attempts"], task["status"]) == (-7, 2, "pending")
+    assert task["timeout"] == 90.5
     assert task["tags"] == "\ncustomer-1\nschedule:nightly\n"
     row = store.get(site, "nightly")
     assert (row["last_due_at"], row["last_task_id"]) == (due_at, task["id"])

@@ -175,6 +175,13 @@ SPOOLED = [
     get("/v1/queues/mail"),
     post("/v1/queues/mail/pause", {"reason": "repairs"}),
     post("/v1/queues/mail/resume"),
+    post(
+        "/v1/schedules",
+        {"name": "ä", "cron_expression": "0 4 * * *", "queue_name": "mail", "payload_template": {}},
+    ),
+    get("/v1/schedules"),
+    Step("PUT", "/v1/schedules/2", {"priority": 5}),
+    Step("DELETE", "/v1/schedules/2"),
     get("/v1/workers"),
     get("/v1/workers/w1"),
     post("/v1/workers/w1/deregister"),

@@ -54,6 +54,7 @@ SCHEDULE = fields.Fields(
     dedupe=dedupe,
     priority=fields.priority,
     max_attempts=fields.integer(1, 1000),
+    timeout=fields.number(0.1),
     tags=fields.tags,
     paused=fields.boolean,
 )

@@ -212,6 +212,7 @@ COMPONENTS: dict[str, Schema] = {
             "dedupe": {"enum": ["active", False]},
             "priority": or_null(INTEGER),
             "max_attempts": or_null(COUNT),
+            "timeout": or_null(NUMBER),
             "tags": list_of(TEXT),
             "paused": FLAG,
             "next_runs": list_of(TIME),

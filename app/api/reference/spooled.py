@@ -22,7 +22,7 @@ from app.api.reference.schemas import (
     shape,
     words,
 )
-from app.api.spooled import dead_letters, fields, jobs, lists, queues
+from app.api.spooled import dead_letters, fields, jobs, lists, queues, schedules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +70,40 @@ SCHEMAS: dict[str, Schema] = {
             "details": list_of(shape({"path": TEXT, "message": TEXT})),
             "warnings": list_of(TEXT),
         },
+    ),
+    "SpooledSchedule": shape(
+        {
+            "id": TEXT,
+            "organization_id": TEXT,
+            "name": TEXT,
+            "description": {"type": "null"},
+            "cron_expression": TEXT,
+            "timezone": TEXT,
+            "queue_name": TEXT,
+            "payload_template": OBJECT,
+            "priority": INTEGER,
+            "max_retries": COUNT,
+            "timeout_seconds": COUNT,
+            "is_active": FLAG,
+            "last_run_at": or_null(TIME),
+            "next_run_at": or_null(TIME),
+            "run_count": COUNT,
+            "tags": or_null(map_of(TEXT)),
+            "metadata": {"type": "null"},
+            "created_at": TIME,
+            "updated_at": TIME,
+        }
+    ),
+    "SpooledScheduleRun": shape(
+        {
+            "id": TEXT,
+            "schedule_id": TEXT,
+            "job_id": or_null(TEXT),
+            "status": words("pending", "running", "completed", "failed"),
+            "error_message": or_null(TEXT),
+            "started_at": TIME,
+            "completed_at": or_null(TIME),
+        }
     ),
     "SpooledClaimedJob": shape(
         {
@@ -165,6 +199,10 @@ def bare(schema: Schema) -> Schema:
     return all_of(schema, {"type": "object", "properties": {"warnings": list_of(TEXT)}})
 
 
+SCHEDULE = bare(ref("SpooledSchedule"))
+SCHEDULE_CHANGED = Operation({200: SCHEDULE}, body=fields.NOTHING)
+SCHEDULE_UPDATED = Operation({200: SCHEDULE}, body=schedules.UPDATE)
+SCHEDULE_DELETED = Operation({204: None}, body=fields.NOTHING)
 DONE = bare(shape({"success": TRUE}))
 CANCELLED = Operation({204: None}, body=fields.NOTHING)
 PRIORITY = Operation(
@@ -262,6 +300,35 @@ OPERATIONS = {
     "POST /v1/workers/{worker}/deregister": Operation({204: None}, body=fields.NOTHING),
     "GET /v1/workers": Operation({200: list_of(ref("SpooledWorkerSummary"))}),
     "GET /v1/workers/{worker}": Operation({200: bare(ref("SpooledWorker"))}),
+    "POST /v1/schedules": Operation(
+        {
+            201: bare(
+                shape(
+                    {
+                        "id": TEXT,
+                        "name": TEXT,
+                        "cron_expression": TEXT,
+                        "next_run_at": or_null(TIME),
+                    }
+                )
+            )
+        },
+        body=schedules.CREATE,
+    ),
+    "GET /v1/schedules": Operation({200: list_of(ref("SpooledSchedule"))}, query=schedules.LIST),
+    "GET /v1/schedules/{id}": Operation({200: SCHEDULE}),
+    "PUT /v1/schedules/{id}": SCHEDULE_UPDATED,
+    "POST /v1/schedules/{id}": SCHEDULE_UPDATED,
+    "DELETE /v1/schedules/{id}": SCHEDULE_DELETED,
+    "POST /v1/schedules/{id}/delete": SCHEDULE_DELETED,
+    "POST /v1/schedules/{id}/pause": SCHEDULE_CHANGED,
+    "POST /v1/schedules/{id}/resume": SCHEDULE_CHANGED,
+    "POST /v1/schedules/{id}/trigger": Operation(
+        {200: bare(shape({"job_id": TEXT, "triggered_at": TIME}))}, body=fields.NOTHING
+    ),
+    "GET /v1/schedules/{id}/history": Operation(
+        {200: list_of(ref("SpooledScheduleRun"))}, query=schedules.HISTORY
+    ),
     "GET /v1/queues": Operation({200: list_of(ref("SpooledQueueSummary"))}),
     "GET /v1/queues/{name}": Operation({200: bare(ref("SpooledQueue"))}),
     "GET /v1/queues/{name}/stats": Operation(

@@ -133,6 +133,63 @@ def queue(row: Row, settings: Settings) -> Shown:
     }
 
 
+RUN_STATUS = {
+    "pending": "pending",
+    "scheduled": "pending",
+    "claimed": "running",
+    "completed": "completed",
+    "failed": "failed",
+    "cancelled": "failed",
+}
+
+
+def schedule(row: Row, settings: Settings, run_count: int) -> Shown:
+    """One with an interval instead of a cron expression has none that could be shown."""
+    shown = serializers.schedule(row)
+    most = shown["max_attempts"] or settings.max_task_attempts
+    last = shown["last_run"]
+    return {
+        "id": str(row["id"]),
+        "organization_id": "default",
+        "name": shown["name"],
+        "description": None,
+        "cron_expression": shown["cron"] or f"@every {shown['every']:g}s",
+        "timezone": shown["timezone"],
+        "queue_name": shown["type"],
+        "payload_template": shown["params"],
+        "priority": shown["priority"] or 0,
+        "max_retries": most - 1,
+        "timeout_seconds": _timeout(settings, row["timeout"]),
+        "is_active": not shown["paused"],
+        "last_run_at": last and last["at"],
+        "next_run_at": next(iter(shown["next_runs"]), None),
+        "run_count": run_count,
+        "tags": dict(_entry(each) for each in shown["tags"]) or None,
+        "metadata": None,
+        "created_at": shown["created_at"],
+        "updated_at": shown["updated_at"],
+    }
+
+
+def schedule_run(schedule: Row, run: Row) -> Shown:
+    """A job that was deleted since has ended, nobody knows how."""
+    is_made = run["task_id"] is not None
+    status = RUN_STATUS.get(run["status"] or "completed") if is_made else "failed"
+    return {
+        "id": f"{schedule['id']}-{to_iso(run['due_at'])}",
+        "schedule_id": str(schedule["id"]),
+        "job_id": str(run["task_id"]) if is_made else None,
+        "status": status,
+        "error_message": run["error_message"] or (None if is_made else run["message"]),
+        "started_at": to_iso(run["made_at"]),
+        "completed_at": to_iso(run["completed_at"]),
+    }
+
+
+def schedule_trigger(task_id: int, run: Row) -> Shown:
+    return {"job_id": str(task_id), "triggered_at": to_iso(run["made_at"])}
+
+
 def worker_summary(row: Row) -> Shown:
     """A worker in a list. Nothing in it is null: SDKs count on that."""
     shown = serializers.worker(row)

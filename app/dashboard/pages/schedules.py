@@ -40,6 +40,7 @@ FIELDS = (
     FormField("dedupe", "While the task of the time before is unfinished", CHOICE, choices=DEDUPE),
     FormField("priority", "Priority", NUMBER, "Higher first; the type's if left empty"),
     FormField("max_attempts", "Attempts", NUMBER, "The type's if left empty"),
+    FormField("timeout", "Lease, seconds", NUMBER, "The type's if left empty"),
     FormField("tags", "Tags", LIST, "With commas between them"),
     FormField("paused", "Paused", FLAG),
 )

@@ -48,7 +48,7 @@ def put(
 
     ``values`` are ``type``, ``params``, ``cron`` or ``every`` (seconds), ``timezone``, ``missed``,
     ``dedupe`` (``"active"`` leaves a time out while the task of the time before is unfinished),
-    ``priority``, ``max_attempts``, ``tags``, ``paused``. A paused one has no next time.
+    ``priority``, ``max_attempts``, ``timeout``, ``tags``, ``paused``. A paused one has no next time.
 
     Raises UnknownType, Forbidden, Invalid, TooLarge: for what would also refuse its tasks. Raises
     Conflict for the name of a schedule that the caller's key does not see.
@@ -76,6 +76,47 @@ def get(site: Site, name: str, access: Access | None = None) -> Row:
     return rows[0]
 
 
+def get_by_id(site: Site, schedule_id: int, access: Access | None = None) -> Row:
+    """The same by its id."""
+    look = "SELECT name FROM schedules WHERE id = :id"
+    rows = site.db.run(lambda connection: connection.query(look, {"id": schedule_id}))
+    if not rows:
+        raise not_found(f"#{schedule_id}")
+    return get(site, rows[0]["name"], access)
+
+
+def rename(site: Site, name: str, new_name: str, actor: Actor | None = None) -> None:
+    """Raises Conflict when another has the new name."""
+    sql = site.db.dialect
+    update: Statement = (
+        "UPDATE schedules SET name = :new_name WHERE name = :name",
+        {"name": name, "new_name": new_name},
+    )
+    noted = audit.record(sql, actor, "schedule.put", new_name, renamed_from=name)
+    try:
+        site.db.run(lambda connection: connection.transact([*noted, update]))
+    except Duplicate:
+        raise Conflict(f"There is a schedule named {new_name!r}: choose another name") from None
+
+
+def values_of(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """What ``put`` takes to leave a schedule as it is."""
+    return {
+        "type": row["type_name"],
+        "params": json_text.loads(row["params_json"]),
+        "cron": row["cron"],
+        "every": row["every_seconds"],
+        "timezone": row["timezone"],
+        "missed": row["missed"],
+        "dedupe": "active" if row["skips_unfinished"] else False,
+        "priority": row["priority"],
+        "max_attempts": row["max_attempts"],
+        "timeout": row["timeout"],
+        "tags": FIELD_OF["tags"].show(row),
+        "paused": bool(row["is_paused"]),
+    }
+
+
 def list_all(site: Site, access: Access | None = None) -> list[Row]:
     """Those that the caller's key sees, each with its last run, by name."""
     visible, own = _visible(access)
@@ -83,14 +124,22 @@ def list_all(site: Site, access: Access | None = None) -> list[Row]:
     return site.db.run(lambda connection: connection.query(look, own))
 
 
-def runs(site: Site, schedule_id: int) -> list[Row]:
+def count_runs(site: Site, schedule_id: int) -> int:
+    """Of how many times is known what became of them."""
+    look = "SELECT COUNT(*) AS total FROM schedule_runs WHERE schedule_id = :id"
+    rows = site.db.run(lambda connection: connection.query(look, {"id": schedule_id}))
+    return int(rows[0]["total"])
+
+
+def runs(site: Site, schedule_id: int, limit: int = SHOWN_RUNS) -> list[Row]:
     """What became of its newest times, the newest first."""
     sql = (
         "SELECT schedule_runs.due_at, schedule_runs.made_at, schedule_runs.task_id, "
-        "schedule_runs.message, tasks.status FROM schedule_runs "
+        "schedule_runs.message, tasks.status, tasks.error_message, tasks.completed_at "
+        "FROM schedule_runs "
         "LEFT JOIN tasks ON tasks.id = schedule_runs.task_id "
         "WHERE schedule_runs.schedule_id = :id "
-        f"ORDER BY schedule_runs.due_at DESC LIMIT {SHOWN_RUNS}"
+        f"ORDER BY schedule_runs.due_at DESC LIMIT {int(limit)}"
     )
     return site.db.run(lambda connection: connection.query(sql, {"id": schedule_id}))
 
@@ -148,6 +197,7 @@ def task_of(row: Row) -> NewTask:
         json_text.loads(row["params_json"]),
         priority=row["priority"],
         max_attempts=row["max_attempts"],
+        timeout=row["timeout"],
         tags=[*FIELD_OF["tags"].show(row), f"schedule:{row['name']}"],
         dedupe=False,
     )
@@ -231,6 +281,7 @@ def _columns(values: dict[str, Any]) -> dict[str, Any]:
         "skips_unfinished": int(values.get("dedupe") == "active"),
         "priority": values.get("priority"),
         "max_attempts": values.get("max_attempts"),
+        "timeout": values.get("timeout"),
         "tags": _tag_lines(values.get("tags")),
         "is_paused": int(bool(values.get("paused"))),
     }
