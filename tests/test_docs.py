@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from app import config
 from app.db import Database
 from app.db.url import parse
 from tests.support.server import PROJECT
@@ -57,6 +58,13 @@ def test_modules_that_are_run_exist(page: Path) -> None:
         path = PROJECT / name.replace(".", "/")
         found = path.with_suffix(".py").exists() or (path / "__main__.py").exists()
         assert found, f"{page.name} runs {name}"
+
+
+@pytest.mark.parametrize("setting", list(config.SETTINGS))
+def test_every_setting_is_explained_where_it_matters(setting: str) -> None:
+    """config.example.py has each of them with its default: tests/test_config.py."""
+    named = [page.name for page in PAGES if re.search(rf"\b{setting}\b", page.read_text("utf-8"))]
+    assert set(named) - {"CHANGELOG.md", "guides.md"}, f"no page of docs/ names {setting}"
 
 
 def test_the_readme_leads_to_every_page() -> None:

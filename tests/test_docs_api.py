@@ -499,3 +499,17 @@ def request_of(template: str) -> Any:
     """The request of a section whose response is shown elsewhere."""
     text = next(section.text for section in SECTIONS if template in section.routes)
     return json.loads(text.partition("Request:\n\n```json\n")[2].partition("```")[0])
+
+
+def test_every_metric_is_named(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'queue.sqlite3'}"
+    site = Site(config.from_values({"DATABASE_URL": url, "API_KEY": API_KEY}))
+    response = handle(Request("GET", "/metrics", {}, {"x-api-key": API_KEY}), site)
+    kinds = re.findall(rb"^# TYPE (\w+) (\w+)$", response.body(), re.MULTILINE)
+    told = {name.decode(): kind.decode() for name, kind in kinds}
+    head = "| metric | kind | labels | what it tells |"
+    table = {quoted(name)[0]: kind for name, kind, *_ in rows_below(TEXT, head)}
+    missing, invented = set(told) - set(table), set(table) - set(told)
+    assert not missing, f"docs/api.md, GET /metrics: add a row for {sorted(missing)}"
+    assert not invented, f"docs/api.md, GET /metrics: remove {sorted(invented)}"
+    assert table == told

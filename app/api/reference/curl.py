@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 IN_PATH = (
     ("/tasks/{id}/retry", "2"),
+    ("/v1/jobs/{id}/fail", "6"),
     ("/v1/jobs/{id}/retry", "6"),
+    ("/v1/jobs/{id}/cancel", "6"),
+    ("/v1/jobs/{id}/priority", "6"),
     ("/v1/jobs/{id}", "5"),
     ("/v1/workers/{worker}", "mailer-1"),
     ("/v1/queues/{name}", "emails"),
