@@ -139,6 +139,15 @@ def test_calls_load_nothing_heavy(paths: list[str], database_url: str, engine: s
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("path", ["/api", "/api/openapi.json", "/api/docs"])
+def test_the_apis_own_description_needs_no_flask(
+    paths: list[str], database_url: str, path: str
+) -> None:
+    loaded = _imported(paths, database_url, "GET", path)
+    assert loaded & {"flask", "werkzeug", "sqlalchemy", "flask_sqlalchemy"} == set()
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_the_same_look_finds_what_is_heavy(paths: list[str], database_url: str) -> None:
     _prepare(database_url)
     assert {"flask", "sqlalchemy", "typing"} <= _imported(
