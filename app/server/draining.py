@@ -1,4 +1,6 @@
-"""Discarding a body that is not read, within a second, whether it arrives or not."""
+"""Bodies of callers who may be anybody: discarded, or read, within a second, whether they arrive or
+not.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,23 @@ def drain(environ: Environ, size: int) -> None:
                 _drain_connection(environ["wsgi.input"], connection, size)
 
 
-def _drain_program_input(descriptor: int, size: int) -> None:
-    """A CGI program's input: a pipe, or mod_cgid's socket."""
+def receive(environ: Environ, size: int) -> bytes:
+    """The body, or what arrives of it. Never raises: what is missing, the form lacks."""
+    pieces: list[bytes] = []
+    with suppress(Exception):
+        if environ.get("wsgi.run_once"):
+            _drain_program_input(environ["wsgi.input"].fileno(), size, pieces)
+            return b"".join(pieces)
+        connection = _connection(environ)
+        if connection is None:
+            return bytes(environ["wsgi.input"].read(size))
+        with connection:
+            _drain_connection(environ["wsgi.input"], connection, size, pieces)
+    return b"".join(pieces)
+
+
+def _drain_program_input(descriptor: int, size: int, pieces: list[bytes] | None = None) -> None:
+    """A CGI program's input: a pipe, or mod_cgid's socket. What was read goes into ``pieces``."""
     import select
 
     poll = select.poll()
@@ -42,11 +59,14 @@ def _drain_program_input(descriptor: int, size: int) -> None:
         left = deadline - time.monotonic()
         if left <= 0 or not poll.poll(left * 1000):
             break
-        taken = len(os.read(descriptor, PIECE))
-        if not taken:
+        piece = os.read(descriptor, PIECE)
+        if pieces is not None:
+            pieces.append(piece)
+        if not piece:
             return
-        size -= taken
-    _refuse_the_rest(descriptor)
+        size -= len(piece)
+    if size > 0 or pieces is None:
+        _refuse_the_rest(descriptor)
 
 
 def _refuse_the_rest(descriptor: int) -> None:
@@ -70,7 +90,10 @@ def _connection(environ: Environ) -> socket.socket | None:
     import socket
 
     shown = environ.get("gunicorn.socket") or environ["wsgi.input"]
-    if not hasattr(shown, "fileno") or not _is_socket(shown.fileno()):
+    try:
+        if not _is_socket(shown.fileno()):
+            return None
+    except (AttributeError, OSError):  # not even a file
         return None
     return socket.socket(fileno=os.dup(shown.fileno()))
 
@@ -81,7 +104,9 @@ def _is_socket(descriptor: int) -> bool:
     return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
 
 
-def _drain_connection(stream: Any, connection: socket.socket, size: int) -> None:
+def _drain_connection(
+    stream: Any, connection: socket.socket, size: int, pieces: list[bytes] | None = None
+) -> None:
     """The server's own reader may wait for more than there is, so a timer ends what it reads:
     then it finds the end of the input. What is sent stays as it was.
     """
@@ -92,8 +117,10 @@ def _drain_connection(stream: Any, connection: socket.socket, size: int) -> None
     timer.start()
     try:
         while size > 0:
-            taken = len(stream.read(min(size, PIECE)))
-            size = size - taken if taken else 0
+            piece = stream.read(min(size, PIECE))
+            if pieces is not None:
+                pieces.append(piece)
+            size = size - len(piece) if piece else 0
     finally:
         timer.cancel()
 

@@ -58,6 +58,20 @@ class Body:
             )
         return b""
 
+    def read_form(self, max_bytes: int) -> bytes:
+        """A short body, from a caller who may be anybody: what arrives of it within a second or
+        so. Raises ApiError.
+        """
+        if self._length is None:
+            raise ApiError("length_required", "Forms are sent with their length (Content-Length)")
+        if self._length > max_bytes:
+            raise ApiError("too_large", f"This form may have {max_bytes} bytes")
+        self._is_done = True
+        # Loaded when needed: people sign in now and then.
+        from app.server.draining import receive
+
+        return receive(self._environ, self._length)
+
     def drain(self) -> None:
         """Discard what was not read, as far as it arrives at once: many clients read no
         response before they have sent everything, and mod_cgid cuts the response of a program

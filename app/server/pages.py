@@ -8,6 +8,11 @@ from app.dashboard.routes import API_DOCS
 from app.server.incoming import body_of
 from app.server.wsgi import DOCS, PAGES, is_page, path_of, root_of
 
+FOR_ANYBODY = f"{PAGES}/sign-in"
+"""Forms at addresses that begin so are read before it is known who sends them."""
+
+MAX_FORM_BYTES = 16 * 1024
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -59,7 +64,8 @@ def _request(environ: Environ, site: Site) -> PageRequest:
     body = body_of(environ, site.settings.max_body_bytes)
 
     def read() -> bytes:
-        received = body.read()
+        is_for_anybody = path_of(environ).startswith(FOR_ANYBODY)
+        received = body.read_form(MAX_FORM_BYTES) if is_for_anybody else body.read()
         # As in the API: a slow connection does not use up the time for the database.
         site.db.start_call()
         return received

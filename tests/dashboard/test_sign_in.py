@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from app import password_hash
-from app.dashboard.routes import OPEN, PAGES
+from app.dashboard.routes import API_DOCS, OPEN, PAGES
 from app.queue import admin_password, api_keys, audit, period_counts, sessions, sign_in_limit
 from app.queue.api_keys import NewKey
+from app.server import pages, wsgi
 from app.site import Site
 from tests.api.caller import API_KEY, Api
 from tests.dashboard.visitor import PageSeen, Visitor
@@ -392,7 +393,17 @@ class TestForeignForms:
         assert len(noted(site)) == before
 
 
-def test_only_signing_in_is_open() -> None:
+def test_what_anybody_sends_is_short(visitor: Visitor) -> None:
+    """The other forms are not read before it is known who sends them."""
+    page = visitor.post("/sign-in", {"secret": "x" * 20_000})
+    assert page.status == 413
+    assert "This form may have 16384 bytes" in page.text
+    for each in PAGES:
+        if each.method == "POST" and each.role == OPEN:
+            assert f"{wsgi.PAGES}{each.template}".startswith(pages.FOR_ANYBODY)
+
+
+def test_signing_in_and_reading_about_the_api_is_open() -> None:
     open_pages = [(each.method, each.template) for each in PAGES if each.role == OPEN]
     assert open_pages == [
         ("GET", "/static/{name}"),
@@ -400,6 +411,7 @@ def test_only_signing_in_is_open() -> None:
         ("POST", "/sign-in"),
         ("GET", "/sign-in/link"),
         ("POST", "/sign-in/link"),
+        ("GET", API_DOCS),
     ]
 
 

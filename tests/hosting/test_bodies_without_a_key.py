@@ -156,6 +156,24 @@ def test_a_body_that_trickles_does_not_either(one_process: Server) -> None:
         _in_time(one_process, lambda: one_process.call("GET", "/health"), 1)
 
 
+def test_a_form_that_never_comes_does_not_either(one_process: Server) -> None:
+    """Anybody may send the one that signs in."""
+    with socket.create_connection((HOST, one_process.port), timeout=60) as connection:
+        connection.sendall(head("/dashboard/sign-in", 400) + b"secret=")
+        _in_time(one_process, lambda: one_process.call("GET", "/health"), 1)
+        assert status_of(connection) == 403
+
+
+def test_nor_does_it_hold_a_program_up(program: Hosted) -> None:
+    wait_until(lambda: not _programs(program), 30, "the end of earlier programs")
+    with socket.create_connection((HOST, program.apache.port), timeout=60) as connection:
+        connection.sendall(head("/queue/dashboard/sign-in", 400) + b"secret=")
+        wait_until(lambda: len(_programs(program)) > 0, 30, "the program")
+        started = time.monotonic()
+        wait_until(lambda: not _programs(program), 30, "the end of the program")
+        assert time.monotonic() - started < SECONDS + SLACK
+
+
 def test_a_megabyte_is_refused_whole_by_gunicorn(one_process: Server) -> None:
     for _ in range(5):
         status, response = one_process.call("POST", "/tasks/claim", MEGABYTE, headers={})
