@@ -338,3 +338,18 @@ class TestWhatBecameOfItsTimes:
         make(site)
         assert len(tasks(site)) == 2
         assert self.count(site) == 3
+
+
+def test_what_became_of_its_times_in_pages(site: Site) -> None:
+    schedule = put(site)
+    for hour in range(5):
+        send(
+            site,
+            "INSERT INTO schedule_runs (schedule_id, due_at, made_at) VALUES (:id, :at, :at)",
+            id=schedule["id"],
+            at=f"2026-01-01 {hour:02}:00:00.000",
+        )
+    newest = store.runs(site, schedule["id"], limit=2)
+    assert [str(row["due_at"])[11:13] for row in newest] == ["04", "03"]
+    older = store.runs(site, schedule["id"], before=str(newest[-1]["due_at"]))
+    assert [str(row["due_at"])[11:13] for row in older] == ["02", "01", "00"]

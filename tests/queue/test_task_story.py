@@ -69,7 +69,7 @@ def test_attempts_with_their_errors(site: Site) -> None:
         assert each.started_at <= each.ended_at
         assert each.waited is not None
         assert each.seconds is not None
-    assert [each.what for each in story.events] == ["created"]
+    assert [each.what for each in story.events] == ["created", "due", "due"]
     assert story.seconds is not None
     assert story.seconds >= 0
     assert (story.hindrances, story.lease_seconds, story.is_cut) == ([], None, False)

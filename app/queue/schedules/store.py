@@ -131,17 +131,25 @@ def count_runs(site: Site, schedule_id: int) -> int:
     return int(rows[0]["total"])
 
 
-def runs(site: Site, schedule_id: int, limit: int = SHOWN_RUNS) -> list[Row]:
-    """What became of its newest times, the newest first."""
+def runs(
+    site: Site, schedule_id: int, limit: int = SHOWN_RUNS, before: str | None = None
+) -> list[Row]:
+    """What became of its newest times, or of those before a stored time; the newest first."""
+    older = (
+        ""
+        if before is None
+        else f" AND schedule_runs.due_at < {site.db.dialect.timestamp(':before')}"
+    )
     sql = (
         "SELECT schedule_runs.due_at, schedule_runs.made_at, schedule_runs.task_id, "
         "schedule_runs.message, tasks.status, tasks.error_message, tasks.completed_at "
         "FROM schedule_runs "
         "LEFT JOIN tasks ON tasks.id = schedule_runs.task_id "
-        "WHERE schedule_runs.schedule_id = :id "
+        f"WHERE schedule_runs.schedule_id = :id{older} "
         f"ORDER BY schedule_runs.due_at DESC LIMIT {int(limit)}"
     )
-    return site.db.run(lambda connection: connection.query(sql, {"id": schedule_id}))
+    values = {"id": schedule_id, "before": before}
+    return site.db.run(lambda connection: connection.query(sql, values))
 
 
 def set_paused(
