@@ -66,12 +66,12 @@ def test_counting_ends(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_as_text() -> None:
-    assert [bounded(each) for each in (None, 0, 1284, 10_000, 10_001)] == [
+    assert [bounded(each) for each in (None, 0, 1284, 2000, 2001)] == [
         "",
         "0",
         "1,284",
-        "10,000",
-        "10,000+",
+        "2,000",
+        "2,000+",
     ]
 
 
