@@ -22,6 +22,11 @@ MOST_CHILDREN = 50
 MOST_SIMILAR = 1000
 """Tasks with the same error are counted up to here."""
 
+MOST_ACTIONS = 20
+
+MOST_AHEAD = 1000
+"""Tasks that come before a waiting one are counted up to here."""
+
 SCHEDULE_KEY = "schedule:"
 
 
@@ -43,6 +48,9 @@ class TaskDetail:
     ``parent`` and ``children`` (the first ones) are tasks with ``id``, ``type`` and ``status``;
     ``schedule`` is the name of the one that made the task. ``has_workers`` is whether any worker
     was seen lately, ``is_queue_paused`` whether the whole queue is: asked for waiting tasks alone.
+    ``ahead`` is how many pending tasks come before this one in the order of claims, at most
+    ``MOST_AHEAD`` + 1. ``actions`` are the newest lines of the audit log about it, the oldest
+    first: what people did to it, and who did.
     """
 
     def __init__(self, now: str, row: Row) -> None:
@@ -58,6 +66,8 @@ class TaskDetail:
         self.schedule: str | None = None
         self.has_workers = True
         self.is_queue_paused = False
+        self.ahead = 0
+        self.actions: Sequence[Row] = ()
 
 
 def task_detail(site: Site, task_id: int) -> TaskDetail:
@@ -67,7 +77,7 @@ def task_detail(site: Site, task_id: int) -> TaskDetail:
 
 def _read(connection: Connection, task_id: int) -> TaskDetail:
     sql = connection.dialect
-    found, types, changes, parents, children, groups = (
+    found, types, changes, parents, children, groups, actions = (
         result.rows for result in connection.send(_statements(sql, task_id))
     )
     if not found:
@@ -79,6 +89,7 @@ def _read(connection: Connection, task_id: int) -> TaskDetail:
     detail.parent = parents[0] if parents else None
     detail.children = children[:MOST_CHILDREN]
     detail.has_more_children = len(children) > MOST_CHILDREN
+    detail.actions = actions[::-1]
     _read_more(connection, detail, groups)
     return detail
 
@@ -116,7 +127,15 @@ def _statements(sql: Dialect, task_id: int) -> list[Statement]:
             f"WHERE task_id = :id AND {own.format('status')} = 'failed'"
         ),
     ]
-    return [(text, {"id": task_id}) for text in texts]
+    actions = (
+        "SELECT created_at AS at, actor, action, detail_json FROM audit_log "
+        f"{sql.by_index('audit_log_target')} WHERE target = :target AND action LIKE 'task.%' "
+        f"ORDER BY id DESC LIMIT {MOST_ACTIONS}"
+    )
+    return [
+        *((text, {"id": task_id}) for text in texts),
+        (actions, {"target": str(task_id)}),
+    ]
 
 
 def _read_more(connection: Connection, detail: TaskDetail, groups: Sequence[Row]) -> None:
@@ -129,7 +148,7 @@ def _read_more(connection: Connection, detail: TaskDetail, groups: Sequence[Row]
     if key.startswith(SCHEDULE_KEY):
         statements.append(_schedule(sql, key, detail.row["id"]))
     if detail.row["status"] in ("pending", "scheduled"):
-        statements += [_worker(sql), _pause()]
+        statements += [_worker(sql), _pause(), _ahead(sql, detail.row)]
     if not statements:
         return
     results = iter(connection.send(statements))
@@ -140,6 +159,7 @@ def _read_more(connection: Connection, detail: TaskDetail, groups: Sequence[Row]
     if detail.row["status"] in ("pending", "scheduled"):
         detail.has_workers = bool(next(results).rows)
         detail.is_queue_paused = bool(next(results).rows)
+        detail.ahead = int(next(results).rows[0]["total"])
 
 
 def _similar(sql: Dialect, group: Row) -> Statement:
@@ -161,6 +181,24 @@ def _schedule(sql: Dialect, key: str, task_id: int) -> Statement:
         "WHERE schedule_runs.schedule_id = :schedule_id AND schedule_runs.task_id = :id "
         f"AND schedule_runs.due_at = {sql.timestamp(':due_at')}",
         {"schedule_id": int(schedule_id) if is_id else 0, "due_at": due_at[:23], "id": task_id},
+    )
+
+
+def _ahead(sql: Dialect, row: Row) -> Statement:
+    """Finds how many pending tasks of all types have a higher priority, or the same and came
+    earlier: none for one whose time is still to come.
+    """
+    scan = (
+        f"SELECT 1 AS one FROM tasks {sql.by_index('tasks_claim')} "
+        f"WHERE status = 'pending' AND {{}} LIMIT {MOST_AHEAD + 1}"
+    )
+    higher = scan.format("urgency < :urgency")
+    earlier = scan.format("urgency = :urgency AND id < :id")
+    return (
+        f"SELECT COUNT(*) AS total FROM (SELECT one FROM ({higher}) AS higher UNION ALL "
+        f"SELECT one FROM ({earlier}) AS earlier LIMIT {MOST_AHEAD + 1}) AS ahead "
+        "WHERE :status = 'pending'",
+        {"urgency": row["urgency"], "id": row["id"], "status": row["status"]},
     )
 
 

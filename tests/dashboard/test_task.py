@@ -216,6 +216,24 @@ class TestWhyItWaits:
         api.claim("w1")
         assert "waits for a worker" in self.reasons(api, admin)
 
+    def test_others_come_first(self, api: Api, mail: str, admin: Visitor) -> None:
+        api.claim("w1")
+        for number in range(2):
+            api.create(mail, {"to": f"{number}"}, priority=5)
+        assert "2 tasks of any type come before it" in self.reasons(api, admin)
+
+
+class TestWhoDidWhat:
+    def test_what_was_done_by_hand(self, api: Api, mail: str, admin: Visitor) -> None:
+        task = api.create(mail, {"to": "a"})
+        address = f"/tasks/{task['id']}"
+        assert admin.get(address).soup.select("#actions") == []
+        assert api.post(f"{address}/cancel").status == 200
+        assert api.post(f"{address}/retry").status == 200
+        (actor,) = {row["actor"] for row in api.sql("SELECT actor FROM audit_log")}
+        told = admin.get(address).select("#actions").get_text(" ", strip=True)
+        assert told.index(f"cancel {actor}") < told.index(f"retry {actor}")
+
 
 class TestWhatCanBeDone:
     def test_the_buttons_fit_the_status(self, api: Api, mail: str, admin: Visitor) -> None:

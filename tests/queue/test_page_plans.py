@@ -13,7 +13,7 @@ from app.queue.access import Access
 from app.queue.navigation_counts import navigation_counts
 from app.queue.overview import overview
 from app.queue.statistics import last_minute
-from app.queue.task_story import task_story
+from app.queue.task_detail import task_detail
 from app.queue.type_page import type_page
 from app.queue.verdict_facts import verdict
 from app.queue.worker_states import worker_page
@@ -40,9 +40,8 @@ PAGES: dict[str, Callable[[Site], Any]] = {
     "types": type_page,
     "types by a text": lambda site: type_page(site, text="A"),
     "workers": lambda site: worker_page(site, 50),
-    "a task that is done": lambda site: task_story(site, TASKS - 1),
-    "a task that failed": lambda site: task_story(site, TASKS),
-    "a task of some types": lambda site: task_story(site, 1, SOME),
+    "a task that is done": lambda site: task_detail(site, TASKS - 1),
+    "a task that failed": lambda site: task_detail(site, TASKS),
 }
 
 ROWS_OF_A_PAGE = 6000
