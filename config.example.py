@@ -55,8 +55,8 @@ SESSION_MAX_AGE = 2592000
 # worker may claim it. A task type or a task may set its own, as "timeout".
 TASK_CLAIM_TIMEOUT = 300
 
-# In which order tasks are claimed, unless a claim says. "priority": the highest priority first, then
-# the oldest. "fair": the highest priority first, and within it the task types take turns, so that
+# In which order tasks are claimed, unless a claim says. "priority": the highest priority first,
+# then the oldest. "fair": the highest priority first, and within it the task types take turns, so that
 # one with very many tasks does not keep the others waiting.
 CLAIM_ORDER = "priority"
 

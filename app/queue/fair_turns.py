@@ -40,8 +40,8 @@ STEP = 8
 """How many tasks one step reads: it may pass several types that have few."""
 
 MOST_STEPS = 8
-"""How many steps a claim makes at most, and so from how many types with many tasks a batch takes. The
-next claim goes on from there."""
+"""How many steps a claim makes at most, and so from how many types with many tasks a batch takes.
+The next claim goes on from there."""
 
 
 class FairCandidates(Candidates):

@@ -48,7 +48,8 @@ def put(
 
     ``values`` are ``type``, ``params``, ``cron`` or ``every`` (seconds), ``timezone``, ``missed``,
     ``dedupe`` (``"active"`` leaves a time out while the task of the time before is unfinished),
-    ``priority``, ``max_attempts``, ``timeout``, ``tags``, ``paused``. A paused one has no next time.
+    ``priority``, ``max_attempts``, ``timeout``, ``tags``, ``paused``. A paused one has no next
+    time.
 
     Raises UnknownType, Forbidden, Invalid, TooLarge: for what would also refuse its tasks. Raises
     Conflict for the name of a schedule that the caller's key does not see.
