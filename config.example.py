@@ -56,8 +56,8 @@ SESSION_MAX_AGE = 2592000
 TASK_CLAIM_TIMEOUT = 300
 
 # In which order tasks are claimed, unless a claim says. "priority": the highest priority first,
-# then the oldest. "fair": the highest priority first, and within it the task types take turns, so that
-# one with very many tasks does not keep the others waiting.
+# then the oldest. "fair": the highest priority first, and within it the task types take turns, so
+# that one with very many tasks does not keep the others waiting.
 CLAIM_ORDER = "priority"
 
 # How many attempts a task gets before it fails for good, unless its type or the task sets its own.
