@@ -30,6 +30,13 @@ def number(value: float | None) -> str:
     return f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.2g}"
 
 
+def rate(per_minute: float) -> str:
+    """``2.7/min``, ``4/h``, ``none``."""
+    if per_minute >= 1:
+        return f"{number(per_minute)}/min"
+    return f"{number(round(per_minute * 60))}/h" if per_minute else "none"
+
+
 def share(value: float) -> str:
     """Of a share between 0 and 1: ``9.8 %``."""
     percent = value * 100
@@ -114,6 +121,7 @@ def _moment(stored: str) -> datetime:
 FILTERS: dict[str, Callable[..., Any]] = {
     "visible": visible,
     "number": number,
+    "rate": rate,
     "share": share,
     "span": span,
     "time": time,

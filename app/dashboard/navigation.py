@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from app.dashboard.filters import number
 from app.dashboard.routes import ADMIN, resolve
+from app.errors import DatabaseError
+from app.queue.navigation_counts import MOST, navigation_counts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,12 +39,37 @@ ENTRIES = (
 
 
 def navigation(visit: Visit) -> list[NavigationEntry]:
-    path = visit.request.path
+    path, counts = visit.request.path, _counts(visit)
     return [
-        NavigationEntry(label, visit.url(address), _is_below(path, address))
+        NavigationEntry(
+            label, visit.url(address), _is_below(path, address), counts.get(address, "")
+        )
         for label, address in ENTRIES
         if visit.is_admin or not _is_for_admins(address)
     ]
+
+
+def _counts(visit: Visit) -> dict[str, str]:
+    """What stands beside the addresses. Nothing while the database does not answer: some pages
+    are there all the same.
+    """
+    try:
+        found = navigation_counts(visit.site)
+    except DatabaseError:
+        return {}
+    return {
+        "/tasks": _told(found.tasks),
+        "/failures": _told(found.failures),
+        "/types": _told(found.types),
+        "/schedules": _told(found.schedules),
+        "/workers": _told(found.workers),
+    }
+
+
+def _told(count: int | None) -> str:
+    if not count:
+        return ""
+    return f"{number(MOST)}+" if count > MOST else number(count)
 
 
 def _is_for_admins(address: str) -> bool:
