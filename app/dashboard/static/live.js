@@ -127,7 +127,8 @@ async function doSteps() {
     try {
       const headers = { "X-Live": "1", Accept: "text/html" };
       const body = new URLSearchParams(new FormData(form));
-      const response = await fetch(form.action, { method: "POST", headers, body, redirect: "manual" });
+      // Not form.action: that is the field of this name.
+      const response = await fetch(form.getAttribute("action"), { method: "POST", headers, body, redirect: "manual" });
       if (response.status !== 200) throw new Error(response.statusText);
       update(await response.text(), true);
       failures = 0;
