@@ -93,7 +93,7 @@ class Progress:
     @classmethod
     def of(cls, form: Form) -> Progress:
         refusals = form.all("refusal")[:MOST_REFUSALS]
-        return cls(_number(form, "changed"), _number(form, "skipped"), refusals)
+        return cls(form.number("changed") or 0, form.number("skipped") or 0, refusals)
 
     def add(self, result: BulkChange) -> None:
         self.changed += result.changed
@@ -122,8 +122,3 @@ class Progress:
         """``12 tasks retried, 3 could not be.``"""
         said = f"{self.changed:,} {'task' if self.changed == 1 else 'tasks'} {action.done}"
         return f"{said}, {self.skipped:,} could not be" if self.skipped else said
-
-
-def _number(form: Form, name: str) -> int:
-    text = form.get(name)
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0

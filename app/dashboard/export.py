@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 FORMATS = {"csv": "text/csv; charset=utf-8", "json": "application/json; charset=utf-8"}
 
+MOST_ROWS = 5000
+"""A page asks for one more than these, to know whether there are any."""
+
 LONGEST_CELL = 32_000
 """Characters in a cell of CSV: Excel breaks a row where one has more than 32,767."""
 
@@ -45,15 +48,17 @@ def file_of(
     **more: Any,
 ) -> FileResponse:
     """The list as a file of the format that is asked for. ``name`` names the file and the list in
-    JSON, where ``more`` is said beside it; ``columns`` are for a list without rows. ``is_capped``
-    among ``more`` says that there is more than these rows, and the file's name does too.
+    JSON, where ``more`` is said beside it; ``columns`` are for a list without rows. Where there are
+    more than MOST_ROWS, or ``is_capped`` among ``more`` says so, the file's name does too.
     """
+    more.setdefault("is_capped", len(rows) > MOST_ROWS)
+    rows = rows[:MOST_ROWS]
     wanted = format_of(visit)
     if wanted == "json":
         content = json_text(name, rows, more)
     else:
         content = csv_text(rows, list(rows[0]) if rows else columns)
-    cut = f"-first-{len(rows)}" if more.get("is_capped") else ""
+    cut = f"-first-{len(rows)}" if more["is_capped"] else ""
     return FileResponse(
         content.encode("utf-8", "replace"), FORMATS[wanted], f"{name}{cut}.{wanted}"
     )

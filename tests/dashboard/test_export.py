@@ -83,6 +83,7 @@ def test_json_has_the_values_as_they_are() -> None:
         "things": [{"id": 1, "params": {"=": [None]}}],
         "count": 1,
         "total": 7,
+        "is_capped": False,
     }
 
 
@@ -92,9 +93,19 @@ def test_a_file_with_a_part_of_the_list_says_so() -> None:
     assert json.loads(file_of("json", [{"id": 2}], is_capped=True).body())["is_capped"] is True
 
 
+def test_no_file_has_more_rows_than_spreadsheets_like(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "MOST_ROWS", 2)
+    data = json.loads(file_of("json", [{"id": 3}, {"id": 2}, {"id": 1}]).body())
+    assert (data["things"], data["is_capped"]) == ([{"id": 3}, {"id": 2}], True)
+
+
 def test_an_empty_list_has_its_columns() -> None:
     assert cells(file_of("csv", [], ["id", "name"]).body()) == [["id", "name"]]
-    assert json.loads(file_of("json", [], ["id"]).body()) == {"things": [], "count": 0}
+    assert json.loads(file_of("json", [], ["id"]).body()) == {
+        "things": [],
+        "count": 0,
+        "is_capped": False,
+    }
 
 
 @pytest.mark.parametrize("wanted", ["", "xml", "csv2"])

@@ -100,11 +100,11 @@ def _before_id(form: Form) -> int:
     """The page that asked has fixed it, so that tasks which are made later are left out. Raises
     Invalid: without it nothing is changed.
     """
-    text = form.get("before_id")
-    if not _is_id(text):
+    before_id = form.number("before_id")
+    if before_id is None:
         message = "is missing: begin with the list of tasks again"
         raise Invalid(f"before_id {message}", [{"path": "before_id", "message": message}])
-    return int(text)
+    return before_id
 
 
 def _is_id(text: str) -> bool:

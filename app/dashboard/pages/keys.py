@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.api import serializers
 from app.api.endpoints import keys as api
-from app.dashboard import confirming, forms
+from app.dashboard import confirming, export, forms
 from app.dashboard.forms import CHOICES, LIST, FormField
 from app.errors import CallError
 from app.queue import api_keys
@@ -36,7 +36,10 @@ FIELDS = (
 )
 
 
-def show_all(visit: Visit) -> PageResponse:
+def show_all(visit: Visit) -> Response:
+    if export.format_of(visit):
+        rows = api_keys.list_all(visit.site, export.MOST_ROWS + 1)
+        return export.file_of(visit, "keys", [serializers.api_key(row) for row in rows])
     rows = api_keys.list_all(visit.site, SHOWN + 1, visit.query.number("before"))
     return visit.render(
         "keys/list.html",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.api import serializers
 from app.api.endpoints import schedules as api
-from app.dashboard import confirming, forms
+from app.dashboard import confirming, export, forms
 from app.dashboard.forms import CHOICE, FLAG, JSON, LIST, NUMBER, FormField
 from app.dashboard.schedule_words import in_words
 from app.errors import CallError
@@ -58,8 +58,10 @@ class ScheduleShown:
         self.is_paused = bool(row["is_paused"])
 
 
-def show_all(visit: Visit) -> PageResponse:
+def show_all(visit: Visit) -> Response:
     rows = store.list_all(visit.site)
+    if export.format_of(visit):
+        return export.file_of(visit, "schedules", [serializers.schedule(row) for row in rows])
     shown = [ScheduleShown(row) for row in rows]
     return visit.render("schedules/list.html", schedules=shown, as_of=visit.as_of())
 

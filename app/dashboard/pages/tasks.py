@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 PAGE = 40
 
-MAX_ID_DIGITS = 18
-
 
 def show(visit: Visit) -> Response:
     context = list_context(visit.site)
@@ -27,7 +25,7 @@ def show(visit: Visit) -> Response:
         return _file(visit, filters)
     page, total = TaskPage([], None), None
     if not filters.errors:
-        before_id, after_id = _cursor(visit, "before_id"), _cursor(visit, "after_id")
+        before_id, after_id = visit.query.number("before_id"), visit.query.number("after_id")
         page = task_page(visit.site, filters.values, PAGE, before_id, after_id)
         total = _total(visit, filters)
     return visit.render(
@@ -40,7 +38,7 @@ def show(visit: Visit) -> Response:
         page=page,
         tasks=[TaskLine(row, context.now) for row in page.rows],
         total=total,
-        is_first=page.after_id is None and _cursor(visit, "before_id") is None,
+        is_first=page.after_id is None and visit.query.number("before_id") is None,
         is_search="q" in filters.values,
         as_of=visit.as_of(context.now),
     )
@@ -51,17 +49,11 @@ def _total(visit: Visit, filters: TaskFilters) -> Count | None:
     return None if "q" in filters.values else list_total(visit.site, filters.values)
 
 
-def _cursor(visit: Visit, name: str) -> int | None:
-    text = visit.query.get(name)
-    is_id = text.isascii() and text.isdigit() and len(text) <= MAX_ID_DIGITS
-    return int(text) if is_id else None
-
-
 def _file(visit: Visit, filters: TaskFilters) -> Response:
     from app.queue.newest_first import newest_tasks  # loaded when needed
 
     values = dict(filters.values)
-    before_id = _cursor(visit, "before_id")
+    before_id = visit.query.number("before_id")
     if before_id is not None:
         values["before_id"] = before_id
     found = newest_tasks(visit.site, values)

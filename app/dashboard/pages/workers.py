@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.dashboard import confirming
+from app.api import serializers
+from app.dashboard import confirming, export
 from app.queue import listing, workers
 from app.queue.clock import now
 from app.queue.worker_states import worker_page, worker_states
@@ -19,7 +20,11 @@ SHOWN_TASKS = 20
 LAST_PAGE = 1000
 
 
-def show_all(visit: Visit) -> PageResponse:
+def show_all(visit: Visit) -> Response:
+    if export.format_of(visit):
+        rows = workers.list_all(visit.site, export.MOST_ROWS + 1)
+        told = [{**serializers.worker(row), **serializers.worker_stats(row)} for row in rows]
+        return export.file_of(visit, "workers", told)
     number = min(visit.query.number("page") or 1, LAST_PAGE)
     page = worker_page(visit.site, SHOWN, (number - 1) * SHOWN)
     return visit.render(
