@@ -71,7 +71,9 @@ def open_dashboard(summary: dict[str, Any], is_new: bool) -> str:
     first_task = '<input type="hidden" name="first_task" value="yes">' if is_new else ""
     what = "It signs you in and runs a first task." if is_new else "It signs you in."
     return (
-        f'<h2>See it in the dashboard</h2><form method="post" action="{escape(address)}">'
+        # Beside this page, which shows the key only once.
+        "<h2>See it in the dashboard</h2>"
+        f'<form method="post" action="{escape(address)}" target="_blank" rel="noopener">'
         f'<input type="hidden" name="token" value="{escape(token)}">{first_task}'
         '<label for="dashboard-password">A password for the next time</label>'
         '<input type="password" id="dashboard-password" name="password" minlength="10" '
