@@ -33,7 +33,7 @@ DB_PASS = ""
 API_KEY = ""
 
 # False lets anyone do anything, so use it only for a server that nobody else can reach.
-# With True and no API_KEY, the server refuses every call except /api/health.
+# With True and no API_KEY, the server refuses every call that needs a key.
 REQUIRE_AUTH = True
 
 # Web pages on other sites whose scripts may call the API: a list of origins, such as

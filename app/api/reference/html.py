@@ -39,13 +39,14 @@ def example(text: str) -> str:
     return f"<pre>{escape(text)}</pre>"
 
 
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """``rows`` are HTML already."""
+def table(head: list[str], rows: list[list[str]], kind: str = "") -> str:
+    """``rows`` are HTML already. ``kind`` is a class for the stylesheet."""
+    named = f' class="{kind}"' if kind else ""
     titles = "".join(f'<th scope="col">{escape(each)}</th>' for each in head)
     body = "".join(f"<tr>{''.join(f'<td>{each}</td>' for each in row)}</tr>" for row in rows)
     return (
-        f'<div class="scroll" tabindex="0"><table><thead><tr>{titles}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        f'<div class="scroll" tabindex="0"><table{named}>'
+        f"<thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 

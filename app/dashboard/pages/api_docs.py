@@ -87,7 +87,7 @@ class ApiDocs:
                 [f"<code>{name}</code>", *(inline(within_site(each, "")) for each in rest)]
                 for name, *rest in table_of_fields(section, block, self._settings)
             ]
-            return html.table(FIELDS_HEAD, rows)
+            return html.table(FIELDS_HEAD, rows, "fields")
         text = within_site(block.text, "").replace(EXAMPLE_ADDRESS, self.address)
         return html.block(text)
 
