@@ -72,8 +72,8 @@ class Candidates:
         """Whether the head of the queue alone has so many."""
         return sum(1 for row in found[1].rows if row["is_open"]) >= count
 
-    def turns_after(self, rows: list[Row]) -> list[Statement]:
-        """What the order has to note when these are taken."""
+    def turns_after(self, rows: list[Row], took: str) -> list[Statement]:
+        """What the order has to note when these are taken: ``took`` is true of tasks that were."""
         return []
 
     def _head_size(self, count: int) -> int:

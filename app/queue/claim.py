@@ -230,7 +230,7 @@ class _Claim:
             ),
             *self._seen.touch_with_others(),
             # Last: claims of the same turn wait for each other from here on.
-            *self._candidates.turns_after(rows),
+            *self._candidates.turns_after(rows, compare_and_swap.took(ids, change_id)),
         ]
 
 

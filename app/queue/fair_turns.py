@@ -73,9 +73,8 @@ class FairCandidates(Candidates):
             rows = self._merge(rows, super().find(found[:2], count))
         return rows[:count]
 
-    def turns_after(self, rows: list[Row]) -> list[Statement]:
-        """Note whose turn it was, when these are taken."""
-        return self._turns.after(rows)
+    def turns_after(self, rows: list[Row], took: str) -> list[Statement]:
+        return self._turns.after(rows, f"EXISTS (SELECT 1 FROM tasks WHERE {took})")
 
     def _merge(self, rows: list[Row], strict: list[Row]) -> list[Row]:
         """``rows``, and those of the strict order that are not among them."""
@@ -87,10 +86,18 @@ class FairCandidates(Candidates):
         rows = self._step_through_types(eligible, level, count)
         limits = {row["type_id"]: row["max_running"] for row in rows}
         each = -(-count // max(1, len(limits)))
-        if limits and each > 1:  # as many of each type, which one statement finds
-            found = self._connection.query(*self._order.of_types(self._sql, limits, each))
-            rows = self._open(eligible, [row for row in found if row["urgency"] == level])
+        if limits and each > 1:
+            rows = self._of_each(eligible, limits, level, each)
+            if len(rows) < count:  # some have fewer, so that others have more turns
+                rows = self._of_each(eligible, limits, level, count)
         return self._turns.sort(rows)
+
+    def _of_each(
+        self, eligible: EligibleTypes, limits: dict[int, int | None], level: int, count: int
+    ) -> list[Row]:
+        """So many tasks of each of these types, which stand with their ``max_running``."""
+        found = self._connection.query(*self._order.of_types(self._sql, limits, count))
+        return self._open(eligible, [row for row in found if row["urgency"] == level])
 
     def _step_through_types(self, eligible: EligibleTypes, level: int, count: int) -> list[Row]:
         """The first tasks of the types that come next, at this level, until there are so many
@@ -181,8 +188,8 @@ class Turns:
             keys[row["id"]] = (level, place, type_id <= self.last(level), type_id)
         return sorted(rows, key=lambda row: keys[row["id"]])
 
-    def after(self, rows: list[Row]) -> list[Statement]:
-        """What notes the turns when these are taken, in this order."""
+    def after(self, rows: list[Row], condition: str) -> list[Statement]:
+        """What notes the turns when these are taken, in this order, if the condition holds."""
         statements: list[Statement] = []
         taken = {row["urgency"]: row["type_id"] for row in rows}
         for level, type_id in {**taken, **self._reached}.items():
@@ -190,9 +197,13 @@ class Turns:
                 continue
             values = {"name": f"{self._prefix}{level}", "value": type_id}
             if level not in self._last:
-                insert = "INSERT INTO settings (name, value) VALUES (:name, :value) "
+                insert = (
+                    "INSERT INTO settings (name, value) SELECT :name, :value "
+                    f"FROM (SELECT 1 AS one) AS once WHERE {condition} "
+                )
                 statements.append((insert + self._sql.unless_there("settings.name"), values))
-            statements.append(("UPDATE settings SET value = :value WHERE name = :name", values))
+            update = f"UPDATE settings SET value = :value WHERE name = :name AND {condition}"
+            statements.append((update, values))
         return statements
 
 
