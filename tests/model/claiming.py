@@ -24,12 +24,14 @@ def claim(queue: Queue, worker_id: str, options: dict[str, Any]) -> list[Task]:
         if before:
             workers.saw_idle(queue, worker_id)
             return before
-    first = _first(queue, options)
+    first = [] if queue.paused_at is not None else _first(queue, options)
     if first and key and not options.get("again") and _is_overtaken(queue, this):
         workers.saw_busy(queue, worker_id)
         return _taken_before(queue, this)
     for task in first:
         _take(queue, task, worker_id, options)
+        if options.get("sort_by") == "fair":
+            queue.fair_turns[_filter(queue, options), task.priority] = task.type.id
     (workers.saw_busy if first else workers.saw_idle)(queue, worker_id)
     return first
 
@@ -91,10 +93,41 @@ def _first(queue: Queue, options: dict[str, Any]) -> list[Task]:
     ]
     for task in _in_order(waiting, options):
         most = task.type.get("max_running", float("inf"))
-        if len(found) < options.get("limit", 1) and running[task.type.name] < most:
+        if running[task.type.name] < most:
             found.append(task)
             running[task.type.name] += 1
-    return found
+    limit = options.get("limit", 1)
+    if options.get("sort_by") == "fair":
+        return _fair(queue, found, limit, _filter(queue, options))
+    return found[:limit]
+
+
+def _filter(queue: Queue, options: dict[str, Any]) -> str:
+    """Claims with one filter, and keys for the same types, take turns with each other."""
+    names = ("task_types", "type_pattern", "task_type_id")
+    patterns = queue.key.type_patterns if queue.key else None
+    return repr([*(options.get(name) for name in names), patterns])
+
+
+def _fair(queue: Queue, tasks: list[Task], limit: int, filter: str) -> list[Task]:
+    """Of the highest priority, one task of each type in turn, then one more of each. What a batch
+    still has room for comes first in the strict order.
+    """
+
+    def in_turn(tasks: list[Task]) -> list[Task]:
+        places: Counter[tuple[int, int]] = Counter()
+        keys = {}
+        for task in sorted(tasks, key=lambda task: task.id):
+            places[task.priority, task.type.id] += 1
+            place = places[task.priority, task.type.id]
+            last = queue.fair_turns.get((filter, task.priority), 0)
+            keys[task.id] = (-task.priority, place, task.type.id <= last, task.type.id)
+        return sorted(tasks, key=lambda task: keys[task.id])
+
+    first = in_turn([task for task in tasks if task.priority == tasks[0].priority])
+    if len(first) >= limit:
+        return first[:limit]
+    return in_turn(tasks[:limit])
 
 
 def _is_eligible(type: TaskType, options: dict[str, Any]) -> bool:
@@ -110,11 +143,11 @@ def _is_eligible(type: TaskType, options: dict[str, Any]) -> bool:
 
 def _in_order(tasks: list[Task], options: dict[str, Any]) -> list[Task]:
     by = options.get("sort_by", "priority")
-    descends = options.get("sort_order", "desc" if by == "priority" else "asc") == "desc"
+    descends = options.get("sort_order", "desc" if by in ("priority", "fair") else "asc") == "desc"
     sign = -1 if descends else 1
     if by == "attempts":
         return sorted(tasks, key=lambda task: (sign * task.attempts, -task.priority, task.id))
-    if by == "priority":
+    if by in ("priority", "fair"):
         # Backwards it is the same order read from its end.
         return sorted(tasks, key=lambda task: (sign * task.priority, -sign * task.id))
     return sorted(tasks, key=lambda task: sign * task.id)

@@ -35,6 +35,8 @@ def differences(queue: Queue, rows: Rows) -> list[str]:
     ]
     if rows.audit != queue.audit:
         found.append(f"audit log: expected {queue.audit}, there is {rows.audit}")
+    if rows.idempotency_keys != set(queue.idempotency_keys):
+        found.append(f"idempotency keys: expected {set(queue.idempotency_keys)}")
     for what, expected, there in pairs:
         for key in {**expected, **there}:
             if expected.get(key) != there.get(key):

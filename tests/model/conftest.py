@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from app import config
+from app.queue.upkeep import turn
 from app.server.flask_app import create_app
 from app.site import Site
 from tests.api.caller import API_KEY, Api, way_of
@@ -20,8 +21,12 @@ class StoppedQueue(NamedTuple):
 
 
 @pytest.fixture
-def stopped_queue(database_url: str) -> Iterator[StoppedQueue]:
-    """An empty queue, called as a server calls it."""
+def stopped_queue(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[StoppedQueue]:
+    """An empty queue, called as a server calls it. Its claims leave the tasks of schedules to a
+    step of the machine, so that the model knows when they are made.
+    """
+    others = tuple(each for each in turn.DUTIES if each.name != "schedules")
+    monkeypatch.setattr(turn, "DUTIES", others)
     site = Site(config.from_values({"DATABASE_URL": database_url, "API_KEY": API_KEY}))
     flask_app = create_app(site)
     clock = StoppedClock(site)

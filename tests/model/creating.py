@@ -26,6 +26,15 @@ def create(queue: Queue, wanted: Sequence[dict[str, Any]]) -> list[Created]:
     return [_create(queue, type, each, made) for type, each in zip(types, wanted)]
 
 
+def create_for(queue: Queue, wanted: Sequence[dict[str, Any]]) -> list[Created]:
+    """The same for a schedule, whoever calls."""
+    caller, queue.key = queue.key, None
+    try:
+        return create(queue, wanted)
+    finally:
+        queue.key = caller
+
+
 def _create(
     queue: Queue, type: TaskType, wanted: dict[str, Any], made: dict[tuple[str, str], Task]
 ) -> Created:

@@ -56,7 +56,7 @@ def actor(queue: Queue) -> str:
 
 def note(queue: Queue, action: str, target: object) -> None:
     """A line of the audit log."""
-    queue.audit.append((actor(queue), action, str(target)))
+    queue.audit.append((actor(queue), action, None if target is None else str(target)))
 
 
 def make(queue: Queue, key: Key) -> Key:

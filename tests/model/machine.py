@@ -14,7 +14,7 @@ from urllib.parse import quote
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from app.queue import upkeep
-from tests.api.caller import Api
+from tests.api.caller import API_KEY, Api
 from tests.model import keys, pruning
 from tests.model.compare import adopt_random_times, differences
 from tests.model.invariants import broken
@@ -65,6 +65,7 @@ class Machine(RuleBasedStateMachine):
         query: dict[str, str] | None = None,
         scope: str,
         of_all_types: bool = False,
+        headers: dict[str, str] | None = None,
     ) -> None:
         """One call. ``model`` does the same to the model, or raises Refused; it gets the response
         for what only the queue can tell, such as ids. ``show`` is what ``data`` must be then.
@@ -73,8 +74,9 @@ class Machine(RuleBasedStateMachine):
         """
         self.pass_time(CALL)
         self.queue.did_upkeep = False
-        headers = {"X-API-Key": self.key_text} if self.queue.key else None
-        response = self.api.call(method, path, body, headers, query=query)
+        key = self.key_text if self.queue.key else API_KEY
+        sent = {"X-API-Key": key, **(headers or {})}
+        response = self.api.call(method, path, body, sent, query=query)
         self._is_checked = False
         refusal = keys.refusal(self.queue, self.key_text, scope, of_all_types)
         if refusal:

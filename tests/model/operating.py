@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 from tests.model import keys
+from tests.model.patterns import is_like
 from tests.model.state import DEFAULT_ATTEMPTS, UNFINISHED, Queue, Refused, Task, TaskType
 
 FLAGS = {
@@ -43,6 +44,25 @@ def set_flag(queue: Queue, name: str, verb: str) -> TaskType:
         setattr(type, flag, value)
         keys.note(queue, f"type.{verb}", name)
     return type
+
+
+def pause(queue: Queue, paused: bool, pattern: str | None) -> int | None:
+    """Of the whole queue, or of the types that match; how many do."""
+    action = "queue.pause" if paused else "queue.resume"
+    if pattern is None:
+        if queue.key and queue.key.type_patterns is not None:
+            raise Refused("forbidden")
+        if paused != (queue.paused_at is not None):
+            queue.paused_at = queue.now if paused else None
+            keys.note(queue, action, None)
+        return None
+    types = [each for each in queue.types.values() if queue.sees(each)]
+    matching = [each for each in types if is_like(each.name, pattern)]
+    if any(each.is_paused != paused for each in matching):
+        keys.note(queue, action, pattern)
+    for each in matching:
+        each.is_paused = paused
+    return len(matching)
 
 
 def cancel(queue: Queue, task_id: int) -> Task:

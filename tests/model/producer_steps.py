@@ -75,7 +75,7 @@ class ProducerSteps(Machine):
             "/tasks",
             wanted,
             lambda response: self._created([wanted], lambda: [response.data])[0],
-            _shown_alone,
+            shown_alone,
             scope="produce",
         )
 
@@ -117,7 +117,7 @@ class ProducerSteps(Machine):
         self.queue.tasks[task_id] = task
 
 
-def _shown_alone(made: Created) -> dict[str, Any]:
+def shown_alone(made: Created) -> dict[str, Any]:
     task = made.task
     shown = {
         "id": task.id,

@@ -60,6 +60,9 @@ def take_over(queue: Queue, rows: Rows) -> None:
         away = queue.now - worker.last_seen > WORKER_DAYS * DAY
         if worker.id not in rows.workers and away and not queue.held_by(worker.id):
             del queue.workers[worker.id]
+    for name, (_, _, at) in list(queue.idempotency_keys.items()):
+        if name not in rows.idempotency_keys and queue.now - at >= DAY:
+            del queue.idempotency_keys[name]
 
 
 def prune(queue: Queue, task: Task) -> None:

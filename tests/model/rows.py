@@ -20,6 +20,7 @@ STATEMENTS = {
     "workers": "SELECT * FROM workers",
     "used_keys": "SELECT * FROM used_dedupe_keys",
     "audit": "SELECT actor, action, target FROM audit_log ORDER BY id",
+    "idempotency_keys": "SELECT api_key_id, idempotency_key FROM idempotency_keys",
     "errors": "SELECT task_id, error_group FROM task_errors",
 }
 
@@ -39,6 +40,9 @@ class Rows:
             self.error_groups.setdefault(row["task_id"], []).append(row["error_group"])
         self.used_keys = {(row["type_id"], row["dedupe_key"]): row for row in found["used_keys"]}
         self.audit = [(row["actor"], row["action"], row["target"]) for row in found["audit"]]
+        self.idempotency_keys = {
+            (row["api_key_id"], row["idempotency_key"]) for row in found["idempotency_keys"]
+        }
         self.counts: dict[CountKey, int] = {}
         """How many tasks there are by type, status and error group, as the statistics have it."""
         self.tags = {(row["task_id"], row["tag"], row["type_id"]) for row in found["tags"]}

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.model.patterns import is_like
+
+if TYPE_CHECKING:
+    from tests.model.scheduling import Schedule
 
 WAITING = ("pending", "scheduled")
 UNFINISHED = ("pending", "scheduled", "claimed")
@@ -188,8 +191,14 @@ class Queue:
         self.keys: list[Key] = []
         self.key: Key | None = None
         """The caller's; None is the root key."""
-        self.audit: list[tuple[str, str, str]] = []
+        self.audit: list[tuple[str, str, str | None]] = []
         """Actor, action and target."""
+        self.paused_at: int | None = None
+        self.schedules: dict[str, Schedule] = {}
+        self.idempotency_keys: dict[tuple[int, str], tuple[str, dict[str, Any], int]] = {}
+        """By API key and key: the body, what was shown, and when."""
+        self.fair_turns: dict[tuple[str, int], int] = {}
+        """The id of the type that was taken from last, by filter and priority."""
         self.did_upkeep = False
         """Whether the last call was one that does upkeep."""
 

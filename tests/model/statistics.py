@@ -36,10 +36,13 @@ def stats(queue: Queue, type: TaskType | None) -> dict[str, Any]:
         for name in sorted(types)
     ]
     waits = [_wait(queue, task) for task in tasks if not task.type.is_paused]
+    if queue.paused_at is not None:
+        waits = []
     longest = max((wait for wait in waits if wait is not None), default=None)
     return {
         "counts": _counts(tasks),
         "by_type": by_type,
+        "paused": queue.paused_at is not None,
         "oldest_due_age": None if longest is None else _about(longest / SECOND),
         **{end: _ended(queue, type, end) for end in ("completed", "failed")},
     }

@@ -11,12 +11,14 @@ import os
 
 import hypothesis
 from hypothesis import HealthCheck, Phase
+from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 
 from tests.model.conftest import StoppedQueue
 from tests.model.key_steps import KeySteps
 from tests.model.operator_steps import OperatorSteps
 from tests.model.producer_steps import ProducerSteps
+from tests.model.schedule_steps import IdempotencySteps, PauseSteps, ScheduleSteps
 from tests.model.steps import StepCall, calls_of
 from tests.model.worker_steps import WorkerSteps
 
@@ -28,10 +30,12 @@ the same.
 """
 
 
-class QueueMachine(ProducerSteps, WorkerSteps, OperatorSteps, KeySteps):
+class QueueMachine(
+    ScheduleSteps, PauseSteps, IdempotencySteps, ProducerSteps, WorkerSteps, OperatorSteps, KeySteps
+):
     """Everything that happens to a queue."""
 
-    @rule(call=calls_of(ProducerSteps, WorkerSteps, OperatorSteps, KeySteps))
+    @rule(call=st.deferred(lambda: calls_of(QueueMachine)))
     def step(self, call: StepCall) -> None:
         call.make(self)
 

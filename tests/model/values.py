@@ -74,14 +74,30 @@ claim_options = some(
     task_types=st.lists(known_types, min_size=1, max_size=2, unique=True),
     type_pattern=st.sampled_from(PATTERNS),
     lease=leases,
-    sort_by=st.sampled_from(["priority", "created_at", "id", "attempts"]),
+    sort_by=st.sampled_from(["priority", "created_at", "id", "attempts", "fair"]),
     sort_order=st.sampled_from(["asc", "desc"]),
     claim_key=st.sampled_from(["k1", "k1", "k1", "k2"]),
     again=st.booleans(),
-)
+).filter(lambda options: options.get("sort_by") != "fair" or "sort_order" not in options)
 """Mostly without a filter, for claims that find nothing lead nowhere."""
+fair_claims = some({"sort_by": st.just("fair")}, limit=st.integers(1, 5))
 plain_claims = some(limit=st.integers(1, 5), lease=leases)
 claims = plain_claims | claim_options
+schedule_names = st.sampled_from(["nightly", "often"])
+_often = some({"every": st.just(30)}, missed=st.sampled_from(["skip", "once"]))
+_seldom = some({"every": st.just(864_000)}, missed=st.sampled_from(["skip", "once", "all"]))
+schedules = st.tuples(
+    _often | _seldom,
+    some(
+        {"type": known_types},
+        dedupe=st.sampled_from(["active", False]),
+        priority=priorities,
+        paused=st.booleans(),
+    ),
+).map(lambda parts: {**parts[0], **parts[1]})
+"""Whose times are all made up for has few of them."""
+pause_patterns = st.none() | st.sampled_from(PATTERNS)
+small_tasks = some({"type": known_types, "params": st.just({"n": 1})}, priority=priorities)
 folded_claims = st.none() | claims
 
 picks = st.tuples(
@@ -163,6 +179,23 @@ class Anything:
 
 
 ANYTHING = Anything()
+
+
+class Having:
+    """Equals an object with these fields, whatever else it has."""
+
+    def __init__(self, **fields: Any) -> None:
+        self._fields = fields
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, dict) and all(
+            other.get(name) == value for name, value in self._fields.items()
+        )
+
+    def __repr__(self) -> str:
+        return f"{self._fields} and more"
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class Hint:

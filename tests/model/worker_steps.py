@@ -27,6 +27,10 @@ class ClaimSteps(Machine):
     def claim_what_comes_first(self, worker: str, options: Said) -> None:
         self.claim(worker, options)
 
+    @step(4, worker=values.worker_ids, options=values.fair_claims)
+    def claim_in_turn(self, worker: str, options: Said) -> None:
+        self.claim(worker, options)
+
     @step(
         3,
         worker=values.worker_ids,
