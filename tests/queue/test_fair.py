@@ -233,6 +233,12 @@ class TestWhatElseAClaimMustKeepTo:
         taken = [len(take(site, 90)) for _ in range(6)]
         assert taken == [90, 90, 90, 90, 47, 0]
 
+    def test_a_type_with_few_leaves_its_turns_to_the_others(self, site: Site) -> None:
+        for type_id, count in zip(types(site, "a", "b", "c"), (30, 1, 30)):
+            add(site, type_id, count)
+        assert take(site, 7) == ["a", "b", "c", "a", "c", "a", "c"]
+        assert take(site, 3) == ["a", "c", "a"]
+
     def test_nothing_is_written_where_the_turn_stays(self, site: Site) -> None:
         (only,) = types(site, "only")
         add(site, only, 50)
