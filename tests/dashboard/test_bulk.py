@@ -207,6 +207,9 @@ class TestAllThatMatch:
         (reason,) = page.all("main li")
         assert reason.startswith(f"A newer task with the same dedupe key as task {first}")
 
+    def test_without_an_action_it_leads_to_the_list(self, api: Api, admin: Visitor) -> None:
+        assert admin.get("/tasks/bulk").location == "/dashboard/tasks"
+
     def test_wrong_filters_lead_to_the_list_that_says_so(self, api: Api, admin: Visitor) -> None:
         page = admin.get("/tasks/bulk?action=retry&created_after=x&tag=a")
         assert page.location == "/dashboard/tasks?tag=a&created_after=x"

@@ -49,6 +49,8 @@ def begin(visit: Visit) -> Response:
 
 def ask(visit: Visit) -> Response:
     """How many tasks it is about, and whether to do it."""
+    if "action" not in visit.query:
+        return visit.redirect("/tasks")
     action = action_of(visit.query)
     context = list_context(visit.site)
     filters = TaskFilters(visit.query, visit.site.settings, context.now)
