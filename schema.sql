@@ -67,10 +67,10 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
 CREATE TABLE IF NOT EXISTS lanes (
     type_id BIGINT NOT NULL,
     concurrency_key VARCHAR(191) NOT NULL,
-    wake_at DATETIME(3),
+    due_at DATETIME(3),
     claim_mark BIGINT,
     PRIMARY KEY (type_id, concurrency_key),
-    KEY lanes_wake (wake_at)
+    KEY lanes_due (due_at)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARSET=utf8mb4 COLLATE utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS rate_claims (
@@ -200,7 +200,7 @@ CREATE TABLE IF NOT EXISTS task_types (
     rate_tasks INTEGER,
     rate_seconds DOUBLE,
     max_per_key INTEGER,
-    sorted_upto BIGINT,
+    limits_mark BIGINT,
     is_paused_after BOOL,
     claim_mark BIGINT,
     dedupe_json VARCHAR(32),

@@ -15,7 +15,7 @@ COLUMNS: Mapping[str, frozenset[str]] = {
     "audit_log": frozenset({"id", "created_at", "actor", "action", "target", "detail_json"}),
     "error_groups": frozenset({"type_id", "error_group", "error", "sample_id"}),
     "idempotency_keys": frozenset({"api_key_id", "idempotency_key", "body_hash", "created_json"}),
-    "lanes": frozenset({"type_id", "concurrency_key", "wake_at"}),
+    "lanes": frozenset({"type_id", "concurrency_key", "due_at"}),
     "rate_claims": frozenset({"type_id", "claimed_at", "change_id", "total"}),
     "schedule_runs": frozenset({"schedule_id", "due_at", "made_at", "task_id"}),
     "schedules": frozenset({"id", "name", "type_name", "cron", "every_seconds", "next_at"}),

@@ -50,11 +50,11 @@ CREATE INDEX IF NOT EXISTS idempotency_keys_created ON idempotency_keys (created
 CREATE TABLE IF NOT EXISTS lanes (
     type_id INTEGER NOT NULL,
     concurrency_key VARCHAR(191) NOT NULL,
-    wake_at VARCHAR(23),
+    due_at VARCHAR(23),
     claim_mark BIGINT,
     PRIMARY KEY (type_id, concurrency_key)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS lanes_wake ON lanes (wake_at);
+CREATE INDEX IF NOT EXISTS lanes_due ON lanes (due_at);
 
 CREATE TABLE IF NOT EXISTS rate_claims (
     type_id INTEGER NOT NULL,
@@ -180,7 +180,7 @@ CREATE TABLE IF NOT EXISTS task_types (
     rate_tasks INTEGER,
     rate_seconds DOUBLE,
     max_per_key INTEGER,
-    sorted_upto BIGINT,
+    limits_mark BIGINT,
     is_paused_after BOOLEAN,
     claim_mark BIGINT,
     dedupe_json VARCHAR(32),

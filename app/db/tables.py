@@ -115,9 +115,9 @@ class TaskType(Model):
     rate_seconds: Mapped[Optional[float]] = mapped_column(Double)
     # How many tasks of one concurrency key may run at once.
     max_per_key: Mapped[Optional[int]] = mapped_column(Integer)
-    # While its waiting tasks are put in order for other limits: up to which id that is done. The
-    # type is paused meanwhile, and stays so where is_paused_after says so.
-    sorted_upto: Mapped[Optional[int]] = mapped_column(BigInteger)
+    # Which change of its limits its waiting tasks are being put in order for. The
+    # type is paused meanwhile, and stays so where is_paused_after says so. NULL otherwise.
+    limits_mark: Mapped[Optional[int]] = mapped_column(BigInteger)
     is_paused_after: Mapped[Optional[bool]] = mapped_column(Boolean)
     # Written by each claim of a limited type: that two cannot count at once holds on a cluster.
     claim_mark: Mapped[Optional[int]] = mapped_column(BigInteger)
@@ -214,14 +214,14 @@ class Lane(Model):
 
     __tablename__ = "lanes"
     __table_args__ = (
-        Index("lanes_wake", "wake_at"),
+        Index("lanes_due", "due_at"),
         {**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},
     )
 
     type_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
     concurrency_key: Mapped[str] = mapped_column(String(191), primary_key=True)
-    # From when on tasks may be let through: NULL until something changes.
-    wake_at: Mapped[Optional[str]] = mapped_column(UtcTime)
+    # From when on claims see whether tasks may be let through: NULL until something changes.
+    due_at: Mapped[Optional[str]] = mapped_column(UtcTime)
     # Written by whoever lets tasks through: that two cannot count at once holds on a cluster.
     claim_mark: Mapped[Optional[int]] = mapped_column(BigInteger)
 

@@ -77,7 +77,7 @@ MIGRATIONS: dict[int, list[Step]] = {
         # Limits: a rate of a type, and so many tasks of one concurrency key at once.
         AddColumns(
             "task_types",
-            *("rate_tasks", "rate_seconds", "max_per_key", "sorted_upto", "is_paused_after"),
+            *("rate_tasks", "rate_seconds", "max_per_key", "limits_mark", "is_paused_after"),
         ),
         AddIndex("task_types", "task_types_open"),
         AddColumns("tasks", "concurrency_key", "key_slot"),
