@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -60,3 +61,17 @@ def test_a_file_with_its_version_is_kept_for_a_year(admin: Visitor) -> None:
 
 def test_both_places_have_the_same_prefix() -> None:
     assert wsgi.PAGES == PREFIX
+
+
+def test_files_are_compressed_for_browsers_that_take_it(admin: Visitor) -> None:
+    plain = admin.get("/static/style.css")
+    packed = admin.get("/static/style.css", accept_encoding="br, gzip")
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == plain.body
+    assert len(packed.body) < len(plain.body) / 2
+    assert plain.headers["Vary"] == packed.headers["Vary"] == "Accept-Encoding"
+
+
+def test_a_page_with_a_token_is_not_compressed(admin: Visitor) -> None:
+    page = admin.get("", accept_encoding="gzip")
+    assert "Content-Encoding" not in page.headers

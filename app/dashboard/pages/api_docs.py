@@ -14,6 +14,7 @@ from app.api.reference.shapes import fields_of
 from app.api.reference.site_address import address_of
 from app.api.reference.summaries import SUMMARIES
 from app.api.routes import ROUTES
+from app.dashboard.compression import compressed
 from app.version import VERSION
 
 TYPE_CHECKING = False
@@ -21,19 +22,20 @@ if TYPE_CHECKING:
     from typing import Any
 
     from app.api.reference.chapters import Block, Chapter, Section
+    from app.api.response import Response
     from app.api.routes import Route
-    from app.dashboard.page_response import PageResponse
     from app.dashboard.visit import Visit
 
 FIELDS_HEAD = ["field", "type", "default", "meaning"]
 EXAMPLE_ADDRESS = "https://example.com/api"
 
 
-def show(visit: Visit) -> PageResponse:
+def show(visit: Visit) -> Response:
     view = ApiDocs(f"{address_of(visit.request)}/api", visit.site.settings)
-    return visit.render(
+    page = visit.render(
         "api_docs.html", version=VERSION, address=view.address, chapters=view.chapters()
     )
+    return compressed(page, visit.request)
 
 
 class ApiDocs:

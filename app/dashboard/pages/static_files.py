@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 
+from app.dashboard.compression import compressed
 from app.dashboard.page_response import FileResponse
 from app.errors import NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from app.api.response import Response
     from app.dashboard.visit import Visit
 
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "static")
@@ -20,7 +22,7 @@ TYPES = {
 YEAR = 365 * 86400
 
 
-def show(visit: Visit) -> FileResponse:
+def show(visit: Visit) -> Response:
     """Pages ask for a file with the version in its address, so that it may be kept for a year."""
     name = visit.name
     if name not in os.listdir(FOLDER):
@@ -29,7 +31,7 @@ def show(visit: Visit) -> FileResponse:
     is_named = visit.query.get("v") != ""
     age = YEAR if is_named else 60
     response.headers["Cache-Control"] = f"public, max-age={age}" + ", immutable" * is_named
-    return response
+    return compressed(response, visit.request)
 
 
 def version_of(name: str) -> str:
