@@ -36,7 +36,8 @@ def test_the_tables_after_thousands_of_random_calls(
     seed = SEED if given is None else random.randrange(10**6)
     print(f"seed {seed}")
     calls = int(given or CALLS[engine])
-    pool.start(["call_at_random"] * CLIENTS, steps=calls // CLIENTS, seed=seed)
+    options = {"steps": calls // CLIENTS, "clients": CLIENTS, "seed": seed}
+    pool.start(["call_at_random"] * CLIENTS, **options)
     pool.join(calls / SLOWEST)
 
     site = site_at(farm.database_url)
