@@ -47,6 +47,11 @@ STORY = [
     "POST /v1/workers/{worker}/deregister",
     *("GET /v1/queues", "GET /v1/queues/{name}", "GET /v1/queues/{name}/stats"),
     *("POST /v1/queues/{name}/pause", "POST /v1/queues/{name}/resume"),
+    *("POST /v1/schedules", "GET /v1/schedules", "GET /v1/schedules/{id}"),
+    *("PUT /v1/schedules/{id}", "POST /v1/schedules/{id}"),
+    *("POST /v1/schedules/{id}/pause", "POST /v1/schedules/{id}/resume"),
+    *("POST /v1/schedules/{id}/trigger", "GET /v1/schedules/{id}/history"),
+    *("POST /v1/schedules/{id}/delete", "DELETE /v1/schedules/{id}"),
     *("POST /schedules", "GET /schedules", "GET /schedules/{name}"),
     *("POST /schedules/{name}/pause", "POST /schedules/{name}/resume"),
     *("POST /schedules/{name}/run", "POST /schedules/{name}/delete"),
@@ -63,6 +68,7 @@ STORY = [
 
 EXPECTED = {
     "DELETE /tasks/{id}": (404, "the line before has deleted it"),
+    "DELETE /v1/schedules/{id}": (404, "the line before has deleted it"),
     "DELETE /v1/jobs/{id}": (409, "this job has completed"),
     "POST /run": (409, "this server has no handlers"),
     "GET /run": (409, "this server has no handlers"),
