@@ -21,7 +21,10 @@ from tests.support.server import API_KEY, Server
 MOST_BYTES = 60_000
 """What a page may load at the first visit, the style sheet and the script included."""
 
-TEMPLATES = sorted({page.template for page in PAGES if page.method == "GET"} - {"/static/{name}"})
+FILES = {"/static/{name}", "/tasks/{id}/params", "/tasks/{id}/result", "/tasks/{id}/error"}
+"""What is saved and not shown."""
+
+TEMPLATES = sorted({page.template for page in PAGES if page.method == "GET"} - FILES)
 SIGN_IN = "/sign-in"
 
 
@@ -50,8 +53,10 @@ def addresses(server: Server) -> dict[str, str]:
         "/workers/{name}": "laptop-1",
         "/types/{name}": "shop.mail",
         "/tasks/{id}": str(failed["id"]),
+        "/tasks/{id}/edit": str(failed["id"]),
     }
-    return {template: _filled(template, values) for template in TEMPLATES}
+    found = {template: _filled(template, values) for template in TEMPLATES}
+    return {**found, "the form for a new task": "/tasks/new?type=shop.thumbnail"}
 
 
 def _filled(template: str, values: dict[str, str]) -> str:
