@@ -95,13 +95,15 @@ class TestWhatIsShown:
 
     def test_many_attempts_are_cut(self, api: Api, mail: str, admin: Visitor) -> None:
         task = api.create(mail, {"to": "a"})
+        trace = "x" * 8000
         rows = [
-            f"({task['id']}, '{status}', 'w1', {n}, 'again', '2026-01-01 00:00:00.000')"
+            f"({task['id']}, '{status}', 'w1', {n}, 'again', '{trace}', 1, '2026-01-01')"
             for n in range(1, 300)
             for status in ("claimed", "pending")
         ]
         api.sql(
-            "INSERT INTO task_history (task_id, status, worker_id, attempt, message, created_at) "
+            "INSERT INTO task_history (task_id, status, worker_id, attempt, message, "
+            "traceback, seconds, created_at) "
             f"VALUES {', '.join(rows)}"
         )
         page = admin.get(f"/tasks/{task['id']}")
