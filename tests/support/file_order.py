@@ -23,6 +23,7 @@ LONGEST_FILES = (
     "deploy/test_upgrades.py",
     "faults/test_lost_database.py",
     "api/test_deadline.py",
+    "api/test_fuzzing.py",
 )
 LONGEST_FOLDERS = (
     *("deploy", "worker_faults", "install", "faults", "hosting", "worker", "clients", "local"),
