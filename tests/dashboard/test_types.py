@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from app.queue.statistics.stats import Moment
 from tests.api.caller import Api
 from tests.dashboard.hostile import HOSTILE, SCRIPT, check_harmless
 from tests.dashboard.visitor import PageSeen, Visitor
@@ -144,6 +145,12 @@ class TestOneType:
         assert shown.status == 200
         assert admin.follow(act(admin, name, "pause")).status == 200
         assert api.sql("SELECT name FROM task_types WHERE is_paused = 1") == [{"name": name}]
+
+    def test_other_types_are_not_read(self, api: Api, admin: Visitor) -> None:
+        """There may be ten thousand."""
+        insert(api, 20)
+        assert [row["name"] for row in Moment(api.site, None, "t00007").types] == ["t00007"]
+        assert admin.get("/types/t00007").status == 200
 
     def test_a_type_that_is_not_there(self, api: Api, admin: Visitor) -> None:
         assert admin.get("/types/gone").status == 404

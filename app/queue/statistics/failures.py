@@ -58,9 +58,9 @@ def failures(
     """The largest groups, the largest one first, as far as a key is for their types. Raises
     UnknownType.
     """
-    moment = Moment(site, access)
+    moment = Moment(site, access, type_name)
     type_ids = moment.type_ids(type_name)
-    reading = read(site, of_tail=newest_examples(site))
+    reading = read(site, of_tail=newest_examples(site), of_types=type_ids)
     names = {row["id"]: row["name"] for row in moment.types}
     return failures_from(site, reading, names, type_ids, limit)
 

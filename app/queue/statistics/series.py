@@ -35,7 +35,7 @@ def series(
     site: Site, period: str, type_name: str | None = None, access: Access | None = None
 ) -> Series:
     """Of all types, or of one, as far as a key is for them. Raises UnknownType."""
-    moment = Moment(site, access)
+    moment = Moment(site, access, type_name)
     steps = Steps(site, moment, Subject(moment.type_ids(type_name)), period)
     return steps.series(read_parts(site, [steps]) if steps.statements else None)
 

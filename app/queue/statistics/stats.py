@@ -33,11 +33,17 @@ ENDS = ("completed", "failed")
 
 class Moment:
     """What is looked up first: the time, the id of the newest row of the history, whether the queue
-    is paused, the types: all of them, or those that the caller's key is for.
+    is paused, the types: all of them, or those that the caller's key is for; with ``type_name``
+    that one alone, for there may be thousands.
     """
 
-    def __init__(self, site: Site, access: Access | None = None) -> None:
+    def __init__(
+        self, site: Site, access: Access | None = None, type_name: str | None = None
+    ) -> None:
         visible, values = ("1 = 1", {}) if access is None else access.types()
+        self._are_all = not values
+        if type_name is not None:
+            visible, values = f"{visible} AND name = :type_name", {**values, "type_name": type_name}
         paused = f"EXISTS (SELECT 1 FROM settings WHERE name = '{upkeep.PAUSED_AT}')"
         statements: list[Statement] = [
             (
@@ -57,7 +63,6 @@ class Moment:
         self.schema_version = int(found.rows[0]["schema_version"] or 0)
         self.queue_is_paused = bool(found.rows[0]["is_paused"])
         self.types: Sequence[Row] = types.rows
-        self._are_all = not values
 
     def type_ids(self, name: str | None) -> list[int] | None:
         """That of the type, or those of the caller's; None for all types. Raises UnknownType."""
@@ -93,10 +98,10 @@ class Stats:
 
 def stats(site: Site, type_name: str | None = None, access: Access | None = None) -> Stats:
     """Of all tasks, or of those of one type, as far as a key is for them. Raises UnknownType."""
-    moment = Moment(site, access)
+    moment = Moment(site, access, type_name)
     type_ids = moment.type_ids(type_name)
     recent = RecentActivity(site, moment, Subject(type_ids))
-    reading = read_parts(site, [recent])
+    reading = read_parts(site, [recent], of_types=type_ids)
     # A single type is shown without tasks, too.
     return stats_from(site, moment, reading, recent, type_ids, type_ids if type_name else ())
 
