@@ -273,7 +273,7 @@ class Client:
         """Adds a task; returns its `id`, `status` and, where it was there already, `deduplicated`.
 
         `options` are the API's: priority, run_at (may be a datetime), delay, max_attempts,
-        timeout, dedupe, dedupe_key, tags, parent_id, traceparent.
+        timeout, dedupe, dedupe_key, concurrency_key, tags, parent_id, traceparent.
         """
         return self._create(_draft({"type": type_name, "params": params or {}, **options}))
 

@@ -239,6 +239,14 @@ def limits_of_number(low: str, high: str) -> tuple[list[Any], list[Any]]:
     return [least, most], [least - 0.01, most + 1, "1", True]
 
 
+def rates(*bounds: str) -> tuple[list[Any], list[Any]]:
+    fewest, most, shortest, longest = map(plain, bounds)
+    return (
+        [{"tasks": fewest, "seconds": shortest}, {"tasks": most, "seconds": longest}],
+        [{"tasks": most + 1, "seconds": 1}, {"tasks": 1, "seconds": longest + 1}, {"tasks": 1}, 1],
+    )
+
+
 TYPES: dict[str, Callable[..., tuple[list[Any], list[Any]]]] = {
     rf"string, {NUMBER} to {NUMBER} characters": limits_of_text,
     rf"integer, {NUMBER} to {NUMBER}": limits_of_integer,
@@ -306,6 +314,7 @@ TYPES: dict[str, Callable[..., tuple[list[Any], list[Any]]]] = {
         [{each: days} for each in quoted(words) for days in (plain(low), plain(high), None)],
         [{"other": 1}, *({each: plain(high) + 1} for each in quoted(words)), 1],
     ),
+    rf"object with `tasks`, {NUMBER} to {NUMBER}, and `seconds`, {NUMBER} to {NUMBER}": rates,
     r"`true`": lambda: ([True], [False, "true", 1]),
     # One that is malformed is ignored.
     r"W3C traceparent": lambda: ([f"00-{'a' * 32}-{'b' * 16}-01", "malformed", 1], []),

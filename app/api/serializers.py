@@ -82,6 +82,7 @@ def schedule(row: Row) -> Shown:
         "max_attempts": row["max_attempts"],
         "timeout": row["timeout"],
         "tags": FIELD_OF["tags"].show(row),
+        "concurrency_key": row["concurrency_key"],
         "paused": bool(row["is_paused"]),
         "next_runs": [to_iso(each) for each in next_times(row)],
         "last_run": last,
@@ -115,6 +116,8 @@ def task_type(row: Row) -> Shown:
         "retry_max_delay": row["retry_max_delay"],
         "priority": row["priority"],
         "max_running": row["max_running"],
+        "max_per_key": row["max_per_key"],
+        "rate": _rate(row),
         "retention": loads(row["retention_json"]),
         "retention_days": row["retention_days"],
         "dedupe": loads(row["dedupe_json"]),
@@ -122,6 +125,12 @@ def task_type(row: Row) -> Shown:
         "updated_at": to_iso(row["updated_at"]),
         "archived_at": to_iso(row["archived_at"]),
     }
+
+
+def _rate(row: Row) -> Shown | None:
+    if row["rate_tasks"] is None:
+        return None
+    return {"tasks": row["rate_tasks"], "seconds": row["rate_seconds"]}
 
 
 def worker(row: Row) -> Shown:

@@ -126,6 +126,9 @@ def show_task(task_id: int, as_json: bool) -> None:
     "false for never.",
 )
 @click.option("--dedupe-key", help="What makes tasks equal, instead of type and params.")
+@click.option(
+    "--concurrency-key", help="Of the tasks of its type with this key, only so many run at once."
+)
 @click.option("--tag", "tags", multiple=True, help="A tag; may be given several times.")
 @json_option
 def add_task(type_name: str, params: str, as_json: bool, **options: Any) -> None:

@@ -27,9 +27,18 @@ def list_types(as_json: bool) -> None:
     if as_json:
         print_json({"task_types": found})
         return
-    columns = ["name", "version", "is_active", "is_paused", "max_running", "description"]
-    headings = ["name", "version", "active", "paused", "max running", "description"]
-    print_table(headings, [[each[column] for column in columns] for each in found])
+    columns = ["name", "version", "is_active", "is_paused", "max_running", "max_per_key"]
+    headings = ["name", "version", "active", "paused", "max running", "max per key", "rate"]
+    headings.append("description")
+    rows = [
+        [*(each[column] for column in columns), _rate(each["rate"]), each["description"]]
+        for each in found
+    ]
+    print_table(headings, rows)
+
+
+def _rate(rate: dict[str, Any] | None) -> str | None:
+    return None if rate is None else f"{rate['tasks']} in {rate['seconds']:g} s"
 
 
 @types.command("show")

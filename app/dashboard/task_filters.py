@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from app.api import fields
 from app.api.endpoints.tasks import FILTERS, NUMBERS
 from app.errors import Invalid
+from app.queue.lanes import READY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ AGES = {"hour": 3600, "day": 86400, "week": 7 * 86400, "month": 30 * 86400}
 READERS = fields.Fields(
     {}, **{**FILTERS, "status": fields.one_of(STATUSES), "age": fields.one_of(tuple(AGES))}
 )
-SEVERAL_STORED = ("pending", "scheduled")
+STORED = {"pending": READY, "scheduled": ("scheduled",)}
 """The API's pending tasks are both. The queue knows them apart as stored statuses."""
 
 
@@ -79,8 +80,8 @@ def _for_queue(read: dict[str, Any], now: str) -> dict[str, Any]:
     if age is not None:
         earliest = _before(now, AGES[age])
         read["created_after"] = max(earliest, read.get("created_after", earliest))
-    if read.get("status") in SEVERAL_STORED:
-        read["stored_statuses"] = (read.pop("status"),)
+    if read.get("status") in STORED:
+        read["stored_statuses"] = STORED[read.pop("status")]
     return read
 
 

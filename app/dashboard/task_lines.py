@@ -6,6 +6,7 @@ from datetime import datetime
 
 from app.dashboard.filters import compact
 from app.json_text import loads
+from app.queue.lanes import told_status
 from app.queue.task_fields import FIELD_OF
 from app.queue.task_page import TEXT
 
@@ -26,7 +27,7 @@ class TaskLine:
         self._now = now
         self.id: int = row["id"]
         self.type: str = row["type"]
-        self.status: str = row["status"]
+        self.status: str = told_status(row["status"])
         self.tags: list[str] = FIELD_OF["tags"].show(row)
         self.worker: str | None = row["claimed_by"]
         self.progress: float | None = row["progress"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from app.queue.lanes import told_status
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -202,8 +204,9 @@ def _without_history(row: Row) -> list[dict[str, Any]]:
         moments.append(("claimed", row["claimed_at"]))
     if row["status"] in ENDED and row["completed_at"]:
         moments.append((row["status"], row["completed_at"]))
-    if row["status"] in ("pending", "scheduled") and row["claimed_at"]:
-        moments.append((row["status"], row["ready_at"] or row["claimed_at"]))
+    status = told_status(row["status"])
+    if status in ("pending", "scheduled") and row["claimed_at"]:
+        moments.append((status, row["ready_at"] or row["claimed_at"]))
     failed = row["last_outcome"] == "failed"
     return [
         {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from app.queue.lanes import BLOCKED, READY, THROTTLED
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from app.queue.task_detail import TaskDetail
@@ -9,6 +11,8 @@ if TYPE_CHECKING:
 QUEUE_PAUSED = "queue paused"
 PAUSED = "paused"
 LIMIT = "limit"
+KEY = "key"
+RATE = "rate"
 DELAY = "delay"
 NO_WORKERS = "no workers"
 DELETED = "deleted"
@@ -19,7 +23,8 @@ def waiting_reasons(detail: TaskDetail) -> list[str]:
     """The kinds of reasons why a pending or scheduled task does not run, the weightiest first. The
     template words them.
     """
-    if detail.row["status"] not in ("pending", "scheduled"):
+    status = detail.row["status"]
+    if status not in (*READY, "scheduled"):
         return []
     task_type = detail.type_row
     reasons = [QUEUE_PAUSED] if detail.is_queue_paused else []
@@ -29,8 +34,12 @@ def waiting_reasons(detail: TaskDetail) -> list[str]:
         reasons.append(PAUSED)
     elif _is_saturated(detail):
         reasons.append(LIMIT)
-    if detail.row["status"] == "scheduled":
+    if status == "scheduled":
         reasons.append(DELAY)
+    elif status == BLOCKED:
+        reasons.append(KEY)
+    elif status == THROTTLED:
+        reasons.append(RATE)
     if not detail.has_workers:
         reasons.append(NO_WORKERS)
     return reasons or [NEXT]

@@ -5,9 +5,12 @@ from __future__ import annotations
 from app.db.connection import id_list
 from app.doctor.finding import note, ok, problem
 from app.queue import upkeep
+from app.queue.lanes import BLOCKED, READY, THROTTLED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from app.db.connection import Connection, Dialect
     from app.doctor.finding import Finding
     from app.site import Site
@@ -15,13 +18,15 @@ if TYPE_CHECKING:
 LONG_SECONDS = 600
 """How long after its time a task may wait for the next claim, which sees to it."""
 
+WAITING = (*READY, "scheduled")
+
 MOST = 1000
 """Counted up to so many."""
 
 
 def check(site: Site) -> list[Finding]:
     """Raises a DatabaseError."""
-    found = site.db.run(_overdue) + site.db.run(_held_back)
+    found = site.db.run(_overdue) + site.db.run(_held_back) + site.db.run(_limited)
     return found or [ok("no task is stuck")]
 
 
@@ -84,11 +89,34 @@ def _held_back(connection: Connection) -> list[Finding]:
     return found
 
 
-def _waiting(connection: Connection, sql: Dialect, type_id: int) -> int:
+def _limited(connection: Connection) -> list[Finding]:
+    """Types whose limits hold tasks back."""
+    types = connection.query(
+        "SELECT id, name, max_per_key, rate_tasks FROM task_types "
+        "WHERE max_per_key IS NOT NULL OR rate_tasks IS NOT NULL ORDER BY name LIMIT 100",
+        {},
+    )
+    found = []
+    for row in types:
+        for status, limit in ((BLOCKED, "max_per_key"), (THROTTLED, "rate")):
+            waiting = _waiting(connection, connection.dialect, row["id"], [status])
+            if waiting:
+                found.append(
+                    note(
+                        f"the {limit} of the task type {row['name']} holds {_told(waiting)} back: "
+                        "raise it if they should run sooner"
+                    )
+                )
+    return found
+
+
+def _waiting(
+    connection: Connection, sql: Dialect, type_id: int, statuses: Sequence[str] = WAITING
+) -> int:
     some = " UNION ALL ".join(
         f"SELECT * FROM (SELECT 1 AS one FROM tasks {sql.by_index('tasks_status')} "
         f"WHERE type_id = {id_list([type_id])} AND status = '{status}' LIMIT {MOST}) AS {status}"
-        for status in ("pending", "scheduled")
+        for status in statuses
     )
     (row,) = connection.query(f"SELECT COUNT(*) AS total FROM ({some}) AS waiting", {})
     return int(row["total"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.db.connection import id_list
 from app.errors import Conflict, NotFound
-from app.queue import audit, history
+from app.queue import audit, history, lanes
 from app.queue.bound_values import BoundValues
 from app.queue.change_id import new_change_id
 from app.queue.fencing import SHORT_COLUMNS, GuardedUpdate, lock_tasks, transact
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from app.queue.task_action import ActionResult
     from app.site import Site
 
-WAITING = ("pending", "scheduled")
+WAITING = (*lanes.READY, "scheduled")
 CANCELLABLE = (*WAITING, "claimed")
 
 
@@ -94,9 +94,10 @@ class Cancelling:
         if len(self._task_ids) > 1:
             statements = lock_tasks(sql, self._task_ids)
         ended = len(statements)
-        end = f"status = 'cancelled', due_at = NULL, completed_at = {sql.now}"
+        end = f"status = 'cancelled', key_slot = NULL, due_at = NULL, completed_at = {sql.now}"
         statements.append(self._update(sql, end, waiting))
         statements += history.record(self._site.settings, sql, changed, worker="NULL")
+        statements.append(lanes.make_due(sql, self._task_ids, self.change_id))
         asked = len(statements)
         not_asked = f"{claimed} AND cancel_requested = 0"
         statements.append(self._update(sql, "cancel_requested = 1", not_asked))

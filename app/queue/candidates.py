@@ -119,7 +119,7 @@ class Candidates:
         condition, values = self._types.condition()
         types = types_with_running(
             sql,
-            "task_types_paused",
+            "task_types_open",
             f"is_paused = 0 AND {condition}",
             more=f", ({self._order.first_of_type(sql)}) AS first",
         )

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 
-from app.queue import compare_and_swap, history
+from app.queue import compare_and_swap, history, lanes
 from app.queue.candidates import Candidates
 from app.queue.change_id import claim_id_of, new_change_id
 from app.queue.claim_order import Order
@@ -51,6 +51,10 @@ is not reported as empty."""
 FAIR_ROUNDS = 10
 """After how many lost rounds a claim in the fair order goes for a random choice, too. Until then it
 keeps exactly to the turns."""
+
+MAX_ROUNDS_OF_LANES = 3
+"""How often a claim lets tasks through before it takes some: tasks that a key lets through may be
+waiting for their type's rate then."""
 
 MAX_RECLAIMS = 10
 """How many full batches of due tasks a claim works through before it says that it found none."""
@@ -147,6 +151,8 @@ class _Claim:
             due, found = self._look()
             if due.batch and not (turn == 0 and self._goes_ahead(due, found)):
                 found = self._reclaim(due)
+            if self._seen.lanes_are_due:
+                found = self._let_through()
             tasks = self._repeated.taken_before() or self._take_candidates(found)
             if tasks or not due.are_many:
                 break
@@ -174,8 +180,21 @@ class _Claim:
         return self._candidates.head_has(found, self._request.limit) and due.is_left_to_others()
 
     def _reclaim(self, due: DueTasks) -> Sequence[Result]:
+        look = [self._seen.look, *self._candidates.look(self._wanted)]
+        last, *found = reclaim(self._connection, self._site.settings, due.batch, and_then=look)
+        self._seen.found(last.rows)
+        return found
+
+    def _let_through(self) -> Sequence[Result]:
+        """What the candidates are found by, when tasks that a limit held back were let through."""
+        from app.queue.upkeep.let_through import let_through  # loaded when needed
+
         look = self._candidates.look(self._wanted)
-        return reclaim(self._connection, self._site.settings, due.batch, and_then=look)
+        for _ in range(MAX_ROUNDS_OF_LANES):
+            are_more, found = let_through(self._connection, look)
+            if not are_more:
+                break
+        return found
 
     def _take_candidates(self, found: Sequence[Result]) -> list[Row]:
         """The head of the queue, or a random part of what is behind it when beaten to it."""
@@ -228,6 +247,7 @@ class _Claim:
                 compare_and_swap.took(ids, change_id),
                 waited=sql.seconds_since(PENDING_SINCE),
             ),
+            *lanes.count_claims(sql, rows, compare_and_swap.took(ids, change_id), change_id),
             *self._seen.touch_with_others(),
             # Last: claims of the same turn wait for each other from here on.
             *self._candidates.turns_after(rows, compare_and_swap.took(ids, change_id)),

@@ -130,6 +130,7 @@ def _insert_all(
     rows = [row for look in looks for row in results[look].rows]
     _check_inserted(connection, rows, len(plan.fresh))
     _undo_for_deleted_types(connection, site, plan, rows, results[-1].rows, key)
+    _put_in_order(connection, plan, rows, results[-1].rows)
     return rows
 
 
@@ -162,7 +163,11 @@ def _transact_with_key(
 def _look_at_types_again(plan: Plan) -> Statement:
     """Finds those of the types that have not been deleted, when the tasks are committed."""
     ids = id_list(sorted({plan.drafts[each].type["id"] for each in plan.fresh}))
-    return f"SELECT id FROM task_types WHERE id IN ({ids}) AND archived_at IS NULL", {}
+    return (
+        "SELECT id, max_per_key, rate_tasks FROM task_types "
+        f"WHERE id IN ({ids}) AND archived_at IS NULL",
+        {},
+    )
 
 
 def _undo_for_deleted_types(
@@ -188,6 +193,24 @@ def _undo_for_deleted_types(
             for made in parts([row["id"] for row in rows], lambda _: ()):
                 delete_some(connection, site, made, DELETABLE, None)
             raise deleted_type(plan.drafts[each].task.type)
+
+
+def _put_in_order(
+    connection: Connection, plan: Plan, rows: Sequence[Row], types: Sequence[Row]
+) -> None:
+    """The limits of a type may be others since it was looked at: then some tasks are to be held
+    back that are not, or the other way round.
+    """
+    now = {row["id"]: row for row in types}
+    moved = [
+        row["id"]
+        for row, each in zip(rows, plan.fresh)
+        if not plan.drafts[each].is_ready_for(now[plan.drafts[each].type["id"]])
+    ]
+    if moved:
+        from app.queue.upkeep.limit_changes import put_tasks_in_order  # loaded when needed
+
+        put_tasks_in_order(connection, moved)
 
 
 def _check_inserted(connection: Connection, rows: Sequence[Row], count: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app import json_text
 from app.hashes import sha256
+from app.queue.lanes import READY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
     from app.db.connection import Row, Statement
 
-UNFINISHED = ("pending", "scheduled", "claimed")
+UNFINISHED = (*READY, "scheduled", "claimed")
 
 
 def key_of(task_type: str, params: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.errors import Conflict, NotFound, TryAgain
-from app.queue import audit, task_tags
+from app.queue import audit, lanes, task_tags
 from app.queue.bound_values import BoundValues
 from app.queue.fencing import lock_tasks, look_up
 from app.queue.statistics.deleted import leave_statistics
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.queue.audit import Actor
     from app.site import Site
 
-DELETABLE = ("pending", "scheduled", "completed", "failed", "cancelled")
+DELETABLE = (*lanes.READY, "scheduled", "completed", "failed", "cancelled")
 
 
 def delete(
@@ -73,7 +73,9 @@ def _delete(
 ) -> list[Row]:
     """Delete tasks that are locked. Returns those that are still there."""
     left_out = leave_statistics(connection, task_ids)
-    statements = [*_statements(task_ids, statuses), *left_out, *noted]
+    # While they are there: they may leave a slot of their key to others.
+    due = lanes.make_due(connection.dialect, task_ids)
+    statements = [due, *_statements(task_ids, statuses), *left_out, *noted]
     look = look_up(connection.dialect, task_ids)
     if connection.is_cluster:
         connection.commit_apart(statements)

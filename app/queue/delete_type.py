@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from app.errors import Conflict
 from app.queue import task_types
+from app.queue.dedupe import UNFINISHED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from app.queue.access import Access
     from app.queue.audit import Actor
     from app.site import Site
-
-UNFINISHED = ("pending", "scheduled", "claimed")
 
 MOST_COUNTED = 1000
 """The unfinished tasks of each status are counted up to here."""

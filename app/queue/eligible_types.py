@@ -78,7 +78,7 @@ class Filter:
             return types_with_running(sql, "task_types_name", condition), values
         if self.task_type_id is not None:
             return types_with_running(sql, None, condition), values
-        few = types_with_running(sql, "task_types_paused", f"is_paused = 0 AND {condition}")
+        few = types_with_running(sql, "task_types_open", f"is_paused = 0 AND {condition}")
         return f"{few} LIMIT {FEW_TYPES + 1}", values
 
 
@@ -94,11 +94,11 @@ class EligibleTypes:
         }
         self.saturated = sorted(each for each in self._capacity if self._capacity[each] == 0)
         self.open = {
-            row["id"]: row["max_running"]
+            row["id"]: row
             for row in types
             if not row["is_paused"] and self._capacity.get(row["id"], 1) > 0
         }
-        """Each with its ``max_running``."""
+        """By their ids."""
 
     def within_capacity(self, rows: list[Row]) -> list[Row]:
         """``rows`` without those for which a limited type has no capacity left."""
@@ -121,7 +121,8 @@ def types_with_running(
     """
     by = sql.by_index(index) if index else sql.by_primary_key
     return (
-        "SELECT id, name, is_paused, max_running, CASE WHEN max_running IS NULL THEN 0 ELSE "
+        "SELECT id, name, is_paused, max_running, rate_tasks, "
+        "CASE WHEN max_running IS NULL THEN 0 ELSE "
         f"(SELECT COUNT(*) FROM tasks {sql.by_index('tasks_claim_type')} "
         f"WHERE tasks.status = 'claimed' AND tasks.type_id = task_types.id {lock}) END AS running"
         f"{more} FROM task_types {by} WHERE {condition}"

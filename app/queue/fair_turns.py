@@ -84,19 +84,19 @@ class FairCandidates(Candidates):
     def _find_in_turn(self, eligible: EligibleTypes, level: int, count: int) -> list[Row]:
         """Tasks of the highest priority of which any can be claimed."""
         rows = self._step_through_types(eligible, level, count)
-        limits = {row["type_id"]: row["max_running"] for row in rows}
-        each = -(-count // max(1, len(limits)))
-        if limits and each > 1:
-            rows = self._of_each(eligible, limits, level, each)
+        types = {row["type_id"]: row for row in rows}
+        each = -(-count // max(1, len(types)))
+        if types and each > 1:
+            rows = self._of_each(eligible, types, level, each)
             if len(rows) < count:  # some have fewer, so that others have more turns
-                rows = self._of_each(eligible, limits, level, count)
+                rows = self._of_each(eligible, types, level, count)
         return self._turns.sort(rows)
 
     def _of_each(
-        self, eligible: EligibleTypes, limits: dict[int, int | None], level: int, count: int
+        self, eligible: EligibleTypes, types: dict[int, Row], level: int, count: int
     ) -> list[Row]:
-        """So many tasks of each of these types, which stand with their ``max_running``."""
-        found = self._connection.query(*self._order.of_types(self._sql, limits, count))
+        """So many tasks of each of these types, which stand with their ids."""
+        found = self._connection.query(*self._order.of_types(self._sql, types, count))
         return self._open(eligible, [row for row in found if row["urgency"] == level])
 
     def _step_through_types(self, eligible: EligibleTypes, level: int, count: int) -> list[Row]:
@@ -133,8 +133,9 @@ class FairCandidates(Candidates):
         condition, values = self._types.condition()
         until = "" if high is None else f" AND type_id <= {int(high)}"
         return self._connection.query(
-            f"SELECT tasks.id, type_id, urgency, max_running, is_paused = 0 AND {condition} "
-            f"AS is_open FROM tasks {self._sql.by_index('tasks_claim_type')} "
+            "SELECT tasks.id, type_id, urgency, max_running, rate_tasks, "
+            f"is_paused = 0 AND {condition} AS is_open "
+            f"FROM tasks {self._sql.by_index('tasks_claim_type')} "
             "LEFT JOIN task_types ON task_types.id = tasks.type_id "
             f"WHERE status = 'pending' AND type_id > {int(low)}{until} "
             f"ORDER BY type_id, urgency, tasks.id LIMIT {STEP}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.db.connection import id_list
 from app.errors import NotFound
 from app.queue.bound_values import BoundValues
+from app.queue.lanes import TOLD_STATUS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def record(
     sql: Dialect,
     condition: str,
     *,
-    status: str = "status",
+    status: str = TOLD_STATUS,
     worker: str = "claimed_by",
     attempt: str = "attempts",
     waited: str = "NULL",
@@ -100,7 +101,7 @@ def record_each(
     if error_groups:
         group = f"CASE WHEN status = 'failed' THEN {tasks.own('error_group', error_groups)} END"
     select = (
-        f"SELECT id, status, claimed_by, attempts, {message}, {seconds}, NULL, {group}, "
+        f"SELECT id, {TOLD_STATUS}, claimed_by, attempts, {message}, {seconds}, NULL, {group}, "
         f"{traceback}, {sql.now}"
     )
     condition = f"{tasks.is_one_of_them} AND change_id = :change_id"

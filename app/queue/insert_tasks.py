@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.queue import history
+from app.queue import history, lanes
 from app.queue.bound_values import BoundValues
 from app.queue.change_id import new_change_id
 from app.queue.task_fields import STORED_AS_GIVEN, urgency_of
@@ -40,7 +40,10 @@ def insert_tasks(site: Site, drafts: Sequence[TypedDraft]) -> list[Statement]:
     # Before the history, whose INSERT changes the last id.
     tagged = _insert_tags(sql, made, drafts, change_id)
     told = history.record(site.settings, sql, made, worker="NULL", change_id=change_id)
-    return [_insert(site, drafts, change_id), (select, {"change_id": change_id}), *tagged, *told]
+    are_held_back = any(each.ready_status != "pending" for each in drafts)
+    due = [lanes.make_new_due(sql, made, len(drafts), change_id)] if are_held_back else []
+    insert = _insert(site, drafts, change_id)
+    return [insert, (select, {"change_id": change_id}), *tagged, *due, *told]
 
 
 def _insert_tags(
@@ -61,7 +64,14 @@ def _insert(site: Site, drafts: Sequence[TypedDraft], change_id: int) -> Stateme
     due = _due(sql, bound, drafts)
     columns = {
         "type_id": bound.names("type_id", [each.type["id"] for each in drafts]),
-        "status": [_if_later(sql, each, "'scheduled'", "'pending'") for each in due],
+        "status": [
+            _if_later(sql, at, "'scheduled'", f"'{each.ready_status}'")
+            for at, each in zip(due, drafts)
+        ],
+        "key_slot": [
+            _if_later(sql, at, "NULL", "NULL" if each.ready_slot is None else str(each.ready_slot))
+            for at, each in zip(due, drafts)
+        ],
         "urgency": bound.names("urgency", [urgency_of(each.priority) for each in drafts]),
         "due_at": [_if_later(sql, each, each, "NULL") for each in due],
         "attempts": ["0"] * len(drafts),

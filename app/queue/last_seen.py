@@ -7,7 +7,7 @@ sends anyway, and adds the touch to another packet when it is due.
 
 from __future__ import annotations
 
-from app.queue import upkeep
+from app.queue import lanes, upkeep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ IDLE_SECONDS = 60
 class LastSeen:
     """How long ago the worker of a claim was last seen, and the touch that follows from it.
 
-    The same look finds whether a turn of upkeep is due, and whether the queue is paused: one
-    statement costs less than three.
+    The same look finds whether a turn of upkeep is due, whether the queue is paused, and whether
+    lanes are due: one statement costs less than several.
     """
 
     def __init__(self, sql: Dialect, worker_id: str) -> None:
@@ -33,13 +33,15 @@ class LastSeen:
         self._seconds = float("inf")
         self.upkeep_is_due = False
         self.queue_is_paused = False
+        self.lanes_are_due = False
 
     @property
     def look(self) -> Statement:
         """Finds what ``found`` is to be told."""
         age, overdue = map(self._sql.seconds_since, ("last_seen_at", "settings.value"))
         return (
-            f"SELECT {age} AS age, {overdue} AS overdue, pause.name AS pause FROM settings "
+            f"SELECT {age} AS age, {overdue} AS overdue, pause.name AS pause, "
+            f"{lanes.are_due(self._sql)} AS lanes FROM settings "
             "LEFT JOIN workers ON workers.id = :worker AND deregistered_at IS NULL "
             f"LEFT JOIN settings AS pause ON pause.name = '{upkeep.PAUSED_AT}' "
             f"WHERE settings.name = '{upkeep.NEXT_TURN}'",
@@ -47,12 +49,13 @@ class LastSeen:
         )
 
     def found(self, rows: list[Row]) -> None:
-        # Before the first turn ever there is no row.
-        row = rows[0] if rows else {"age": None, "overdue": None, "pause": None}
+        # Before the first turn ever there is no row, nor a type with a limit.
+        row = rows[0] if rows else {"age": None, "overdue": None, "pause": None, "lanes": 0}
         if row["age"] is not None:
             self._seconds = row["age"]
         self.upkeep_is_due = upkeep.is_due(row["overdue"])
         self.queue_is_paused = row["pause"] is not None
+        self.lanes_are_due = bool(row["lanes"])
 
     @property
     def has_row(self) -> bool:

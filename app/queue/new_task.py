@@ -5,6 +5,7 @@ from __future__ import annotations
 from app import json_text
 from app.errors import Invalid, TooLarge
 from app.queue import dedupe as deduplication
+from app.queue import lanes
 from app.queue.task_fields import STORED_AS_GIVEN
 
 TYPE_CHECKING = False
@@ -88,6 +89,13 @@ class TypedDraft:
         self.type = type_row
         self.scope = self._scope()
         self.unique_key = None if self.scope is False else draft.key
+        self._concurrency_key = draft.task.as_given.get("concurrency_key")
+        self.ready_status = lanes.ready_status(type_row, self._concurrency_key)
+        self.ready_slot = lanes.ready_slot(type_row, self._concurrency_key)
+
+    def is_ready_for(self, type_row: Row) -> bool:
+        """Whether the limits that its type has now hold it back just as those did."""
+        return self.ready_status == lanes.ready_status(type_row, self._concurrency_key)
 
     def _scope(self) -> Any:
         if self.task.dedupe is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from app.errors import Forbidden
 from app.queue import audit, upkeep
 from app.queue.site_times import add_time, set_time
+from app.queue.task_types import paused_as
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def set_types_paused(
     values: dict[str, Any] = {"pattern": pattern, "escape": "\\", "paused": int(paused), **own}
     changing = f"{matching} AND is_paused <> :paused"
     update: Statement = (
-        f"UPDATE task_types SET is_paused = :paused, updated_at = {sql.now} WHERE {changing}",
+        f"UPDATE task_types SET {paused_as(':paused')}, updated_at = {sql.now} WHERE {changing}",
         values,
     )
     count: Statement = (f"SELECT COUNT(*) AS matching FROM task_types WHERE {matching}", values)

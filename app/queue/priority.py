@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from app.errors import Conflict
-from app.queue import audit
+from app.queue import audit, lanes
 from app.queue.change_id import new_change_id
 from app.queue.fencing import GuardedUpdate, transact
 from app.queue.find_task import row_or_not_found
+from app.queue.task_action import status_in
 from app.queue.task_fields import ALL_COLUMNS, priority_of, shown_status, urgency_of
 
 TYPE_CHECKING = False
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from app.queue.audit import Actor
     from app.site import Site
 
-UNFINISHED = "status IN ('pending', 'scheduled', 'claimed')"
+UNFINISHED = status_in((*lanes.READY, "scheduled", "claimed"))
 
 
 def set_priority(
@@ -70,7 +71,8 @@ def _set(
     )
     updates = [GuardedUpdate([task_id], change_id, 1)]
     noted = audit.record_task(sql, actor, "task.priority", task_id, change_id)
-    results, rows = transact(connection, [look, update, *noted], updates, ALL_COLUMNS, access)
+    statements = [look, update, *noted, lanes.make_due(sql, [task_id], change_id)]
+    results, rows = transact(connection, statements, updates, ALL_COLUMNS, access)
     row = row_or_not_found(rows, task_id)
     found = results[0].rows
     return (priority_of(found[0]["urgency"]) if found else None), row

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from app.errors import NotOwner
-from app.queue import history
+from app.queue import history, lanes
 from app.queue.batch import Batch
 from app.queue.fencing import Fence, LeaseRef
+from app.queue.lanes import READY_SLOT, READY_STATUS
 from app.queue.settle import Outcome, settle
 
 TYPE_CHECKING = False
@@ -94,7 +95,8 @@ def release_tasks(site: Site, releases: Sequence[Release], change_id: int) -> li
     update = (
         f"UPDATE tasks {sql.by_primary_key} SET "
         "status = CASE WHEN cancel_requested = 1 THEN 'cancelled' "
-        f"WHEN {delay} > 0 THEN 'scheduled' ELSE 'pending' END, "
+        f"WHEN {delay} > 0 THEN 'scheduled' ELSE {READY_STATUS} END, "
+        f"key_slot = CASE WHEN {kept} AND NOT {delay} > 0 THEN {READY_SLOT} END, "
         f"due_at = CASE WHEN {kept} AND {delay} > 0 THEN {sql.after(delay)} ELSE NULL END, "
         f"completed_at = CASE WHEN {kept} THEN NULL ELSE {sql.now} END, "
         # The attempt's number is its fence and never comes back: the limit makes room instead.
@@ -106,4 +108,4 @@ def release_tasks(site: Site, releases: Sequence[Release], change_id: int) -> li
     told = history.record_each(
         site.settings, sql, tasks.task_ids, change_id, [history.RELEASED] * len(releases)
     )
-    return [(update, tasks.values), *told]
+    return [(update, tasks.values), *told, lanes.make_due(sql, tasks.task_ids, change_id)]

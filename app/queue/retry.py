@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from app.db.connection import id_list
 from app.errors import Conflict, DatabaseBusy, Duplicate, NotFound, TryAgain
-from app.queue import audit, dedupe, error_groups, history, used_keys
+from app.queue import audit, dedupe, error_groups, history, lanes, used_keys
 from app.queue.assignments import Assignments
 from app.queue.bound_values import BoundValues
 from app.queue.change_id import new_change_id
 from app.queue.fencing import SHORT_COLUMNS, GuardedUpdate, lock_tasks, transact
 from app.queue.find_task import row_or_not_found
+from app.queue.lanes import READY, READY_SLOT, READY_STATUS
 from app.queue.retry_plan import RetryPlan, look
 from app.queue.task_action import TaskAction, result_of, status_in
 from app.queue.task_fields import ALL_COLUMNS
@@ -52,7 +53,7 @@ def retry(
     retrying = Retrying(site, [task_id], RETRYABLE, access, actor, assignments)
     rows = site.db.run(lambda connection: retrying.run(connection, ALL_COLUMNS), repeatable=False)
     row = row_or_not_found(rows, task_id)
-    if row["status"] != "pending":
+    if row["status"] not in READY:
         raise retrying.refusal(task_id, row)
     return row
 
@@ -128,15 +129,17 @@ class Retrying:
         statements = [*locks_and_keys, self._update(sql, plan), *self._history(sql)]
         statements.append(error_groups.forget(sql, self._task_ids))
         statements += self._audit(sql, "task.retry", self.change_id)
+        statements.append(lanes.make_due(sql, self._task_ids, self.change_id))
         updates = [GuardedUpdate(self._task_ids, self.change_id, len(locks_and_keys))]
         if self._edit is not None:
             edit_id = new_change_id()
             updates.append(GuardedUpdate(self._task_ids, edit_id, len(statements)))
             statements.append(self._update_pending(sql, self._edit, edit_id))
+            statements.append(lanes.make_due(sql, self._task_ids, edit_id))
             statements += self._audit(sql, "task.edit", edit_id)
         rows = transact(connection, statements, updates, columns, self._access)[1]
         marks = {update.change_id for update in updates}
-        meant = self._statuses if self._edit is None else [*self._statuses, "pending"]
+        meant = self._statuses if self._edit is None else [*self._statuses, *READY]
         for row in rows.values():
             is_left = row["status"] in meant and row["change_id"] not in marks
             if is_left and row["id"] not in plan.refusals:
@@ -165,8 +168,8 @@ class Retrying:
             "dedupe_key = COALESCE(dedupe_key, former_dedupe_key), former_dedupe_key = NULL, "
             f"{assignments}"
             "due_at = NULL, completed_at = NULL, claimed_by = NULL, cancel_requested = 0, "
-            f"ready_at = {sql.now}, "
-            f"status = 'pending' WHERE {tasks.is_one_of_them} AND {status_in(self._statuses)} "
+            f"ready_at = {sql.now}, key_slot = {READY_SLOT}, "
+            f"status = {READY_STATUS} WHERE {tasks.is_one_of_them} AND {status_in(self._statuses)} "
             f"AND (former_dedupe_key IS NULL OR id IN ({id_list(sorted(plan.takers))}))"
         )
         if plan.refusals:
@@ -195,7 +198,7 @@ class Retrying:
         tasks = BoundValues(self._task_ids)
         update = (
             f"UPDATE tasks {sql.by_primary_key} SET {edit}change_id = {change_id} "
-            f"WHERE {tasks.is_one_of_them} AND status = 'pending' "
+            f"WHERE {tasks.is_one_of_them} AND {status_in(READY)} "
             f"AND (change_id IS NULL OR change_id <> {self.change_id})"
         )
         return self._of_visible(update, {**tasks.values, **edit.values})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from app.queue import history
+from app.queue import history, lanes
 from app.queue.batch import Batch, Change, Changed, ChangeResult
 from app.queue.fencing import Fence
 
@@ -185,10 +185,11 @@ def complete_tasks(
         f"UPDATE tasks {sql.by_primary_key} SET status = 'completed', due_at = NULL, "
         "change_id = :change_id, last_outcome = 'completed', "
         f"result_json = {result}, error_message = NULL, error_traceback = NULL, "
-        f"progress = 100, completed_at = {sql.now}, cancel_requested = 0 "
+        f"progress = 100, completed_at = {sql.now}, key_slot = NULL, cancel_requested = 0 "
         f"WHERE {tasks.condition()}"
     )
-    return [(update, tasks.values), *_history(site, tasks, [None] * len(completions))]
+    told = _history(site, tasks, [None] * len(completions))
+    return [(update, tasks.values), *told, lanes.make_keys_due(sql, tasks.task_ids, change_id)]
 
 
 def fail_tasks(site: Site, failures: Sequence[Failure], change_id: int) -> list[Statement]:
@@ -215,10 +216,11 @@ def fail_tasks(site: Site, failures: Sequence[Failure], change_id: int) -> list[
         f"due_at = CASE WHEN {will_retry} THEN {sql.after(backoff)} ELSE NULL END, "
         f"completed_at = CASE WHEN {will_retry} THEN NULL ELSE {sql.now} END, "
         f"error_message = {error}, error_traceback = {traceback}, change_id = :change_id, "
-        "last_outcome = 'failed', cancel_requested = 0 "
+        "last_outcome = 'failed', key_slot = NULL, cancel_requested = 0 "
         f"WHERE {tasks.condition()}"
     )
-    return [(update, tasks.values), *_tell_of_failures(site, tasks, failures)]
+    told = _tell_of_failures(site, tasks, failures)
+    return [(update, tasks.values), *told, lanes.make_keys_due(sql, tasks.task_ids, change_id)]
 
 
 def _tell_of_failures(site: Site, tasks: Fence, failures: Sequence[Failure]) -> list[Statement]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.errors import NotFound
 from app.queue import upkeep
+from app.queue.lanes import READY, TOLD_STATUS_OF_T
 from app.queue.task_fields import ALL_COLUMNS
 from app.queue.type_stats import ACTIVE_SECONDS
 
@@ -97,7 +98,7 @@ def _read(connection: Connection, task_id: int) -> TaskDetail:
 def _statements(sql: Dialect, task_id: int) -> list[Statement]:
     own = f"(SELECT {{}} FROM tasks {sql.by_primary_key} WHERE tasks.id = :id)"
     short = (
-        "SELECT t.id, t.status, types.name AS type FROM tasks AS t {} "
+        f"SELECT t.id, {TOLD_STATUS_OF_T} AS status, types.name AS type FROM tasks AS t {{}} "
         "LEFT JOIN task_types AS types ON types.id = t.type_id "
     )
     running = (
@@ -147,7 +148,8 @@ def _read_more(connection: Connection, detail: TaskDetail, groups: Sequence[Row]
     key = detail.row["dedupe_key"] or ""
     if key.startswith(SCHEDULE_KEY):
         statements.append(_schedule(sql, key, detail.row["id"]))
-    if detail.row["status"] in ("pending", "scheduled"):
+    is_waiting = detail.row["status"] in (*READY, "scheduled")
+    if is_waiting:
         statements += [_worker(sql), _pause(), _ahead(sql, detail.row)]
     if not statements:
         return
@@ -156,7 +158,7 @@ def _read_more(connection: Connection, detail: TaskDetail, groups: Sequence[Row]
         detail.similar = SimilarFailures(groups[0]["error_group"], next(results).rows[0]["total"])
     if key.startswith(SCHEDULE_KEY):
         detail.schedule = next((row["name"] for row in next(results).rows), None)
-    if detail.row["status"] in ("pending", "scheduled"):
+    if is_waiting:
         detail.has_workers = bool(next(results).rows)
         detail.is_queue_paused = bool(next(results).rows)
         detail.ahead = int(next(results).rows[0]["total"])

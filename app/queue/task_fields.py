@@ -6,6 +6,7 @@ One list. The INSERT of a create, what is read of a task, and what the API shows
 from __future__ import annotations
 
 from app import json_text
+from app.queue.lanes import BLOCKED, HELD_BACK, READY, THROTTLED
 from app.times import to_iso
 
 TYPE_CHECKING = False
@@ -42,8 +43,10 @@ def priority_of(urgency: int) -> int:
 
 
 def shown_status(status: str) -> str:
-    """People know a scheduled task as a pending one with a ``run_at``."""
-    return "pending" if status == "scheduled" else status
+    """People know a scheduled task as a pending one with a ``run_at``, and one that a limit holds
+    back as a pending one that ``waits_for`` something.
+    """
+    return "pending" if status == "scheduled" or status in HELD_BACK else status
 
 
 def as_given(value: Any) -> Any:
@@ -64,7 +67,12 @@ def _tags(row: Row) -> list[str]:
 
 
 def _is_waiting(row: Row) -> bool:
-    return row["status"] in ("pending", "scheduled")
+    return row["status"] in READY or row["status"] == "scheduled"
+
+
+def _waits_for(row: Row) -> str | None:
+    """What a task whose time has come is held back by, besides workers."""
+    return {BLOCKED: "concurrency_key", THROTTLED: "rate"}.get(row["status"])
 
 
 # The table remembers who failed a task last, so that a repeated report is known again.
@@ -115,6 +123,8 @@ FIELDS = (
     TaskField("completed_at", show=_time("completed_at")),
     TaskField("created_at", show=_time("created_at")),
     TaskField("dedupe_key"),
+    TaskField("concurrency_key", store=as_given),
+    TaskField("waits_for", "status", _waits_for),
     TaskField("tags", show=_tags, store=_tag_lines),
     TaskField("parent_id", store=as_given),
     TaskField("traceparent", store=as_given),

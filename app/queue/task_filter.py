@@ -6,6 +6,7 @@ import time
 
 from app.db.connection import id_list
 from app.queue.created_range import IdRange, narrowed
+from app.queue.lanes import READY
 from app.queue.list_count import ListCount
 from app.queue.list_plan import ListFilter, ListPlan
 from app.queue.list_scans import OLDEST_FIRST, of_error_group, of_tag, of_worker, page
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     Rows = Sequence[Mapping[Any, Any]]
     Query = Callable[[str, Mapping[str, Any]], Rows]
 
-WAITING = ("pending", "scheduled")
+WAITING = (*READY, "scheduled")
 STATUSES = {
     "pending": WAITING,
     "claimed": ("claimed",),
@@ -164,7 +165,7 @@ class TaskFilter:
             comparison = ">" if self._filters["has_failed"] else "="
             residual.append(f"(t.status <> 'scheduled' OR t.attempts {comparison} t.releases)")
         if has_worker and self.statuses is None:
-            residual.append("t.status NOT IN ('pending', 'scheduled')")
+            residual.append(f"NOT {status_in(WAITING, 't.status')}")
         residual += conditions
         types = None if self.statuses == [] else self._type_ids()
         return ListFilter(self.statuses, types, self._scans(), residual)

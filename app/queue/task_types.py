@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from app import json_text
 from app.errors import Duplicate, UnknownType
+from app.queue.change_id import new_change_id
+from app.queue.site_times import add_time
+from app.queue.upkeep import NEXT_TURN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +23,18 @@ VERB_OF = {
     ("is_paused", True): "pause",
     ("is_paused", False): "resume",
 }
+
+LIMITS = ("rate_tasks", "rate_seconds", "max_per_key")
+"""Where other values hold other tasks back."""
+
+PAUSED_MEANWHILE = (
+    "is_paused_after = CASE WHEN limits_mark IS NULL THEN is_paused ELSE is_paused_after END, "
+    "is_paused = 1, limits_mark = :limits_mark"
+)
+"""Until the waiting tasks are in order for other limits (``upkeep/limit_changes.py``)."""
+
+SHARE_OF_TIME = 0.5
+"""Of the time of a call, to do that in."""
 
 COLUMN_OF = {"dedupe": "dedupe_json", "retention": "retention_json"}
 """Where an option has another name in the table."""
@@ -47,12 +62,15 @@ def register(
         "name": name,
         "version": version,
         "param_schema_json": json_text.dumps(param_schema),
-        **{COLUMN_OF.get(option, option): stored(option, options[option]) for option in options},
+        **_columns(options),
     }
     try:
-        return site.db.run(lambda connection: _register(connection, values, actor))
+        registered = site.db.run(lambda connection: _register(connection, values, actor))
     except Duplicate:  # another registered it between our look and our insert
-        return site.db.run(lambda connection: _register(connection, values, actor))
+        registered = site.db.run(lambda connection: _register(connection, values, actor))
+    if registered.pop("has_other_limits"):
+        _put_in_order(site, registered["id"])
+    return registered
 
 
 def make_open(site: Site, name: str, max_attempts: int) -> None:
@@ -163,27 +181,64 @@ def _register(
     look = "SELECT * FROM task_types WHERE name = :name"
     known = connection.query(look, {"name": values["name"]})
     now = connection.dialect.now
+    if any(values.get(column) is not None for column in LIMITS):
+        # Claims learn of lanes along with the next turn of upkeep.
+        connection.send([add_time(connection.dialect, NEXT_TURN)])
     # Programs that register their types at each start change nothing.
     changes_it = not known or not _is_as_given(known[0], values)
+    has_other_limits = bool(known) and any(
+        values.get(column, known[0][column]) != known[0][column] for column in LIMITS
+    )
     noted = noted_in_audit(
         connection.dialect, actor if changes_it else None, "register", values["name"]
     )
     if known:
         changes = ", ".join(f"{column} = :{column}" for column in values if column != "name")
+        if has_other_limits:
+            changes += f", {PAUSED_MEANWHILE}"
         update = (
             f"UPDATE task_types SET {changes}, is_active = 1, archived_at = NULL, "
             f"updated_at = {now} WHERE name = :name",
-            values,
+            {**values, "limits_mark": new_change_id()},
         )
         connection.transact([update, *noted])
-        return {"id": known[0]["id"], **shown, "updated": True}
+        return {
+            **{"id": known[0]["id"], **shown, "updated": True},
+            "has_other_limits": has_other_limits,
+        }
     columns = ", ".join(values)
     insert = (
         f"INSERT INTO task_types ({columns}, is_active, is_paused, created_at, updated_at) "
         f"VALUES ({', '.join(':' + column for column in values)}, 1, 0, {now}, {now})"
     )
     inserted = connection.transact([(insert, values), *noted])[0]
-    return {"id": inserted.last_id, **shown, "created": True}
+    return {"id": inserted.last_id, **shown, "created": True, "has_other_limits": False}
+
+
+def _columns(options: dict[str, Any]) -> dict[str, Any]:
+    """The columns of these options with their values."""
+    columns = {COLUMN_OF.get(name, name): stored(name, options[name]) for name in options}
+    if "rate" in columns:
+        rate = columns.pop("rate") or {"tasks": None, "seconds": None}
+        columns.update(rate_tasks=rate["tasks"], rate_seconds=rate["seconds"])
+    return columns
+
+
+def paused_as(value: str) -> str:
+    """Assigns this SQL to ``is_paused``, or leaves it for when other limits of the type have been
+    seen to.
+    """
+    return (
+        f"is_paused_after = CASE WHEN limits_mark IS NULL THEN NULL ELSE {value} END, "
+        f"is_paused = CASE WHEN limits_mark IS NULL THEN {value} ELSE 1 END"
+    )
+
+
+def _put_in_order(site: Site, type_id: int) -> None:
+    from app.queue.upkeep.limit_changes import put_in_order  # loaded when needed
+
+    keep = site.db.seconds_left() * (1 - SHARE_OF_TIME)
+    put_in_order(site, type_id, lambda: site.db.seconds_left() < keep)
 
 
 def _is_as_given(row: Row, values: dict[str, Any]) -> bool:
@@ -207,10 +262,8 @@ def _set_flag(
     is_meant = "name = :name AND archived_at IS NULL"
     changes_it = f"EXISTS (SELECT 1 FROM task_types WHERE {is_meant} AND {column} <> :value)"
     noted = noted_in_audit(sql, actor, VERB_OF[column, value], name, changes_it, values)
-    update = (
-        f"UPDATE task_types SET {column} = :value, updated_at = {sql.now} WHERE {is_meant}",
-        values,
-    )
+    flag = paused_as(":value") if column == "is_paused" else f"{column} = :value"
+    update = (f"UPDATE task_types SET {flag}, updated_at = {sql.now} WHERE {is_meant}", values)
     site.db.run(lambda connection: connection.transact([*noted, update]))
     row = get(site, name)
     if row["archived_at"] is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.json_text import loads
+from app.queue.lanes import READY
 from app.queue.statistics.stats import stats
 
 TYPE_CHECKING = False
@@ -40,7 +41,7 @@ def _oldest(sql: Dialect) -> str:
     first = [
         f"SELECT MIN(id) FROM tasks {sql.by_index('tasks_status')} "
         f"WHERE status = '{status}' AND type_id = :type_id"
-        for status in ("pending", "scheduled")
+        for status in (*READY, "scheduled")
     ]
     return " UNION ALL ".join(
         f"SELECT {sql.seconds_since('created_at')} AS age FROM tasks {sql.by_primary_key} "

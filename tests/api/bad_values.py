@@ -41,6 +41,17 @@ def choice(*choices: str) -> list[Any]:
     return [*NO_TEXT, "", "no such thing", "%", *close, *([each] for each in choices)]
 
 
+RATE: list[Any] = [
+    *OBJECT,
+    [],
+    {},
+    {"tasks": 1},
+    {"seconds": 1},
+    {"tasks": 1, "seconds": 1, "burst": 1},
+    *({"tasks": each, "seconds": 1} for each in (*integer(1, 1_000_000), None)),
+    *({"tasks": 1, "seconds": each} for each in (*number(0.1, 2_678_400), None)),
+]
+
 TIME: list[Any] = [
     *NO_TEXT,
     *HUGE,

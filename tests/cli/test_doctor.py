@@ -21,6 +21,7 @@ from app.queue.claim import ClaimRequest, claim
 from app.queue.create import create
 from app.queue.new_task import NewTask
 from app.site import Site
+from app.version import SCHEMA_VERSION
 from tests.cli.runner import Commands
 from tests.queue.batches import run_sql
 from tests.support.mariadb import DatabaseServer
@@ -223,7 +224,8 @@ def test_a_missing_index_is_told_with_the_sql_that_makes_it(own: Site, engine: s
 def test_tables_of_another_version(own: Site) -> None:
     run_sql(own, "UPDATE settings SET value = '3' WHERE name = 'schema_version'")
     assert told(tables.check(own), "problem") == [
-        "the tables are of version 3, not 4: run upgrade-db, or press “Reinstall” in deploy.py"
+        f"the tables are of version 3, not {SCHEMA_VERSION}: run upgrade-db, or press "
+        "“Reinstall” in deploy.py"
     ]
     run_sql(own, "UPDATE settings SET value = '99' WHERE name = 'schema_version'")
     assert told(tables.check(own), "problem") == []

@@ -33,7 +33,7 @@ def test_what_list_prints_can_be_registered(commands: Commands) -> None:
     result = commands.run("types", "register", stdin=listed)
     assert (result.stdout, result.stderr) == ("Task type mail updated\nTask type sms updated\n", "")
     lines = commands.output("types", "list").splitlines()
-    assert lines[1].split() == ["mail", "1", "yes", "no", "2", "-"]
+    assert lines[1].split() == ["mail", "1", "yes", "no", "2", "-", "-", "-"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from tests.model import workers
+from tests.model import limits, workers
 from tests.model.patterns import is_like
 from tests.model.state import DEFAULT_LEASE, Claim, Queue, Range, Task, TaskType, milliseconds
 
@@ -16,6 +16,7 @@ def claim(queue: Queue, worker_id: str, options: dict[str, Any]) -> list[Task]:
     """The tasks that a claim with these options gets."""
     queue.did_upkeep = True
     take_back_due(queue)
+    limits.let_through(queue)
     key = options.get("claim_key")
     this = _claim(queue, worker_id, options)
     if key and options.get("again"):
@@ -57,7 +58,8 @@ def take_back_due(queue: Queue) -> None:
 
 
 def _promote(queue: Queue, task: Task) -> None:
-    task.status, task.ready_at, task.due = "pending", task.due, None
+    task.ready_at, task.due = task.due, None
+    limits.make_ready(task)
     task.note(queue.now, "promoted", is_hidden=True)
 
 
@@ -67,7 +69,8 @@ def _expire(queue: Queue, task: Task) -> None:
     if task.cancel_requested:
         task.end("cancelled", queue.now)
     elif task.attempts < task.max_attempts:
-        task.status, task.ready_at, task.due = "pending", queue.now, None
+        task.ready_at, task.due = queue.now, None
+        limits.make_ready(task)
     else:
         task.end("failed", queue.now)
         task.error = LEASE_EXPIRED
@@ -157,6 +160,7 @@ def _take(queue: Queue, task: Task, worker_id: str, options: dict[str, Any]) -> 
     given = (options.get("lease"), task.timeout, task.type.get("timeout"))
     lease = next((each for each in given if each is not None), DEFAULT_LEASE / 1000)
     task.status = "claimed"
+    limits.count(queue, task.type)
     task.attempts += 1
     task.lease = milliseconds(lease)
     task.due = queue.now + task.lease
@@ -165,4 +169,5 @@ def _take(queue: Queue, task: Task, worker_id: str, options: dict[str, Any]) -> 
     task.claimed_by, task.claimed_at = worker_id, queue.now
     task.last_outcome = task.completed_at = task.progress = task.progress_message = None
     since = task.created_at if task.ready_at is None else task.ready_at
-    task.note(queue.now, None, worker_id, waited=queue.now - since)
+    waited = queue.now - since if isinstance(since, int) else Range(0, queue.now - since.low)
+    task.note(queue.now, None, worker_id, waited=waited)

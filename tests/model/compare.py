@@ -21,6 +21,27 @@ def adopt_random_times(queue: Queue, rows: Rows) -> list[str]:
             wrong.append(f"task {task.id} is to be due from {due.low} to {due.high}: {row}")
             continue
         task.due = at
+    for task in queue.tasks.values():
+        wrong += _adopt_waits(task, rows)
+    return wrong
+
+
+def _adopt_waits(task: Task, rows: Rows) -> list[str]:
+    """Since when a task could have been let through that a limit held back, and how long it waited
+    from then on.
+    """
+    row, wrong = rows.tasks.get(task.id), []
+    if isinstance(task.ready_at, Range) and row and row["ready_at"]:
+        at = milliseconds_of(row["ready_at"])
+        if not task.ready_at.low <= at <= task.ready_at.high:
+            wrong.append(f"task {task.id} is to be ready from {task.ready_at}: {row}")
+        task.ready_at = at
+    for line, told in zip(task.history, rows.history[task.id]):
+        if isinstance(line.waited, Range):
+            waited = milliseconds(told["waited"])
+            if waited is None or not line.waited.low <= waited <= line.waited.high:
+                wrong.append(f"task {task.id} is to have waited {line.waited}: {told}")
+            line.waited = waited
     return wrong
 
 
@@ -69,6 +90,7 @@ def _task(task: Task) -> Row:
         "cancel_requested": task.cancel_requested,
         "progress": task.progress,
         "message": task.progress_message,
+        "concurrency_key": task.concurrency_key,
         "dedupe_key": task.dedupe_key,
         "former_dedupe_key": task.former_dedupe_key,
         "tags": task.tags,
@@ -102,6 +124,7 @@ def _stored_task(row: Row) -> Row:
         "cancel_requested": bool(row["cancel_requested"]),
         "progress": row["progress"],
         "message": row["progress_message"],
+        "concurrency_key": row["concurrency_key"],
         "dedupe_key": row["dedupe_key"],
         "former_dedupe_key": row["former_dedupe_key"],
         "tags": tags_of(row),

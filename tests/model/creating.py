@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from tests.model import keys
+from tests.model import keys, limits
 from tests.model.state import DEFAULT_ATTEMPTS, ENDED, Queue, Refused, Task, TaskType, milliseconds
 
 
@@ -87,11 +87,14 @@ def _new(queue: Queue, type: TaskType, wanted: dict[str, Any], key: str | None) 
         timeout=wanted.get("timeout"),
         parent_id=wanted.get("parent_id"),
         traceparent=wanted.get("traceparent"),
+        concurrency_key=wanted.get("concurrency_key"),
         dedupe_key=key,
     )
     later = queue.now + (milliseconds(wanted.get("delay")) or 0)
     if later > queue.now:
         task.status, task.due = "scheduled", later
+    else:
+        limits.make_ready(task)
     task.note(queue.now)
     return task
 

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from app.queue.upkeep.reclaim import LEASE_EXPIRED
 from tests.model.rows import Row, Rows, each_row, shown, tags_of
 
-WAITING = ("pending", "scheduled")
+HELD_BACK = ("blocked", "throttled")
+READY = ("pending", *HELD_BACK)
+WAITING = (*READY, "scheduled")
 HELD = ("claimed",)
 ENDED = ("completed", "failed", "cancelled")
 STATUSES = (*WAITING, *HELD, *ENDED)
@@ -48,8 +50,15 @@ def _columns(row: Row) -> list[tuple[str, bool]]:
         ("a result of what is completed", row["result_json"] is None or status == "completed"),
         ("an error of what failed", status != "failed" or row["error_message"] is not None),
         ("one key, or a former one", not (row["dedupe_key"] and row["former_dedupe_key"])),
+        ("a slot of its key", row["key_slot"] == _slot(row)),
         ("progress in percent", row["progress"] is None or 0 <= row["progress"] <= 100),
     ]
+
+
+def _slot(row: Row) -> int | None:
+    if row["concurrency_key"] is None or row["status"] not in (*READY, *HELD):
+        return None
+    return 0 if row["status"] == "blocked" else 1
 
 
 def _has_due(status: str) -> bool:
@@ -75,7 +84,7 @@ def _history(row: Row, history: list[Row]) -> list[str]:
     releases = sum(line["message"] == RELEASED and line["seconds"] is None for line in history)
     attempts = [line["attempt"] for line in history]
     facts = [
-        ("ends as the task", _state(history[-1]) == (row["status"], row["attempts"])),
+        ("ends as the task", _state(history[-1]) == (_told(row), row["attempts"])),
         ("begins with the create", _state(history[0]) in (("pending", 0), ("scheduled", 0))),
         ("has each claim once", claims == list(range(1, row["attempts"] + 1))),
         ("ends no attempt twice", all(count == 1 for count in endings.values())),
@@ -85,6 +94,11 @@ def _history(row: Row, history: list[Row]) -> list[str]:
         ("has only changes that there are", _are_changes(history)),
     ]
     return [f"history no longer {what}" for what, holds in facts if not holds]
+
+
+def _told(row: Row) -> str:
+    """People know what a limit holds back as pending."""
+    return "pending" if row["status"] in HELD_BACK else str(row["status"])
 
 
 def _state(line: Row) -> tuple[str, int]:
@@ -140,7 +154,7 @@ def failed_tasks_are_in_groups(rows: Rows) -> list[str]:
 def statistics_count_the_tasks(rows: Rows) -> list[str]:
     """What is rolled up, and the rest of the history, come to what counting all tasks finds."""
     expected = Counter(
-        (row["type_id"], row["status"], _error_group(rows, row)) for row in rows.tasks.values()
+        (row["type_id"], _told(row), _error_group(rows, row)) for row in rows.tasks.values()
     )
     differing = {key: rows.counts.get(key) for key in {*expected, *rows.counts}}
     return [
@@ -203,6 +217,43 @@ def workers_were_seen(rows: Rows) -> list[str]:
     ]
 
 
+def limits_are_kept(rows: Rows) -> list[str]:
+    """Of a key no more tasks have a slot than may, but for those that were claimed before its limit
+    was lowered.
+    """
+    slots: dict[tuple[int, str], Counter[str]] = defaultdict(Counter)
+    for row in rows.tasks.values():
+        if row["key_slot"] == 1:
+            slots[row["type_id"], row["concurrency_key"]][row["status"]] += 1
+    wrong = []
+    for (type_id, key), counts in slots.items():
+        most = rows.types[type_id]["max_per_key"]
+        waiting = counts["pending"] + counts["throttled"]
+        if most is not None and waiting > max(0, most - counts["claimed"]):
+            wrong.append(f"key {key!r} of type {type_id} may have {most} slots: {counts}")
+    return wrong
+
+
+def nothing_is_held_back_for_ever(rows: Rows) -> list[str]:
+    """What is held back has a lane, which is due, or not before something changes."""
+    slots = Counter(
+        (row["type_id"], row["concurrency_key"])
+        for row in rows.tasks.values()
+        if row["key_slot"] == 1
+    )
+    wrong = []
+    for row in rows.with_status(*HELD_BACK):
+        type_id, key = row["type_id"], row["concurrency_key"]
+        is_blocked = row["status"] == "blocked"
+        lane = rows.lanes.get((type_id, key if is_blocked else ""))
+        most = rows.types[type_id]["max_per_key"]
+        if lane is None:
+            wrong.append(f"no lane lets task {row['id']} through: {row}")
+        elif is_blocked and lane["due_at"] is None and (most is None or slots[type_id, key] < most):
+            wrong.append(f"the lane of task {row['id']} is not due though it may go on: {row}")
+    return wrong
+
+
 CHECKS: tuple[Callable[[Rows], list[str]], ...] = (
     columns_agree_with_status,
     history_tells_the_task,
@@ -213,4 +264,6 @@ CHECKS: tuple[Callable[[Rows], list[str]], ...] = (
     keys_are_unique,
     holders_are_known,
     workers_were_seen,
+    limits_are_kept,
+    nothing_is_held_back_for_ever,
 )

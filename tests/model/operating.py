@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from tests.model import keys
+from tests.model import keys, limits
 from tests.model.patterns import is_like
-from tests.model.state import DEFAULT_ATTEMPTS, UNFINISHED, Queue, Refused, Task, TaskType
+from tests.model.state import DEFAULT_ATTEMPTS, READY, UNFINISHED, Queue, Refused, Task, TaskType
 
 FLAGS = {
     "activate": ("is_active", True),
@@ -25,6 +25,8 @@ def register(queue: Queue, name: str, version: str, settings: dict[str, Any]) ->
     type.version = version
     type.is_active = True
     type.settings.update(settings)
+    if before is not None:
+        limits.change(queue, type, before.settings)
     if before is None or not _is_same(before, type):
         keys.note(queue, "type.register", name)
     return type
@@ -84,12 +86,13 @@ def retry(queue: Queue, task_id: int) -> Task:
     task = queue.task(task_id)
     if task.status in ("claimed", "completed"):
         raise Refused("conflict")
-    if task.status == "pending":
+    if task.status in READY:
         return task
     _take_key_back(queue, task)
     if task.status != "scheduled":
         task.max_attempts = task.attempts + task.type.get("max_attempts", DEFAULT_ATTEMPTS)
-    task.status, task.ready_at = "pending", queue.now
+    limits.make_ready(task)
+    task.ready_at = queue.now
     task.due = task.completed_at = task.claimed_by = None
     task.note(queue.now, "retry")
     keys.note(queue, "task.retry", task_id)

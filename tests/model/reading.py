@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.model import limits
 from tests.model.patterns import is_like
 from tests.model.settling import endings
 from tests.model.state import WAITING, Queue, Refused, Task, TaskType, Worker, shown_status
@@ -12,7 +13,7 @@ from tests.support.stopped_clock import iso
 
 TYPE_SETTINGS = (
     *("description", "max_attempts", "timeout", "retry_delay", "retry_max_delay", "priority"),
-    *("max_running", "retention", "retention_days", "dedupe"),
+    *("max_running", "max_per_key", "rate", "retention", "retention_days", "dedupe"),
 )
 TOLD = ("host", "version", "task_types", "concurrency", "metadata")
 
@@ -51,6 +52,8 @@ def whole(task: Task) -> dict[str, Any]:
         "completed_at": iso(task.completed_at),
         "created_at": iso(task.created_at),
         "dedupe_key": task.dedupe_key,
+        "concurrency_key": task.concurrency_key,
+        "waits_for": limits.waits_for(task),
         "tags": task.tags,
         "parent_id": task.parent_id,
         "traceparent": task.traceparent,

@@ -21,6 +21,8 @@ STATEMENTS = {
     "used_keys": "SELECT * FROM used_dedupe_keys",
     "audit": "SELECT actor, action, target FROM audit_log ORDER BY id",
     "idempotency_keys": "SELECT api_key_id, idempotency_key FROM idempotency_keys",
+    "lanes": "SELECT * FROM lanes",
+    "rate_claims": "SELECT * FROM rate_claims",
     "errors": "SELECT task_id, error_group FROM task_errors",
 }
 
@@ -45,6 +47,8 @@ class Rows:
         }
         self.counts: dict[CountKey, int] = {}
         """How many tasks there are by type, status and error group, as the statistics have it."""
+        self.lanes = {(row["type_id"], row["concurrency_key"]): row for row in found["lanes"]}
+        self.rate_claims = found["rate_claims"]
         self.tags = {(row["task_id"], row["tag"], row["type_id"]) for row in found["tags"]}
 
     def with_status(self, *statuses: str) -> list[Row]:

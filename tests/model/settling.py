@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from tests.model import keys, workers
+from tests.model import keys, limits, workers
 from tests.model.state import (
     DEFAULT_RETRY_DELAY,
     DEFAULT_RETRY_MAX_DELAY,
@@ -179,7 +179,8 @@ def _release(queue: Queue, task: Task, said: dict[str, Any]) -> None:
     if task.cancel_requested:
         task.end("cancelled", queue.now)
     else:
-        task.status, task.due = "pending", None
+        task.due = None
+        limits.make_ready(task)
         if wait:
             task.status, task.due = "scheduled", queue.now + wait
     _note(queue, task, "released", "released")

@@ -15,8 +15,10 @@ from tests.model.patterns import is_like
 if TYPE_CHECKING:
     from tests.model.scheduling import Schedule
 
-WAITING = ("pending", "scheduled")
-UNFINISHED = ("pending", "scheduled", "claimed")
+HELD_BACK = ("blocked", "throttled")
+READY = ("pending", *HELD_BACK)
+WAITING = (*READY, "scheduled")
+UNFINISHED = (*WAITING, "claimed")
 ENDED = ("completed", "failed", "cancelled")
 
 DEFAULT_LEASE = 300_000
@@ -38,7 +40,12 @@ def milliseconds(seconds: float | None) -> int | None:
 
 
 def shown_status(status: str) -> str:
-    return "pending" if status == "scheduled" else status
+    return "pending" if status in WAITING else status
+
+
+def told_status(status: str) -> str:
+    """As the history has it, and the statistics."""
+    return "pending" if status in HELD_BACK else status
 
 
 @dataclass
@@ -61,6 +68,14 @@ class TaskType:
 
 
 @dataclass
+class Range:
+    """A time that is random between two."""
+
+    low: int
+    high: int
+
+
+@dataclass
 class HistoryLine:
     status: str
     worker_id: str | None
@@ -71,18 +86,10 @@ class HistoryLine:
     """How a worker ended its attempt: completed, failed or released."""
     run: int | None = None
     """How long the attempt took, where it completed or failed."""
-    waited: int | None = None
+    waited: int | Range | None = None
     """How long the task had waited, where it was claimed."""
     is_hidden: bool = False
     """Whether people are not shown it: they know a scheduled task as a pending one."""
-
-
-@dataclass
-class Range:
-    """A time that is random between two."""
-
-    low: int
-    high: int
 
 
 Claim = tuple[str, "str | None", "int | None"]
@@ -101,6 +108,7 @@ class Task:
     timeout: float | None = None
     parent_id: int | None = None
     traceparent: str | None = None
+    concurrency_key: str | None = None
     dedupe_key: str | None = None
     former_dedupe_key: str | None = None
     """The key that it gave to a later task."""
@@ -108,8 +116,10 @@ class Task:
     due: int | Range | None = None
     attempts: int = 0
     releases: int = 0
-    ready_at: int | None = None
-    """Since when it waits, if that is not since it was made."""
+    ready_at: int | Range | None = None
+    """Since when it waits, if that is not since it was made. The queue alone can tell since when a
+    limit could have let it through.
+    """
     lease: int | None = None
     claim: Claim | None = None
     """Whose last claim of it was, and which."""
@@ -131,7 +141,7 @@ class Task:
     def note(
         self, at: int, message: str | None = None, worker: str | None = None, **more: Any
     ) -> None:
-        line = HistoryLine(self.status, worker, self.attempts, message, at, **more)
+        line = HistoryLine(told_status(self.status), worker, self.attempts, message, at, **more)
         self.history.append(line)
 
     def end(self, status: str, at: int) -> None:
@@ -187,6 +197,8 @@ class Queue:
         self.past: list[Task] = []
         """The tasks that were deleted or pruned."""
         self.workers: dict[str, Worker] = {}
+        self.rate_claims: dict[str, list[int]] = {}
+        """When tasks of each type with a rate were claimed."""
         self.used_keys: dict[tuple[str, str], UsedKey] = {}
         self.keys: list[Key] = []
         self.key: Key | None = None

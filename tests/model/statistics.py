@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from tests.model.state import Queue, Task, TaskType
+from tests.model.state import HELD_BACK, Queue, Task, TaskType, told_status
 
 STATUSES = ("pending", "scheduled", "claimed", "completed", "failed", "cancelled")
 SECOND = 1000
@@ -24,6 +24,13 @@ class Between(NamedTuple):
     __hash__ = None  # type: ignore[assignment]
 
 
+class NoneOrBetween(Between):
+    def __eq__(self, other: object) -> bool:
+        return other is None or super().__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 def stats(queue: Queue, type: TaskType | None) -> dict[str, Any]:
     """Without ``wait_seconds`` and ``run_seconds``."""
     shown = [task for task in queue.tasks.values() if queue.sees(task.type)]
@@ -35,21 +42,33 @@ def stats(queue: Queue, type: TaskType | None) -> dict[str, Any]:
         {"type": name, **_counts([task for task in tasks if task.type is types[name]])}
         for name in sorted(types)
     ]
-    waits = [_wait(queue, task) for task in tasks if not task.type.is_paused]
-    if queue.paused_at is not None:
-        waits = []
+    working = [task for task in tasks if not task.type.is_paused and queue.paused_at is None]
+    waits = [_wait(queue, task) for task in working]
     longest = max((wait for wait in waits if wait is not None), default=None)
+    held_back = [task for task in working if task.status in HELD_BACK]
     return {
         "counts": _counts(tasks),
         "by_type": by_type,
         "paused": queue.paused_at is not None,
-        "oldest_due_age": None if longest is None else _about(longest / SECOND),
+        "oldest_due_age": _oldest(queue, longest, held_back),
         **{end: _ended(queue, type, end) for end in ("completed", "failed")},
     }
 
 
 def _counts(tasks: list[Task]) -> dict[str, int]:
-    return {status: sum(task.status == status for task in tasks) for status in STATUSES}
+    return {
+        status: sum(told_status(task.status) == status for task in tasks) for status in STATUSES
+    }
+
+
+def _oldest(queue: Queue, longest: int | None, held_back: list[Task]) -> Any:
+    """What a limit holds back may be let through by the next claim, and is due then."""
+    at_most = max((queue.now - task.created_at for task in held_back), default=0)
+    if not held_back or (longest or 0) >= at_most:
+        return None if longest is None else _about(longest / SECOND)
+    if longest is None:
+        return NoneOrBetween(0, at_most / SECOND + 0.001)
+    return Between(longest / SECOND - 0.001, at_most / SECOND + 0.001)
 
 
 def _wait(queue: Queue, task: Task) -> int | None:

@@ -182,6 +182,7 @@ def test_a_statement_has_no_more_values_than_sqlite_may_take(
             timeout=n + 1.0,
             tags=[f"t{n}"],
             parent_id=n + 1,
+            concurrency_key=f"k{n}",
             traceparent=f"00-{n + 1:032x}-{n + 1:016x}-01",
             **{("run_at" if n % 2 else "delay"): ("2099-01-01 00:00:00.000" if n % 2 else n + 1.0)},
         )

@@ -751,6 +751,9 @@ def is_plain_insert(sql: str) -> bool:
 
 
 DESIGNED = (
+    ("tasks_key", ("SELECT id, urgency FROM tasks", "AND key_slot = ")),
+    ("tasks_key", ("SELECT COUNT(*) AS total FROM tasks", "AND key_slot = ")),
+    ("tasks_key", ("AS waits",)),
     ("tasks_due", ("due_at <=", "ORDER BY due_at")),
     ("tasks_dedupe", ("dedupe_key IN",)),
     ("tasks_claim_type", ("COUNT(*)",)),
@@ -878,5 +881,5 @@ def check_sqlite(seen: list[Seen]) -> None:
                 assert "TEMP B-TREE" not in detail, (sql, detail)
 
 
-SORTS_FEW = ("WHERE id IN (", ") AS head ", ") AS firsts ")
+SORTS_FEW = ("WHERE id IN (", ") AS head ", ") AS firsts ", "INSERT INTO lanes ")
 """In statements that sort the few tasks that they name, or that a subquery with a LIMIT found."""

@@ -16,6 +16,7 @@ WITHIN_THE_QUEUE = {
     "claim_id": "for repeats of a claim",
     "former_dedupe_key": "for a retry",
     "claimed_key": "for settles by keys with scopes",
+    "key_slot": "for the limit of its concurrency key",
     "ready_at": "for the wait that a claim notes",
 }
 """Columns that no field shows, and what they are for."""

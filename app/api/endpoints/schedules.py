@@ -56,6 +56,7 @@ SCHEDULE = fields.Fields(
     max_attempts=fields.integer(1, 1000),
     timeout=fields.number(0.1),
     tags=fields.tags,
+    concurrency_key=fields.text(191),
     paused=fields.boolean,
 )
 NOTHING = fields.Fields({})

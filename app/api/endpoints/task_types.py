@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.site import Site
 
 MAX_DAYS = 36500
+MAX_PERIOD = 31 * 86400.0
 RETAINED = ("completed", "failed", "cancelled", "result")
 
 
@@ -42,6 +43,30 @@ def _retention(value: Any) -> dict[str, float | None]:
     return days
 
 
+RATE = {"tasks": fields.integer(1, 1_000_000), "seconds": fields.number(0.1, MAX_PERIOD)}
+
+
+@fields.reads(
+    title="object with `tasks`, 1 to 1,000,000, and `seconds`, 0.1 to 2,678,400",
+    type="object",
+    properties={name: read.schema for name, read in RATE.items()},  # type: ignore[attr-defined]
+    required=[*RATE],
+    additionalProperties=False,
+)
+def _rate(value: Any) -> dict[str, float]:
+    """So many claims in each period of so many seconds."""
+    given = fields.json_object(value)
+    if set(given) != set(RATE):
+        raise ValueError('must have tasks and seconds, as {"tasks": 10, "seconds": 60}')
+    rate = {}
+    for name, read in RATE.items():
+        try:
+            rate[name] = read(given[name])
+        except ValueError as error:
+            raise ValueError(f"has {name!r}, which {error}") from None
+    return rate
+
+
 SETTINGS = {
     "description": fields.long_text,
     "max_attempts": fields.integer(1, 1000),
@@ -50,6 +75,8 @@ SETTINGS = {
     "retry_max_delay": fields.number(0),
     "priority": fields.priority,
     "max_running": fields.integer(1, 1_000_000),
+    "max_per_key": fields.integer(1, 1_000_000),
+    "rate": _rate,
     "dedupe": fields.dedupe,
     "retention": _retention,
     "retention_days": fields.takes(fields.number(0), title="number, 0 to 316,224,000"),

@@ -29,6 +29,7 @@ TASK = fields.Fields(
     timeout=fields.number(0.1),
     dedupe=fields.dedupe,
     dedupe_key=fields.text(191),
+    concurrency_key=fields.text(191),
     tags=fields.tags,
     parent_id=fields.integer(1, fields.MAX_ID),
     traceparent=fields.traceparent,

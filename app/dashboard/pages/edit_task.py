@@ -11,6 +11,7 @@ from app.dashboard.task_options import EDITED, TaskOptions
 from app.errors import Conflict, Invalid, TooLarge
 from app.queue import task_types
 from app.queue.find_task import find_task
+from app.queue.lanes import told_status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,12 +44,12 @@ class EditTaskPage:
         self._visit = visit
         self._as_json = as_json
         row = find_task(visit.site, visit.id)
-        if row["status"] not in BUTTONS:
+        self._stored_status = told_status(row["status"])
+        if self._stored_status not in BUTTONS:
             raise Conflict(
                 f"Task {visit.id} is {row['status']}: only failed, cancelled and waiting tasks "
                 "can be edited. Clone it instead"
             )
-        self._stored_status: str = row["status"]
         self._task = serializers.task(row)
         self._schema_json: str = task_types.get(visit.site, row["type"])["param_schema_json"]
         self.params = SchemaForm(json_text.loads(self._schema_json), as_json)

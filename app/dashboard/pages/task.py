@@ -9,6 +9,7 @@ from app.dashboard.page_response import FileResponse
 from app.dashboard.task_timeline import Excerpt, Timeline
 from app.dashboard.type_address import type_url
 from app.dashboard.waiting_reasons import waiting_reasons
+from app.queue.lanes import told_status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ def show(visit: Visit) -> PageResponse:
     return visit.render(
         "task/task.html",
         task=task,
-        stored_status=detail.row["status"],
-        is_unfinished=detail.row["status"] in UNFINISHED,
+        stored_status=told_status(detail.row["status"]),
+        is_unfinished=told_status(detail.row["status"]) in UNFINISHED,
         detail=detail,
         timeline=timeline,
         segments=Excerpt(timeline.segments),

@@ -48,8 +48,8 @@ def put(
 
     ``values`` are ``type``, ``params``, ``cron`` or ``every`` (seconds), ``timezone``, ``missed``,
     ``dedupe`` (``"active"`` leaves a time out while the task of the time before is unfinished),
-    ``priority``, ``max_attempts``, ``timeout``, ``tags``, ``paused``. A paused one has no next
-    time.
+    ``priority``, ``max_attempts``, ``timeout``, ``tags``, ``concurrency_key``, ``paused``. A paused
+    one has no next time.
 
     Raises UnknownType, Forbidden, Invalid, TooLarge: for what would also refuse its tasks. Raises
     Conflict for the name of a schedule that the caller's key does not see.
@@ -208,6 +208,7 @@ def task_of(row: Row) -> NewTask:
         max_attempts=row["max_attempts"],
         timeout=row["timeout"],
         tags=[*FIELD_OF["tags"].show(row), f"schedule:{row['name']}"],
+        concurrency_key=row["concurrency_key"],
         dedupe=False,
     )
 
@@ -292,6 +293,7 @@ def _columns(values: dict[str, Any]) -> dict[str, Any]:
         "max_attempts": values.get("max_attempts"),
         "timeout": values.get("timeout"),
         "tags": _tag_lines(values.get("tags")),
+        "concurrency_key": values.get("concurrency_key"),
         "is_paused": int(bool(values.get("paused"))),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.db.connection import id_list
 from app.queue import error_groups
+from app.queue.lanes import told_status
 from app.queue.statistics import marks
 from app.queue.statistics.changes import CountChange, changes
 from app.queue.statistics.stored import add_changes, add_counts
@@ -34,7 +35,8 @@ def leave_statistics(connection: Connection, task_ids: Sequence[int]) -> list[St
     )
     gone = CountChange()
     for row in now.rows:
-        gone.add((row["type_id"], row["status"], int(row["error_group"])), -row["total"])
+        status = told_status(row["status"])
+        gone.add((row["type_id"], status, int(row["error_group"])), -row["total"])
     # The rows that are not rolled up yet go away with the tasks, so they are added here.
     return [forget, *add_changes(sql, later.rows), *add_counts(sql, gone)]
 

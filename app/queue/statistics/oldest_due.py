@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from app.db.connection import id_list
+from app.queue.lanes import OF_RATE, THROTTLED
+from app.queue.task_action import status_in
 from app.queue.task_fields import PENDING_SINCE
 
 TYPE_CHECKING = False
@@ -44,8 +46,11 @@ def _oldest(
 ) -> float | None:
     sql = connection.dialect
     first = [_piece(sql, each, 0) for each in scanned]
-    overdue, *pieces = connection.send([_overdue(sql, paused, type_ids), *first])
-    ages = [float(row["age"]) for row in overdue.rows if row["age"] is not None]
+    overdue, lane, *pieces = connection.send(
+        [_overdue(sql, paused, type_ids), _due_lane(sql, paused, type_ids), *first]
+    )
+    found = [*overdue.rows, *lane.rows]
+    ages = [float(row["age"]) for row in found if row["age"] is not None]
     for each, piece in zip(scanned, pieces):
         ages += _longest_wait(connection, each, piece.rows)
     return max(ages, default=None)
@@ -81,11 +86,46 @@ def _overdue(sql: Dialect, paused: set[int], type_ids: Sequence[int] | None) -> 
     """What nobody has woken or taken back yet: the next claim does. Claims wake tasks of paused
     types as well, so there are never many.
     """
+    return (
+        f"SELECT {sql.seconds_since('MIN(due_at)')} AS age FROM tasks {sql.by_index('tasks_due')} "
+        f"WHERE due_at <= {sql.now}{_of_types(paused, type_ids)}",
+        {},
+    )
+
+
+def _due_lane(sql: Dialect, paused: set[int], type_ids: Sequence[int] | None) -> Statement:
+    """The lane that could have let a task through for longest: the next claim does. What a limit
+    holds back is not due.
+    """
+    of_key = (
+        f"FROM tasks {sql.by_index('tasks_key')} WHERE tasks.type_id = lanes.type_id "
+        "AND tasks.concurrency_key = lanes.concurrency_key AND key_slot"
+    )
+    has_slot = (
+        f"EXISTS (SELECT 1 {of_key} = 0) AND (SELECT COUNT(*) {of_key} = 1 "
+        f"AND {status_in(('pending', THROTTLED, 'claimed'))}) < COALESCE((SELECT max_per_key "
+        "FROM task_types WHERE task_types.id = lanes.type_id), 1)"
+    )
+    rate = "(SELECT {} FROM task_types WHERE task_types.id = lanes.type_id)"
+    is_throttled = (
+        f"EXISTS (SELECT 1 FROM tasks {sql.by_index('tasks_claim_type')} "
+        f"WHERE status = '{THROTTLED}' AND tasks.type_id = lanes.type_id) "
+        "AND (SELECT COALESCE(SUM(total), 0) FROM rate_claims "
+        "WHERE rate_claims.type_id = lanes.type_id "
+        f"AND claimed_at > {sql.after('-' + rate.format('rate_seconds'))}) "
+        f"< COALESCE({rate.format('rate_tasks')}, 1)"
+    )
+    return (
+        f"SELECT {sql.seconds_since('due_at')} AS age FROM lanes {sql.by_index('lanes_due')} "
+        f"WHERE due_at <= {sql.now}{_of_types(paused, type_ids)} "
+        f"AND CASE WHEN concurrency_key = '{OF_RATE}' THEN {is_throttled} ELSE {has_slot} END "
+        "ORDER BY due_at LIMIT 1",
+        {},
+    )
+
+
+def _of_types(paused: set[int], type_ids: Sequence[int] | None) -> str:
     own = "" if type_ids is None else f" AND type_id IN ({id_list(type_ids)})"
     if paused:
         own += f" AND type_id NOT IN ({id_list(sorted(paused))})"
-    return (
-        f"SELECT {sql.seconds_since('MIN(due_at)')} AS age FROM tasks {sql.by_index('tasks_due')} "
-        f"WHERE due_at <= {sql.now}{own}",
-        {},
-    )
+    return own

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from app.errors import TryAgain
+from app.queue.lanes import told_status
 from app.queue.statistics import marks
 from app.queue.statistics.changes import CountChange, changes_between
 from app.queue.statistics.stored import add_counts
@@ -105,7 +106,7 @@ def counted(counts: list[Row], groups: list[Row]) -> CountChange:
     """What ``count_statements`` found."""
     change = CountChange()
     for row in counts:
-        change.add((row["type_id"], row["status"], 0), row["total"])
+        change.add((row["type_id"], told_status(row["status"]), 0), row["total"])
     for row in groups:
         change.add((row["type_id"], "failed", row["error_group"]), row["total"])
         change.add((row["type_id"], "failed", 0), -row["total"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from app.db.connection import id_list
-from app.queue import history
+from app.queue import history, lanes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,12 +84,15 @@ class _Transition:
         condition = (
             f"id IN ({id_list(ids)}) AND status = '{self.old_status}' AND due_at <= {sql.now}"
         )
+        is_ready = self.new_status == "pending"
+        status = lanes.READY_STATUS if is_ready else f"'{self.new_status}'"
+        slot = lanes.READY_SLOT if is_ready else "NULL"
         update = (
             f"UPDATE tasks {sql.by_primary_key} "
-            f"SET {self._assignments(sql)}status = '{self.new_status}', due_at = NULL "
+            f"SET {self._assignments(sql)}key_slot = {slot}, status = {status}, due_at = NULL "
             f"WHERE {condition}"
         )
-        return [*self._noted(sql, settings, condition), (update, {})]
+        return [*self._noted(sql, settings, condition), (update, {}), lanes.make_due(sql, ids)]
 
     def _noted(self, sql: Dialect, settings: Settings, condition: str) -> list[Statement]:
         """What is told of the change: before it, while it is known who held the task."""

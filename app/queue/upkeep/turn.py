@@ -85,9 +85,22 @@ def _prune(site: Site, budget: Budget) -> bool:
     return prune(site, budget)
 
 
+def _see_to_limits(site: Site, budget: Budget) -> bool:
+    from app.queue.upkeep.idle_lanes import check_idle_lanes
+    from app.queue.upkeep.limit_changes import finish_changes
+
+    def is_over() -> bool:
+        return budget.is_spent
+
+    is_more_left = finish_changes(site, is_over)
+    check_idle_lanes(site, is_over)
+    return is_more_left
+
+
 DUTIES: tuple[Duty, ...] = (
     # First: a worker may be waiting for the tasks.
     Duty("schedules", upkeep.TURN_SECONDS, _make_scheduled_tasks),
+    Duty("limits", 60, _see_to_limits),
     Duty("statistics", upkeep.TURN_SECONDS, _roll_up_history),
     Duty("old_statistics", 600, _remove_old_statistics),
     Duty("prune", 60, _prune),

@@ -79,7 +79,10 @@ READS: dict[str, Callable[[Site], Any]] = {
 }
 
 LARGE = {
-    "tasks": {"PRIMARY", "tasks_created", "tasks_status", "tasks_due", "tasks_claim"},
+    "tasks": {
+        *("PRIMARY", "tasks_created", "tasks_status", "tasks_due", "tasks_claim"),
+        *("tasks_claim_type", "tasks_key"),
+    },
     "task_history": {"PRIMARY", "task_history_task"},
     "task_activity": {"PRIMARY"},
     "worker_activity": {"PRIMARY"},
