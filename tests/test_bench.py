@@ -27,6 +27,7 @@ TITLES = {
     "fair": ["Fair: claims until the ten", "Fair: a claim's milliseconds", "Fair: claims a second"],
     "schedules": ["Schedules: a claim's milliseconds"],
     "prunable": ["Prunable: milliseconds with tasks around", "while flask prune runs"],
+    "limits": ["Limits: milliseconds beside tasks that are held back"],
     "settles": ["Settles and heartbeats: median milliseconds"],
     "creates": ["Creates: median milliseconds"],
     "lists": ["Lists: median milliseconds"],

@@ -15,6 +15,7 @@ SCENARIOS = (
     "fair",
     "schedules",
     "prunable",
+    "limits",
     "settles",
     "creates",
     "lists",
