@@ -11,11 +11,10 @@ from tests.support.server import API_KEY
 
 
 class Visitor:
-    """Signed in with the root key, over one connection that is opened again where the server closes
-    it.
-    """
+    """Signed in with the root key, over one connection, or over one for each request."""
 
-    def __init__(self, netloc: str) -> None:
+    def __init__(self, netloc: str, keeps_connection: bool = True) -> None:
+        self._keeps_connection = keeps_connection
         self._connection = http.client.HTTPConnection(netloc, timeout=SECONDS_MORE)
         self._cookies: dict[str, str] = {}
         self._etags: dict[str, str] = {}
@@ -41,6 +40,8 @@ class Visitor:
         self._connection.request(method, path, body or None, sent)
         response = self._connection.getresponse()
         text = response.read().decode("utf-8", "replace")
+        if not self._keeps_connection:
+            self._connection.close()
         for cookie in response.headers.get_all("Set-Cookie", []):
             name, _, rest = cookie.partition("=")
             self._cookies[name] = rest.partition(";")[0]

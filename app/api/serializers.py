@@ -102,6 +102,7 @@ def schedule_run(row: Row) -> Shown:
 
 
 def task_type(row: Row) -> Shown:
+    rate = row["rate_tasks"] and {"tasks": row["rate_tasks"], "seconds": row["rate_seconds"]}
     return {
         "id": row["id"],
         "name": row["name"],
@@ -117,7 +118,7 @@ def task_type(row: Row) -> Shown:
         "priority": row["priority"],
         "max_running": row["max_running"],
         "max_per_key": row["max_per_key"],
-        "rate": _rate(row),
+        "rate": rate,
         "retention": loads(row["retention_json"]),
         "retention_days": row["retention_days"],
         "dedupe": loads(row["dedupe_json"]),
@@ -125,12 +126,6 @@ def task_type(row: Row) -> Shown:
         "updated_at": to_iso(row["updated_at"]),
         "archived_at": to_iso(row["archived_at"]),
     }
-
-
-def _rate(row: Row) -> Shown | None:
-    if row["rate_tasks"] is None:
-        return None
-    return {"tasks": row["rate_tasks"], "seconds": row["rate_seconds"]}
 
 
 def worker(row: Row) -> Shown:

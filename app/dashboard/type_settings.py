@@ -9,7 +9,7 @@ from app.dashboard.task_options import number_or_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from app.config import Settings
@@ -70,6 +70,12 @@ TYPE_SETTINGS = (
         "How many of its tasks may run at once, whoever claims them.",
         lambda settings: "no limit",
     ),
+    TypeSetting(
+        "max_per_key",
+        "Max per key",
+        "How many of its tasks with the same concurrency key may run at once.",
+        lambda settings: "no limit",
+    ),
 )
 """Those with a line each, in the order of the form, named as the API names them."""
 
@@ -77,6 +83,11 @@ TYPE_SETTINGS = (
 def _days(value: float | None) -> str:
     return "for ever" if value is None else f"{value:g}"
 
+
+RATE = (
+    TypeSetting("tasks", "Rate: at most so many", "Tasks that are claimed …", lambda s: "no limit"),
+    TypeSetting("seconds", "Rate: in so many seconds", "… in any such time.", lambda s: ""),
+)
 
 RETENTION = (
     TypeSetting("completed", "Completed tasks", "", lambda s: _days(s.retain_completed_days)),
@@ -100,13 +111,17 @@ class TypeSettingsForm:
     def __init__(self, row: Row, settings: Settings) -> None:
         self._settings = settings
         self.numbers = TYPE_SETTINGS
+        self.rate = RATE
         self.retention = RETENTION
         self.errors: dict[str, list[str]] = {}
         shown = serializers.task_type(row)
         retained, dedupe = shown["retention"] or {}, shown["dedupe"]
+        rate = shown["rate"] or {}
         self.values = {each.name: _shown(shown[each.name]) for each in self.numbers}
         self.values["description"] = row["description"] or ""
         self.values["dedupe"] = "" if dedupe is None else _shown(dedupe)
+        for each in RATE:
+            self.values[f"rate.{each.name}"] = _shown(rate.get(each.name))
         for each in RETENTION:
             is_set = each.name in retained
             self.values[f"retention.{each.name}"] = _days(retained[each.name]) if is_set else ""
@@ -137,6 +152,7 @@ class TypeSettingsForm:
         given["description"] = self.values["description"].replace("\r\n", "\n")
         dedupe = self.values["dedupe"]
         given["dedupe"] = False if dedupe == "false" else number_or_text(dedupe)
+        given["rate"] = self._filled("rate", RATE)
         given["retention"] = self._retention()
         filled = {name: value for name, value in given.items() if value not in ("", {})}
         read, _ = OPTIONS.read(filled, self._settings)
@@ -145,6 +161,10 @@ class TypeSettingsForm:
     def tell(self, errors: list[dict[str, str]]) -> None:
         for error in errors:
             self.errors.setdefault(error["path"], []).append(error["message"])
+
+    def _filled(self, name: str, parts: Sequence[TypeSetting]) -> dict[str, Any]:
+        texts = {each.name: self.values[f"{name}.{each.name}"] for each in parts}
+        return {part: number_or_text(text) for part, text in texts.items() if text}
 
     def _retention(self) -> dict[str, Any]:
         texts = {each.name: self.values[f"retention.{each.name}"] for each in RETENTION}

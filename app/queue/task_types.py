@@ -62,14 +62,14 @@ def register(
         "name": name,
         "version": version,
         "param_schema_json": json_text.dumps(param_schema),
-        **_columns(options),
+        **columns_of(options),
     }
     try:
         registered = site.db.run(lambda connection: _register(connection, values, actor))
     except Duplicate:  # another registered it between our look and our insert
         registered = site.db.run(lambda connection: _register(connection, values, actor))
     if registered.pop("has_other_limits"):
-        _put_in_order(site, registered["id"])
+        put_in_order(site, registered["id"])
     return registered
 
 
@@ -215,13 +215,20 @@ def _register(
     return {"id": inserted.last_id, **shown, "created": True, "has_other_limits": False}
 
 
-def _columns(options: dict[str, Any]) -> dict[str, Any]:
+def columns_of(options: dict[str, Any]) -> dict[str, Any]:
     """The columns of these options with their values."""
     columns = {COLUMN_OF.get(name, name): stored(name, options[name]) for name in options}
     if "rate" in columns:
         rate = columns.pop("rate") or {"tasks": None, "seconds": None}
         columns.update(rate_tasks=rate["tasks"], rate_seconds=rate["seconds"])
     return columns
+
+
+def rate_of(row: Row) -> dict[str, float] | None:
+    """As an option has it; None where there is no limit."""
+    if row["rate_tasks"] is None:
+        return None
+    return {"tasks": row["rate_tasks"], "seconds": row["rate_seconds"]}
 
 
 def paused_as(value: str) -> str:
@@ -234,7 +241,7 @@ def paused_as(value: str) -> str:
     )
 
 
-def _put_in_order(site: Site, type_id: int) -> None:
+def put_in_order(site: Site, type_id: int) -> None:
     from app.queue.upkeep.limit_changes import put_in_order  # loaded when needed
 
     keep = site.db.seconds_left() * (1 - SHARE_OF_TIME)

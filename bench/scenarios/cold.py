@@ -122,7 +122,7 @@ class _Calls:
 
     def pages(self) -> dict[str, Callable[[], float]]:
         """Milliseconds of pages of the dashboard, for somebody who is signed in."""
-        visitor = Visitor(f"{HOST}:{self._served.apache.port}")
+        visitor = Visitor(f"{HOST}:{self._served.apache.port}", keeps_connection=False)
 
         def timed(path: str) -> float:
             begun = time.perf_counter()
