@@ -256,12 +256,37 @@ class TestSettings:
         assert (saved["max_running"], saved["dedupe"]) == (3, "active")
         assert saved["retention"] == {"completed": 7, "failed": None}
 
+    def test_a_rate_and_a_limit_by_key_hold_tasks_back(self, api: Api, admin: Visitor) -> None:
+        api.register("mail")
+        for number in range(3):
+            api.create("mail", concurrency_key="shop" if number else None)
+        changes = {"rate.tasks": "2", "rate.seconds": "60", "max_per_key": "1"}
+        assert "The settings are saved." in admin.follow(self.save(admin, **changes)).text
+        assert self.saved(api)["rate"] == {"tasks": 2, "seconds": 60}
+        assert self.saved(api)["max_per_key"] == 1
+        assert self.saved(api)["is_paused"] is False
+        claimed = api.post("/tasks/claim", {"worker_id": "w", "limit": 10}).data["tasks"]
+        assert len(claimed) == 2
+        assert "2 in 60 s" in admin.get("/types/mail").text
+        none = {"rate.tasks": "", "rate.seconds": "", "max_per_key": ""}
+        self.save(admin, **none)
+        assert self.saved(api)["rate"] is None
+        assert len(api.post("/tasks/claim", {"worker_id": "w", "limit": 10}).data["tasks"]) == 1
+
+    def test_half_a_rate_is_refused(self, api: Api, admin: Visitor) -> None:
+        api.register("mail")
+        page = self.save(admin, **{"rate.tasks": "2"})
+        assert page.status == 400
+        assert "must have tasks and seconds" in page.text
+
     def test_saving_what_is_there_changes_nothing(self, api: Api, admin: Visitor) -> None:
         options = {
             "max_attempts": 4,
             "timeout": 0.25,
             "retry_delay": 1234567.5,
             "dedupe": 90,
+            "rate": {"tasks": 2, "seconds": 1.5},
+            "max_per_key": 3,
             "retention": {"result": 0.5, "failed": None},
             "description": "one\ntwo",
         }

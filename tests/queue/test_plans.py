@@ -658,6 +658,8 @@ ELSEWHERE = {
     **{template(route): SCHEDULES for route in NATIVE if "/schedules" in route.template},
     "POST /keys/{id}/rotate": "about the keys, which are few",
     "POST /keys/{id}/revoke": "about the keys, which are few",
+    "GET /": "asks nothing",
+    "GET /openapi.json": "asks nothing",
     "GET /health": "changes nothing",
     "GET /health/live": "asks nothing",
     "GET /health/ready": "changes nothing",
