@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from app.dashboard import errors
-from app.dashboard.identity import comes_from_own_form, identify
 from app.dashboard.page_response import NotModified, PageResponse
 from app.dashboard.routes import ADMIN, OPEN, resolve
+from app.dashboard.signing_in.identity import comes_from_own_form, identify
 from app.dashboard.visit import Visit
 
 TYPE_CHECKING = False

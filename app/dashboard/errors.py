@@ -36,7 +36,7 @@ def no_page(visit: Visit, allowed: list[str]) -> Response:
 
 def sign_in_first(visit: Visit) -> Response:
     """To the sign-in, and back again afterwards."""
-    from app.dashboard import return_address  # loaded when needed
+    from app.dashboard.signing_in import return_address  # loaded when needed
 
     return visit.redirect("/sign-in", next=return_address.of_request(visit.request))
 

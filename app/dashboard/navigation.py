@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.dashboard.filters import number
+from app.dashboard.display.filters import number
 from app.dashboard.routes import ADMIN, resolve
 from app.errors import DatabaseError
 from app.queue.navigation_counts import MOST, navigation_counts

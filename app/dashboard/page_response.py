@@ -73,7 +73,7 @@ class Redirect(BrowserResponse):
         self, address: str, notice: str, request: PageRequest, cookies: Sequence[str] = ()
     ) -> None:
         if notice:
-            from app.dashboard.cookies import cookie  # loaded when needed
+            from app.dashboard.signing_in.cookies import cookie  # loaded when needed
 
             cookies = [*cookies, cookie(request, NOTICE_COOKIE, notice[:MAX_NOTICE], 60)]
         super().__init__(303, {"Location": address, "Content-Length": "0"}, cookies)

@@ -10,9 +10,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from app.dashboard.identity import Identity
     from app.dashboard.navigation import NavigationEntry
     from app.dashboard.page_request import Form, PageRequest
+    from app.dashboard.signing_in.identity import Identity
     from app.queue.audit import Actor
     from app.site import Site
 
@@ -75,7 +75,7 @@ class Visit:
     @property
     def notice(self) -> str:
         """What the page before has to say, shown once."""
-        from app.dashboard.cookies import value  # loaded when needed
+        from app.dashboard.signing_in.cookies import value  # loaded when needed
 
         return value(self.request, NOTICE_COOKIE)
 
@@ -118,11 +118,13 @@ class Visit:
 
     def render(self, template: str, status: int = 200, **values: Any) -> PageResponse:
         """A page made from a template, which gets ``visit`` too."""
-        from app.dashboard.render import render  # loaded when needed: not for redirects and files
+        from app.dashboard.display.render import (
+            render,  # loaded when needed: not for redirects and files
+        )
 
         cookies = self.cookies
         if self.notice and not self.request.is_live:
-            from app.dashboard.cookies import cookie
+            from app.dashboard.signing_in.cookies import cookie
 
             cookies = [*cookies, cookie(self.request, NOTICE_COOKIE, "", 0)]
         return PageResponse(render(template, visit=self, **values), status, cookies)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from markupsafe import Markup
 
-from app.dashboard import charts, filters
+from app.dashboard.display import charts, filters
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.dashboard import export
+from app.dashboard.display import export
 from app.dashboard.page_request import PageRequest
 from app.dashboard.visit import Visit
 from app.site import Site

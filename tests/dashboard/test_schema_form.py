@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from app.dashboard.forms.schema_form import MAX_FIELDS, SchemaForm
 from app.dashboard.page_request import Form
-from app.dashboard.schema_form import MAX_FIELDS, SchemaForm
 from app.queue.schema.check import Check
 from app.queue.schema.document import Document
 from app.queue.validation import violations

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from app import password_hash
-from app.dashboard import first_task
+from app.dashboard.signing_in import first_task
 from app.install.finish import starter_types
 from app.queue import admin_password, audit, sessions, sign_in_link
 from app.site import Site

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.dashboard.unseen import visible
+from app.dashboard.display.unseen import visible
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from urllib.parse import quote, urlencode
 
 from bs4 import BeautifulSoup, Tag
 
-from app.dashboard.identity import FORM_COOKIE, SESSION_COOKIE
-from app.dashboard.own_forms import token_for
+from app.dashboard.signing_in.identity import FORM_COOKIE, SESSION_COOKIE
+from app.dashboard.signing_in.own_forms import token_for
 from app.server import pages, wsgi
 from app.site import Site
 

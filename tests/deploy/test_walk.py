@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from app.dashboard import first_task
+from app.dashboard.signing_in import first_task
 from tests.deploy.archives import VERSION, bundle, variant
 from tests.deploy.hosting_account import HostingAccount, installed_account, upload_bundle
 from tests.deploy.test_browser import DENIED, limit_user

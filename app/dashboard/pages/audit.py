@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.api import serializers
-from app.dashboard import export
+from app.dashboard.display import export
 from app.queue import audit
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.dashboard import confirming
 from app.dashboard.bulk_actions import Progress, action_of
+from app.dashboard.forms import confirming
 from app.dashboard.task_filters import TaskFilters
 from app.errors import Invalid
 from app.queue.bulk import BulkRequest, change_many

@@ -5,9 +5,9 @@ from __future__ import annotations
 from app import json_text
 from app.api import serializers
 from app.api.endpoints.task_actions import EDIT
-from app.dashboard.params_check import all_errors
-from app.dashboard.schema_form import SchemaForm
-from app.dashboard.task_options import EDITED, TaskOptions
+from app.dashboard.forms.params_check import all_errors
+from app.dashboard.forms.schema_form import SchemaForm
+from app.dashboard.forms.task_options import EDITED, TaskOptions
 from app.errors import Conflict, Invalid, TooLarge
 from app.queue import task_types
 from app.queue.find_task import find_task

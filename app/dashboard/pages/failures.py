@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.api import serializers
-from app.dashboard import export
+from app.dashboard.display import export
 from app.errors import UnknownType
 from app.queue.listing import exactly
 from app.queue.statistics.failures import failures

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from app.api import serializers
 from app.api.endpoints import keys as api
-from app.dashboard import confirming, export, forms
-from app.dashboard.forms import CHOICES, LIST, FormField
+from app.dashboard.display import export
+from app.dashboard.forms import confirming
+from app.dashboard.forms import fields as forms
+from app.dashboard.forms.fields import CHOICES, LIST, FormField
 from app.errors import CallError
 from app.queue import api_keys
 

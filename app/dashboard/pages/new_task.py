@@ -5,9 +5,9 @@ from __future__ import annotations
 from app import json_text
 from app.api import fields, serializers
 from app.api.endpoints.tasks import new_task
-from app.dashboard.params_check import all_errors
-from app.dashboard.schema_form import SchemaForm
-from app.dashboard.task_options import CREATED, UNITS, TaskOptions
+from app.dashboard.forms.params_check import all_errors
+from app.dashboard.forms.schema_form import SchemaForm
+from app.dashboard.forms.task_options import CREATED, UNITS, TaskOptions
 from app.dashboard.type_address import type_url
 from app.errors import Invalid, NotFound, TooLarge, UnknownType
 from app.queue import task_types

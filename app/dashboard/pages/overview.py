@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.dashboard.charts import BarChart
-from app.dashboard.schedule_words import in_words
+from app.dashboard.display.charts import BarChart
+from app.dashboard.display.schedule_words import in_words
 from app.queue import pause
 from app.queue.overview import overview
 from app.queue.statistics.series import PERIODS, Series

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.dashboard import confirming
+from app.dashboard.forms import confirming
 from app.queue import pause as pausing
 
 TYPE_CHECKING = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.api.endpoints.task_types import register_from
-from app.dashboard.filters import pretty
+from app.dashboard.display.filters import pretty
 from app.dashboard.type_address import type_path
 from app.errors import Invalid, UnknownType
 from app.json_text import loads

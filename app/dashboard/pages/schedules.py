@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from app.api import serializers
 from app.api.endpoints import schedules as api
-from app.dashboard import confirming, export, forms
-from app.dashboard.forms import CHOICE, FLAG, JSON, LIST, NUMBER, FormField
-from app.dashboard.schedule_words import in_words
+from app.dashboard.display import export
+from app.dashboard.display.schedule_words import in_words
+from app.dashboard.forms import confirming
+from app.dashboard.forms import fields as forms
+from app.dashboard.forms.fields import CHOICE, FLAG, JSON, LIST, NUMBER, FormField
 from app.errors import CallError
 from app.queue import task_types
 from app.queue.schedules import making, store

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from app.dashboard import confirming, identity
-from app.dashboard.credentials import SignInRefused, person_with
+from app.dashboard.forms import confirming
 from app.dashboard.routes import ADMIN
+from app.dashboard.signing_in import identity
+from app.dashboard.signing_in.credentials import SignInRefused, person_with
 from app.errors import Invalid, NotFound
 from app.queue import admin_password, sessions
 from app.queue.sessions import OpenSession, Person

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.dashboard import identity, own_forms, return_address
-from app.dashboard.credentials import SignInRefused, person_with
+from app.dashboard.signing_in import identity, own_forms, return_address
+from app.dashboard.signing_in.credentials import SignInRefused, person_with
 from app.queue import admin_password, sessions
 
 TYPE_CHECKING = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.dashboard import identity, own_forms, return_address
+from app.dashboard.signing_in import identity, own_forms, return_address
 from app.errors import Invalid
 from app.queue import admin_password, sign_in_link
 from app.queue.sessions import ADMIN, Person
@@ -39,7 +39,9 @@ def use(visit: Visit) -> Response:
         admin_password.change(visit.site, password, OWNER.actor(visit.request.address))
     identity.sign_in(visit, OWNER)
     if visit.form.get("first_task"):
-        from app.dashboard.first_task import show_first_task  # loaded when needed: once a site
+        from app.dashboard.signing_in.first_task import (
+            show_first_task,  # loaded when needed: once a site
+        )
 
         return show_first_task(visit)
     return visit.redirect("")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from app.api import serializers
-from app.dashboard import confirming, filters
-from app.dashboard.long_text import LongText
+from app.dashboard.display import filters
+from app.dashboard.display.long_text import LongText
+from app.dashboard.display.task_timeline import Excerpt, Timeline
+from app.dashboard.display.waiting_reasons import waiting_reasons
+from app.dashboard.forms import confirming
 from app.dashboard.page_response import FileResponse
-from app.dashboard.task_timeline import Excerpt, Timeline
 from app.dashboard.type_address import type_url
-from app.dashboard.waiting_reasons import waiting_reasons
 from app.queue.lanes import told_status
 
 TYPE_CHECKING = False

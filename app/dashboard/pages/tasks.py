@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from app.api import serializers
-from app.dashboard import export
+from app.dashboard.display import export
+from app.dashboard.display.task_lines import TaskLine
 from app.dashboard.task_filters import AGES, STATUSES, TaskFilters
-from app.dashboard.task_lines import TaskLine
 from app.queue.list_total import list_total
 from app.queue.task_page import TaskPage, list_context, task_page
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.dashboard.charts import BarChart
-from app.dashboard.filters import pretty
-from app.dashboard.long_text import LongText
-from app.dashboard.type_settings import TypeSettingsForm
+from app.dashboard.display.charts import BarChart
+from app.dashboard.display.filters import pretty
+from app.dashboard.display.long_text import LongText
+from app.dashboard.forms.type_settings import TypeSettingsForm
 from app.json_text import loads
 from app.queue import task_types
 from app.queue.statistics.failures import failures

@@ -6,7 +6,7 @@ steps of a path may not.
 
 from __future__ import annotations
 
-from app.dashboard import confirming
+from app.dashboard.forms import confirming
 from app.dashboard.type_address import type_path, type_url
 from app.errors import Invalid
 from app.queue import task_types
@@ -63,8 +63,8 @@ def _delete(visit: Visit, name: str) -> Response:
 
 
 def _save(visit: Visit, name: str) -> Response:
+    from app.dashboard.forms.type_settings import TypeSettingsForm
     from app.dashboard.pages import type as one_type
-    from app.dashboard.type_settings import TypeSettingsForm
     from app.queue.type_settings import change_settings
 
     row = task_types.get(visit.site, name)

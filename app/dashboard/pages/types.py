@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.api import serializers
-from app.dashboard import export
-from app.dashboard.charts import sparkline
+from app.dashboard.display import export
+from app.dashboard.display.charts import sparkline
 from app.dashboard.pages import type as one_type
 from app.dashboard.type_address import type_url
 from app.queue import task_types

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.api import serializers
-from app.dashboard import confirming, export
+from app.dashboard.display import export
+from app.dashboard.forms import confirming
 from app.queue import listing, workers
 from app.queue.clock import now
 from app.queue.worker_states import worker_page, worker_states

@@ -8,10 +8,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 from jinja2.bccache import Bucket
 
-from app.dashboard import filters
-from app.dashboard.charts import sparkline
+from app.dashboard.display import filters
+from app.dashboard.display.charts import sparkline
 
-FOLDER = os.path.join(os.path.dirname(__file__), "templates")
+FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "templates")
 COMPILED = os.path.join(FOLDER, "__pycache__")
 
 

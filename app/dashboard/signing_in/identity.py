@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from app.dashboard import own_forms
-from app.dashboard.cookies import cookie, value
 from app.dashboard.routes import ADMIN
+from app.dashboard.signing_in import own_forms
+from app.dashboard.signing_in.cookies import cookie, value
 from app.queue import sessions
 
 TYPE_CHECKING = False

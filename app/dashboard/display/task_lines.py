@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from app.dashboard.filters import compact
+from app.dashboard.display.filters import compact
 from app.json_text import loads
 from app.queue.lanes import told_status
 from app.queue.task_fields import FIELD_OF

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from app.dashboard.filters import number
+from app.dashboard.display.filters import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

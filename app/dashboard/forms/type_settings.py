@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.api import serializers
 from app.api.endpoints.task_types import RETAINED, SETTINGS
 from app.api.fields import Fields
-from app.dashboard.task_options import number_or_text
+from app.dashboard.forms.task_options import number_or_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

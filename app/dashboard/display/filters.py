@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 
 from app import wording
-from app.dashboard.unseen import UNSEEN, visible
+from app.dashboard.display.unseen import UNSEEN, visible
 from app.times import to_iso
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 
 from app import json_text
-from app.dashboard.filters import pretty
-from app.dashboard.unseen import UNSEEN
+from app.dashboard.display.filters import pretty
+from app.dashboard.display.unseen import UNSEEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

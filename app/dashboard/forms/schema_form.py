@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.dashboard.filters import pretty
-from app.dashboard.schema_widgets import JSON, is_equal, widget_for
-from app.dashboard.unseen import UNSEEN
+from app.dashboard.display.filters import pretty
+from app.dashboard.display.unseen import UNSEEN
+from app.dashboard.forms.schema_widgets import JSON, is_equal, widget_for
 from app.queue.schema.places import anchors_in, resolve
 from app.queue.schema.wording import path_text, short
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from app.dashboard.forms.schema_widgets import Widget
     from app.dashboard.page_request import Form
-    from app.dashboard.schema_widgets import Widget
 
     Errors = list[dict[str, str]]
 

@@ -138,7 +138,7 @@ def _written(value: Any, field: FormField) -> Any:
     if field.kind == LIST:
         return ", ".join(value)
     if field.kind == JSON:
-        from app.dashboard.filters import pretty
+        from app.dashboard.display.filters import pretty
 
         return pretty(value)
     return value

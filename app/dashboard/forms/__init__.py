@@ -1,0 +1,1 @@
+"""What people fill in: fields, and the values that the API takes for the same."""
