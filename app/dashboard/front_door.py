@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.api.response import success
+from app.api.response import failure, success
 from app.dashboard import addresses
 from app.dashboard.page_response import Redirect
 from app.version import VERSION
@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 ICON = "/favicon.ico"
 ADDRESSES = ("", "/", ICON)
+METHODS = ("GET", "HEAD")
 
 
 def open_to(request: PageRequest) -> Response:
     """The response at one of ADDRESSES."""
+    if request.method not in METHODS:
+        message = f"{request.method} is not for this address: the API is below /api"
+        return failure(405, "method_not_allowed", message, headers={"Allow": ", ".join(METHODS)})
     if request.path == ICON:
         return Redirect(addresses.page(request.root, "/static/icon.svg"), "", request)
     if request.is_from_browser:

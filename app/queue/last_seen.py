@@ -41,7 +41,7 @@ class LastSeen:
         age, overdue = map(self._sql.seconds_since, ("last_seen_at", "settings.value"))
         return (
             f"SELECT {age} AS age, {overdue} AS overdue, pause.name AS pause, "
-            f"{lanes.are_due(self._sql)} AS lanes FROM settings "
+            f"{lanes.are_due(self._sql)} AS has_due_lanes FROM settings "
             "LEFT JOIN workers ON workers.id = :worker AND deregistered_at IS NULL "
             f"LEFT JOIN settings AS pause ON pause.name = '{upkeep.PAUSED_AT}' "
             f"WHERE settings.name = '{upkeep.NEXT_TURN}'",
@@ -50,12 +50,12 @@ class LastSeen:
 
     def found(self, rows: list[Row]) -> None:
         # Before the first turn ever there is no row, nor a type with a limit.
-        row = rows[0] if rows else {"age": None, "overdue": None, "pause": None, "lanes": 0}
+        row = rows[0] if rows else {"age": None, "overdue": None, "pause": None, "has_due_lanes": 0}
         if row["age"] is not None:
             self._seconds = row["age"]
         self.upkeep_is_due = upkeep.is_due(row["overdue"])
         self.queue_is_paused = row["pause"] is not None
-        self.lanes_are_due = bool(row["lanes"])
+        self.lanes_are_due = bool(row["has_due_lanes"])
 
     @property
     def has_row(self) -> bool:

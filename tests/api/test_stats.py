@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.queue import upkeep
-from app.queue.statistics import oldest_due, roll_up
+from app.queue.statistics import last_minute, oldest_due, roll_up
 from app.queue.upkeep.turn import Budget
 from tests.api.caller import TIME, Api
 
@@ -92,6 +92,22 @@ def test_what_ended_lately(api: Api, rolled_up: Any) -> None:
     assert found["failed"] == {"minute": 1, "hour": 1, "day": 1}
     of_other = stats(api, type="other")
     assert of_other["completed"] == {"minute": 0, "hour": 0, "day": 0}
+
+
+def test_history_that_was_deleted_makes_no_busy_minute(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left of the newest rows does not stand for the rate of a minute."""
+    monkeypatch.setattr(last_minute, "ROWS", 20)
+    monkeypatch.setattr(last_minute, "MOST_MISSING", 2)
+    api.register("job")
+    for _ in range(25):
+        api.create("job", delay=600)
+    api.sql("DELETE FROM task_history")
+    task = api.create("job")
+    api.post("/tasks/claim", {"worker_id": "w"})
+    api.post(f"/tasks/{task['id']}/complete", {"worker_id": "w"})
+    assert stats(api)["completed"]["minute"] == 1
 
 
 def ago(api: Api, seconds: float) -> None:

@@ -10,6 +10,7 @@ from bs4 import BeautifulSoup
 
 from app.api.routes import ROUTES
 from tests.api.addresses import template
+from tests.support.database import restart_ids
 from tests.support.server import Server
 
 LATER = "curl -H 'X-API-Key: '$KEY "
@@ -78,6 +79,7 @@ EXPECTED = {
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_each_line_works_when_it_is_pasted(server: Server) -> None:
+    restart_ids(server.database_url)
     lines = dict.fromkeys(map(template, ROUTES), "")
     lines.update(lines_of_the_page(server))
     assert [call for call, line in lines.items() if not line or call not in STORY] == []

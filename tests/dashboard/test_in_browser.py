@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Response
 
-from app.dashboard.routes import PAGES
+from app.dashboard.routes import API_DOCS, PAGES
 from app.server.flask_app import create_app
 from tests.api.conftest import site_of
 from tests.support.browser import DESK, MILLISECONDS, PHONE, overflows, serious_violations, shot
@@ -111,7 +111,9 @@ def watched(context: BrowserContext) -> tuple[Page, list[str], list[Response]]:
 def test_every_page_is_sound(
     browser: Browser, server: Server, addresses: dict[str, str], size: Any, dark: bool
 ) -> None:
+    """axe-core looks at each size and at each colour once; at the reference in its own test."""
     context = signed_in(browser, server, size, dark)
+    looks_closely = dark == (size == PHONE)
     wrong: dict[str, Any] = {}
     for template, address in addresses.items():
         page, troubles, responses = watched(context)
@@ -120,7 +122,7 @@ def test_every_page_is_sound(
         loaded = sum(each.request.sizes()["responseBodySize"] for each in responses)
         found = {
             "status": response.status if response.status != 200 else None,
-            "axe": serious_violations(page),
+            "axe": looks_closely and template != API_DOCS and serious_violations(page),
             "errors": troubles,
             "sideways": overflows(page),
             "bytes": loaded if loaded > MOST_BYTES else None,

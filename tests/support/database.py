@@ -37,6 +37,18 @@ def empty(url: str) -> None:
         _empty_mysql(address)
 
 
+def restart_ids(url: str) -> None:
+    """Let ids begin at 1 again in a queue that is empty, for examples that name some."""
+    address = sqlalchemy.make_url(url)
+    if address.get_backend_name() == "sqlite":
+        file = sqlite3.connect(str(address.database), timeout=SECONDS)
+        with contextlib.closing(file), file:
+            file.execute("DELETE FROM sqlite_sequence")
+        return
+    with contextlib.closing(_connect(address)) as connection, connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE tasks AUTO_INCREMENT = 1")
+
+
 def _empty_sqlite(path: str) -> None:
     with contextlib.closing(sqlite3.connect(path, timeout=SECONDS)) as connection:
         connection.execute("PRAGMA synchronous = OFF")

@@ -17,6 +17,11 @@ ROWS = 20_000
 taken for the minute."""
 
 
+MOST_MISSING = 1_000
+"""Where the oldest of these rows is further from the first, the ones before were deleted: then the
+rows reach back as far as there are any."""
+
+
 def last_minute(sql: Dialect, newest: int, subject: Subject) -> list[Statement]:
     """Finds how far back the newest rows reach, and what ended within a minute; ``newest`` is the
     id of the last one.
@@ -34,7 +39,7 @@ def last_minute(sql: Dialect, newest: int, subject: Subject) -> list[Statement]:
         conditions.append(f"t.type_id IN ({id_list(sorted(subject.type_ids))})")
     return [
         (
-            f"SELECT {sql.seconds_since('h.created_at')} AS age FROM task_history AS h "
+            f"SELECT h.id AS id, {sql.seconds_since('h.created_at')} AS age FROM task_history AS h "
             f"{sql.by_primary_key} WHERE h.id > {first} ORDER BY h.id LIMIT 1",
             {},
         ),
@@ -53,6 +58,6 @@ def ended(oldest: Result, totals: Result, newest: int) -> dict[str, int]:
 
 
 def _share_of_minute(oldest: list[Row], newest: int) -> float:
-    if not oldest or newest <= ROWS:
+    if not oldest or newest <= ROWS or oldest[0]["id"] > newest - ROWS + MOST_MISSING:
         return 1.0
     return max(1.0, SECONDS / max(0.1, float(oldest[0]["age"])))
