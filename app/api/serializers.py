@@ -102,7 +102,8 @@ def schedule_run(row: Row) -> Shown:
 
 
 def task_type(row: Row) -> Shown:
-    rate = row["rate_tasks"] and {"tasks": row["rate_tasks"], "seconds": row["rate_seconds"]}
+    from app.queue.task_types import rate_of  # loaded when needed: whoever shows types has it
+
     return {
         "id": row["id"],
         "name": row["name"],
@@ -118,7 +119,7 @@ def task_type(row: Row) -> Shown:
         "priority": row["priority"],
         "max_running": row["max_running"],
         "max_per_key": row["max_per_key"],
-        "rate": rate,
+        "rate": rate_of(row),
         "retention": loads(row["retention_json"]),
         "retention_days": row["retention_days"],
         "dedupe": loads(row["dedupe_json"]),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from app.api.routes import is_id
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-
-MAX_DIGITS = 18
 
 
 class PageRequest:
@@ -83,8 +82,7 @@ class Form:
     def number(self, name: str) -> int | None:
         """The last value of this name as a whole number from 1 on; None if it is none."""
         text = self.get(name)
-        fits = text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
-        return int(text) or None if fits else None
+        return int(text) if is_id(text) else None
 
     def __contains__(self, name: str) -> bool:
         return any(each == name for each, _ in self.pairs)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from app.api.routes import is_id
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +27,6 @@ ADMIN = "admin"
 
 API_DOCS = "/api-docs"
 """The page about the API, which is shown at ``/api/docs`` too."""
-
-MAX_ID_DIGITS = 18
 
 
 class PageRoute:
@@ -50,7 +50,7 @@ class PageRoute:
         if not (path.startswith(self._before) and path.endswith(self._after)):
             return None
         argument = path[len(self._before) : len(path) - len(self._after)]
-        fits = _is_id(argument) if self._parameter == "id" else _is_name(argument)
+        fits = is_id(argument) if self._parameter == "id" else _is_name(argument)
         return {self._parameter: argument} if fits else None
 
     def function(self) -> PageFunction:
@@ -147,10 +147,6 @@ def resolve(method: str, path: str) -> Place:
             return place
         place.allowed.append(page.method)
     return place
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= MAX_ID_DIGITS and int(text) > 0
 
 
 def _is_name(text: str) -> bool:

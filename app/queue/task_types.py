@@ -10,6 +10,7 @@ from app.queue.upkeep import NEXT_TURN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from app.db.connection import Connection, Dialect, Row, Statement
@@ -224,7 +225,7 @@ def columns_of(options: dict[str, Any]) -> dict[str, Any]:
     return columns
 
 
-def rate_of(row: Row) -> dict[str, float] | None:
+def rate_of(row: Mapping[Any, Any]) -> dict[str, float] | None:
     """As an option has it; None where there is no limit."""
     if row["rate_tasks"] is None:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.api.routes import is_id
 from app.dashboard.bulk_actions import Progress, action_of
 from app.dashboard.forms import confirming
 from app.dashboard.task_filters import TaskFilters
@@ -22,8 +23,6 @@ MOST_SELECTED = 100
 
 STEP = 1000
 """So many tasks at most are changed by one request, and fewer when its time is over."""
-
-MOST_ID_DIGITS = 18
 
 
 def begin(visit: Visit) -> Response:
@@ -94,7 +93,7 @@ def _ask_about_selected(visit: Visit, action: BulkAction, ids: list[int], back: 
 
 
 def _ids(form: Form) -> list[int]:
-    found = [int(each) for each in form.all("ids") if _is_id(each)]
+    found = [int(each) for each in form.all("ids") if is_id(each)]
     return sorted(set(found), reverse=True)[:MOST_SELECTED]
 
 
@@ -107,10 +106,6 @@ def _before_id(form: Form) -> int:
         message = "is missing: begin with the list of tasks again"
         raise Invalid(f"before_id {message}", [{"path": "before_id", "message": message}])
     return before_id
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= MOST_ID_DIGITS and int(text) > 0
 
 
 def _cursor(form: Form) -> dict[str, str]:
