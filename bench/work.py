@@ -6,9 +6,11 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.support.server import API_KEY
 
@@ -53,16 +55,27 @@ def rate(folder: Path, count: int) -> float:
     return count / (last - first)
 
 
-def start_worker(url: str, folder: Path, command: list[str]) -> subprocess.Popen[str]:
+class StartedWorker(NamedTuple):
+    """A worker at work, and the file that it writes its log to: a pipe that nobody reads for a
+    while would stop it.
+    """
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+def start_worker(url: str, folder: Path, command: list[str]) -> StartedWorker:
     settings = {"TASKMANAGER_API_URL": url, "TASKMANAGER_API_KEY": API_KEY}
-    return subprocess.Popen(
-        [sys.executable, *command],
-        cwd=folder,
-        env={**os.environ, **settings},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    number, name = tempfile.mkstemp(".log", dir=folder)
+    with open(number, "wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=folder,
+            env={**os.environ, **settings},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    return StartedWorker(process, Path(name))
 
 
 def run_worker(url: str, folder: Path, command: list[str], tasks: int) -> float:
@@ -72,10 +85,11 @@ def run_worker(url: str, folder: Path, command: list[str], tasks: int) -> float:
     return time.monotonic() - begun
 
 
-def finish(workers: list[subprocess.Popen[str]], tasks: int) -> None:
+def finish(workers: list[StartedWorker], tasks: int) -> None:
     """Wait for all. Raises RuntimeError unless they completed so many tasks together."""
-    outputs = [worker.communicate(timeout=SECONDS)[0] for worker in workers]
+    codes = [worker.process.wait(SECONDS) for worker in workers]
+    outputs = [worker.log.read_text("utf-8", "replace") for worker in workers]
     counts = [re.findall(r"completed (\d+), failed 0", output) for output in outputs]
     done = sum(int(each[-1]) for each in counts if each)
-    if any(worker.returncode for worker in workers) or done != tasks:
+    if any(codes) or done != tasks:
         raise RuntimeError(f"completed {done} of {tasks}:\n" + "\n".join(outputs))
