@@ -8,6 +8,7 @@ import multiprocessing
 import socket
 import statistics
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -72,7 +73,7 @@ class Client:
 
 
 def rate(work: Work, url: str, clients: int, seconds: float) -> float:
-    """What ``clients`` processes do together in a second."""
+    """What ``clients`` processes do together in a second. Raises RuntimeError when one is stopped."""
     results: Any = multiprocessing.Queue()
     processes = [
         multiprocessing.Process(target=_run, args=(work, url, f"bench-{each}", seconds, results))
@@ -81,15 +82,23 @@ def rate(work: Work, url: str, clients: int, seconds: float) -> float:
     for process in processes:
         process.start()
     try:
-        return float(sum(results.get(timeout=seconds + SECONDS_MORE) for _ in processes))
+        found = [results.get(timeout=seconds + SECONDS_MORE) for _ in processes]
     finally:
         for process in processes:
             process.join(SECONDS_MORE)
             process.kill()
+    problems = [each for each in found if isinstance(each, str)]
+    if problems:
+        raise RuntimeError(f"a client stopped: {problems[0]}")
+    return float(sum(found))
 
 
 def _run(work: Work, url: str, name: str, seconds: float, results: Any) -> None:
-    results.put(work(url, name, seconds))
+    """Puts what it did in a second, or what stopped it."""
+    try:
+        results.put(work(url, name, seconds))
+    except Exception:
+        results.put(traceback.format_exc())
 
 
 def median_ms(call: Callable[[], object], seconds: float, at_least: int = 5) -> float:

@@ -18,8 +18,8 @@ from bench.svg import Points
 from bench.ways import WAYS
 
 CLIENTS = (1, 8)
-SPARE = 30_000
-"""Tasks more than the size, so that a measurement does not run out of them."""
+SPARE = 60_000
+"""Tasks more than the size, so that the ways do not run out of them in one round after another."""
 
 SQLITE_PENDING = 20_000
 BATCH = 1000
@@ -35,12 +35,9 @@ def measure(run: Run) -> None:
         for queue in queues:
             data.types(queue, 1, 1)
         for size in run.sizes(1000, 1_000_000, full=[10_000, 100_000]):
-            for queue in queues:
-                data.pending(
-                    queue, max(1, size + run.count(SPARE, 3000) - data.pending_count(queue))
-                )
-                data.settle_down(queue)
             for clients in CLIENTS:
+                for queue in queues:
+                    _fill_up(queue, size + run.count(SPARE, 3000))
                 found = _measured(run, queues, clients)
                 table.add(f"{size:,}", clients, *run.cells(*found.values()))
                 for way, values in found.items():
@@ -49,6 +46,11 @@ def measure(run: Run) -> None:
     run.report.lines("cycles", "Cycles by size", ("tasks pending", "tasks a second"), lines)
     _goals(run, table)
     _on_sqlite(run)
+
+
+def _fill_up(queue: Queue, pending: int) -> None:
+    data.pending(queue, max(1, pending - data.pending_count(queue)))
+    data.settle_down(queue)
 
 
 def _measured(run: Run, queues: list[Queue], clients: int) -> dict[str, list[float]]:
