@@ -73,7 +73,7 @@ class Client:
 
 
 def rate(work: Work, url: str, clients: int, seconds: float) -> float:
-    """What ``clients`` processes do together in a second. Raises RuntimeError when one is stopped."""
+    """What ``clients`` processes do together in a second. Raises RuntimeError when one stops."""
     results: Any = multiprocessing.Queue()
     processes = [
         multiprocessing.Process(target=_run, args=(work, url, f"bench-{each}", seconds, results))
