@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.install.entry import deny_all, index_cgi
+from app.install.entry import deny_all, index_cgi, shebang
 
 SECONDS = 30
 
@@ -45,3 +45,16 @@ def test_deploy_py_closes_a_folder_as_the_entry_does() -> None:
     import deploy
 
     assert deny_all() == deploy.DENY_ALL
+
+
+@pytest.mark.parametrize("name", ["python", "a python", "p" * 130], ids=["plain", "space", "long"])
+def test_a_call_does_not_pay_for_site(tmp_path: Path, name: str) -> None:
+    """Packages come with the version, so the folders that ``site`` looks through are not needed."""
+    interpreter = tmp_path / name
+    interpreter.symlink_to(sys.executable)
+    program = tmp_path / "index.cgi"
+    first_lines = shebang(str(interpreter))
+    program.write_text(f"{first_lines}\nimport sys\nprint('site' in sys.modules)\n", "utf-8")
+    program.chmod(0o755)
+    done = subprocess.run([program], capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert (done.stdout, done.stderr) == ("False\n", "")
