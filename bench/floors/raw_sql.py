@@ -80,7 +80,7 @@ class Session:
             start = int.from_bytes(os.urandom(1), "big") % (len(head) - count + 1)
             values = self._values(head[start : start + count])
             statements = ["START TRANSACTION", TAKE, TAKEN, SHOW, "COMMIT"]
-            rows = self._transaction(*(each.format(**values) for each in statements))
+            rows = self.transaction(*(each.format(**values) for each in statements))
             if rows:
                 return [row[0] for row in rows]
 
@@ -91,16 +91,17 @@ class Session:
             for values in (self._values([task_id]) for task_id in ids)
             for each in (END, ENDED)
         ]
-        self._transaction("START TRANSACTION", *pairs, "COMMIT")
+        self.transaction("START TRANSACTION", *pairs, "COMMIT")
 
     def complete_grouped(self, ids: list[int]) -> None:
         """One pair of statements for all."""
         values = self._values(ids)
-        self._transaction(
+        self.transaction(
             "START TRANSACTION", END.format(**values), ENDED.format(**values), "COMMIT"
         )
 
-    def _transaction(self, *statements: str) -> Any:
+    def transaction(self, *statements: str) -> Any:
+        """The rows as for ``packet``; none where a rival came first."""
         try:
             return self.packet(*statements)
         except pymysql.OperationalError:  # a deadlock or a rival: nothing was done

@@ -16,11 +16,11 @@ from bench.queues import NOW, Queue, serving
 from bench.report import Table
 from bench.run import Run
 
-LARGE = 1_000_000
+LARGE = {"usual": 200_000, "quick": 2000, "full": 1_000_000}
 SMALL = 10
 CLIENTS = (1, 4, 8)
 ORDERS = ("priority", "fair")
-CALLS = 150
+CALLS = {"usual": 80, "quick": 10, "full": 150}
 """How many claims of each order are measured in a queue."""
 
 SHAPES = {
@@ -65,7 +65,7 @@ def _queue(run: Run, types: int, full: int) -> Iterator[Queue]:
     with serving(NOW, run.mariadb, "fair") as queue:
         types = run.count(types, min(types, 40))
         data.types(queue, 1, types)
-        data.pending(queue, run.count(LARGE, 2000), kinds=1)
+        data.pending(queue, run.count(**LARGE), kinds=1)
         if full == 2:
             _add(queue, types, SMALL)
         else:
@@ -114,7 +114,7 @@ def _claims(client: Client, order: str, limit: int, name: str) -> object:
 def _in_turns(run: Run, queue: Queue, limit: int) -> dict[str, list[float]]:
     """Milliseconds of each claim: one of this order, one of that."""
     spent: dict[str, list[float]] = {order: [] for order in ORDERS}
-    for number in range(run.count(CALLS, 10) + 3):
+    for number in range(run.count(**CALLS) + 3):
         for order in ORDERS if number % 2 else reversed(ORDERS):
             begun = time.perf_counter()
             queue.client.post("/tasks/claim", _body("bench", order, limit))

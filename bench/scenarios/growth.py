@@ -18,7 +18,7 @@ from bench.run import Run
 from bench.svg import Points
 
 PENDING = 20_000
-WAKING = 20
+WAKING = 12
 """How many measurements long claims are watched while tasks wake."""
 Grow = Callable[[Queue, int, int], None]
 Body = dict[str, Any]

@@ -20,7 +20,7 @@ AT_ONCE = {"RETAIN_COMPLETED_DAYS": 0, "RETAIN_FAILED_DAYS": 0}
 PENDING = 60_000
 PRUNABLE = {"usual": 200_000, "quick": 500, "full": 1_000_000}
 
-TURNS_SECONDS = {"usual": 30, "quick": 2, "full": 130}
+TURNS_SECONDS = {"usual": 20, "quick": 2, "full": 130}
 """One turn of pruning falls into these; two or three into those of a full run."""
 
 PRUNE_SECONDS = {"usual": 15, "quick": 2, "full": 60}
