@@ -91,7 +91,7 @@ def test_no_module_of_a_request_is_without_its_bytecode(hosted: Hosted) -> None:
     _give_away(hosted.site.release)
     text = (hosted.site.web_folder / "index.cgi").read_text("utf-8")
     first, _, rest = text.partition("\n")
-    hosted.site.web_folder.joinpath("index.cgi").write_text(f"{first} -v\n{rest}", "utf-8")
+    hosted.site.web_folder.joinpath("index.cgi").write_text(f"{first}v\n{rest}", "utf-8")
     _use_all_of_it(hosted)
     lines = hosted.apache.log().splitlines()
     release = str(hosted.site.release)
