@@ -76,18 +76,19 @@ def entry(installation: Installation, form: Form) -> str:
 
 
 def selftest(installation: Installation, _form: Form) -> str:
-    """A task's whole life at the real address; private files are asked for and refused. A newer
-    build that fails it goes back by itself.
+    """A task's whole life at the real address, and the dashboard's pages; private files are asked
+    for and refused. A newer build that fails it goes back by itself.
     """
     from app.install.finish import register_examples
     from app.install.selftest import SelfTest, leave_no_traces
     from app.install.upgrade import go_back, is_to_go_back
 
     test = SelfTest(installation)
+    is_upgrade = is_to_go_back(installation)
     try:
-        detail = test.run()
+        detail = test.run(is_upgrade=is_upgrade)
     except (InstallError, OSError) as error:
-        if not is_to_go_back(installation):
+        if not is_upgrade:
             raise
         raise InstallError(f"{error} {go_back(installation, test.call)}") from error
     finally:

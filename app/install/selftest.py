@@ -1,4 +1,6 @@
-"""The self-test: a task's whole life at the site's real address, and every private file refused."""
+"""The self-test: a task's whole life at the site's real address, the dashboard's pages, and every
+private file refused.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ import time
 from app.db import Database
 from app.errors import DatabaseError
 from app.install.errors import InstallError
+from app.install.page_test import PageTest
 from app.install.site_client import SiteClient, Unreachable
 
 TYPE_CHECKING = False
@@ -58,13 +61,24 @@ class SelfTest:
         self._web = SiteClient(installation.url, installation.address)
         self._key = installation.settings().api_key
 
-    def run(self) -> str:
-        """All of it; what was found well."""
+    def run(self, *, is_upgrade: bool = False) -> str:
+        """All of it; what was found well. What a host does with the front page or the dashboard's
+        files stops an installation. An upgrade only tells: the version before has that problem too.
+        """
         self.wait_until_healthy()
         header = self.check_authorization()
         run_a_task(self.call)
         asked = self.ask_for_private_files()
-        return f"a task done, {header}, {asked} private addresses refused"
+        pages = self.check_pages(is_upgrade)
+        return f"a task done, {header}, {asked} private addresses refused, {pages}"
+
+    def check_pages(self, is_upgrade: bool) -> str:
+        """Whether the dashboard can be seen."""
+        pages = PageTest(self._installation, self._web)
+        problem = pages.problem(pages.fetch_first_page())
+        if problem and not is_upgrade:
+            raise InstallError(problem)
+        return f"but {problem}" if problem else "the dashboard's pages arrive"
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, dict[str, Any]]:
         """One call of the API: status and response. Raises OSError when nobody answers so."""

@@ -20,11 +20,14 @@ class Unreachable(OSError):
 
 
 class SiteResponse:
-    """A response: its ``status``, its ``body``, and ``json`` where it is an object."""
+    """A response: its ``status``, its ``body``, its ``headers`` by lower-case names, and ``json``
+    where it is an object.
+    """
 
-    def __init__(self, status: int, body: bytes) -> None:
+    def __init__(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         self.status = status
         self.body = body
+        self.headers = headers or {}
 
     @property
     def json(self) -> dict[str, Any]:
@@ -79,7 +82,8 @@ class SiteClient:
         try:
             connection.request(method, self._base + path, payload, dict(headers))
             response = connection.getresponse()
-            return SiteResponse(response.status, response.read())
+            headers = {name.lower(): value for name, value in response.getheaders()}
+            return SiteResponse(response.status, response.read(), headers)
         finally:
             connection.close()
 
