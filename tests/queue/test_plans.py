@@ -50,7 +50,7 @@ from app.queue.schedules import store as schedules
 from app.queue.settle import Completion, Failure, Outcome, settle
 from app.queue.task_action import TaskAction
 from app.queue.task_edit import TaskEdit
-from app.queue.upkeep import prune
+from app.queue.upkeep import orphans, prune
 from app.queue.upkeep.schedules import make_due_tasks
 from app.queue.upkeep.turn import Budget
 from app.site import Site
@@ -627,6 +627,14 @@ def test_prune(big_site: Site, recorder: Recorder) -> None:
             with few_rows(big_site), recorder.recording() as seen:
                 prune.prune(big_site, Budget(0))
             check_mariadb(seen)
+
+
+def test_orphans(big_site: Site, recorder: Recorder) -> None:
+    prepare_pruning(big_site, [cancelled(big_site)])
+    for _ in range(TURNS):
+        with few_rows(big_site), recorder.recording() as seen:
+            orphans.remove_orphans(big_site, Budget(0))
+        check_mariadb(seen)
 
 
 def test_create_what_was_pruned(big_site: Site, recorder: Recorder) -> None:

@@ -1,4 +1,4 @@
-"""How far upkeep has come: whole numbers, each in a row of ``settings``."""
+"""How far upkeep has come: whole numbers or texts, each in a row of ``settings``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from app.db.connection import Connection, Row, Statement
+    from app.db.connection import Connection, Dialect, Row, Statement
 
 
 class Cursors:
@@ -62,3 +62,25 @@ class Cursors:
         if statements:
             connection.transact(statements)
         self._stored = dict(self._now)
+
+
+class TextPosition:
+    """A position that is a text; empty where nobody has stored one."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._is_there = False
+
+    def read(self, connection: Connection) -> str:
+        look = "SELECT value FROM settings WHERE name = :name"
+        rows = connection.query(look, {"name": self._name})
+        self._is_there = bool(rows)
+        return rows[0]["value"] if rows else ""
+
+    def store(self, sql: Dialect, position: str) -> list[Statement]:
+        """To be called after ``read``."""
+        values = {"name": self._name, "value": position}
+        if self._is_there:
+            return [("UPDATE settings SET value = :value WHERE name = :name", values)]
+        insert = "INSERT INTO settings (name, value) VALUES (:name, :value) "
+        return [(insert + sql.unless_there("settings.name"), values)] if position else []

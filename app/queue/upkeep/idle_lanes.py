@@ -10,10 +10,11 @@ from __future__ import annotations
 from app.queue import upkeep
 from app.queue.lanes import OF_RATE, THROTTLED
 from app.queue.task_action import status_in
+from app.queue.upkeep.cursors import TextPosition
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from app.db.connection import Connection, Dialect, Row, Statement
     from app.site import Site
@@ -33,11 +34,11 @@ def check_idle_lanes(site: Site, is_over: Callable[[], bool]) -> None:
 def _check_some(connection: Connection) -> bool:
     """Whether more lanes follow."""
     sql = connection.dialect
-    stored = connection.query("SELECT value FROM settings WHERE name = :n", {"n": POSITION})
-    rows = connection.query(*_next_lanes(sql, stored[0]["value"] if stored else ""))
+    position = TextPosition(POSITION)
+    rows = connection.query(*_next_lanes(sql, position.read(connection)))
     statements = [_make_due(sql, row) for row in rows if _may_go_on(row)]
     last = f"{rows[-1]['type_id']} {rows[-1]['concurrency_key']}" if rows else ""
-    connection.transact([*statements, *_store(sql, last, bool(stored))])
+    connection.transact([*statements, *position.store(sql, last)])
     return len(rows) == LANES_AT_ONCE
 
 
@@ -74,11 +75,3 @@ def _make_due(sql: Dialect, row: Row) -> Statement:
         "AND concurrency_key = :key AND due_at IS NULL",
         values,
     )
-
-
-def _store(sql: Dialect, position: str, is_there: bool) -> Sequence[Statement]:
-    values = {"name": POSITION, "value": position}
-    if is_there:
-        return [("UPDATE settings SET value = :value WHERE name = :name", values)]
-    insert = "INSERT INTO settings (name, value) VALUES (:name, :value) "
-    return [(insert + sql.unless_there("settings.name"), values)] if position else []

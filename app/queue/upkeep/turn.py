@@ -85,6 +85,12 @@ def _prune(site: Site, budget: Budget) -> bool:
     return prune(site, budget)
 
 
+def _remove_orphans(site: Site, budget: Budget) -> bool:
+    from app.queue.upkeep.orphans import remove_orphans
+
+    return remove_orphans(site, budget)
+
+
 def _see_to_limits(site: Site, budget: Budget) -> bool:
     from app.queue.upkeep.idle_lanes import check_idle_lanes
     from app.queue.upkeep.limit_changes import finish_changes
@@ -104,6 +110,7 @@ DUTIES: tuple[Duty, ...] = (
     Duty("statistics", upkeep.TURN_SECONDS, _roll_up_history),
     Duty("old_statistics", 600, _remove_old_statistics),
     Duty("prune", 60, _prune),
+    Duty("orphans", 600, _remove_orphans),
 )
 """In the order in which they run."""
 
