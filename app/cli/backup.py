@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli.commands import command, current_site
+from app.cli.drafts import draft_in
 from app.cli.files import InputFile, is_gzip, new_file, overwrite_option, reading, writing
 from app.cli.output import confirm, progress, yes_option
 from app.wording import counted, size
@@ -128,16 +129,15 @@ def _restore(file: str, target: Restore) -> str:
 def _restore_sqlite(source: InputFile, file: str, path: str) -> None:
     from app.db.backup.sqlite_copy import restore as restore_copy
 
-    unpacked = f"{path}.restore" if is_gzip(file) else file
-    try:
-        if unpacked != file:
-            with open(os.open(unpacked, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-                shutil.copyfileobj(source.file, out)
+    if not is_gzip(file):
+        with _pages("restoring") as told:
+            restore_copy(file, path, told)
+        return
+    with draft_in(os.path.dirname(os.path.abspath(path))) as unpacked:
+        with open(unpacked, "xb") as out:
+            shutil.copyfileobj(source.file, out)
         with _pages("restoring") as told:
             restore_copy(unpacked, path, told)
-    finally:
-        if unpacked != file:
-            os.unlink(unpacked)
 
 
 def _begins_with(source: InputFile, magic: bytes) -> bool:

@@ -9,11 +9,11 @@ import contextlib
 import gzip
 import os
 import sys
-import tempfile
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
+
+from app.cli.drafts import draft_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,17 +36,12 @@ def new_file(path: str, overwrite: bool) -> Iterator[str]:
     if os.path.exists(path) and not overwrite:
         raise click.UsageError(f"{path} exists already: choose another name, or add --overwrite")
     path = os.path.realpath(path)  # a link stays one
-    folder = os.path.dirname(path)
-    descriptor, draft = tempfile.mkstemp(prefix=".ht-draft-", dir=folder)
-    try:
-        os.close(descriptor)
+    with draft_in(os.path.dirname(path)) as draft:
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         yield draft
         with open(draft, "rb") as file:
             os.fsync(file.fileno())
         os.replace(draft, path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
 
 
 @contextlib.contextmanager

@@ -69,22 +69,6 @@ def content(site: Site) -> dict[str, list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def emptied_url(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
-    """Another, empty database of the same kind."""
-    if engine == "sqlite":
-        return f"sqlite:///{tmp_path}/restored.sqlite3"
-    server: DatabaseServer = request.getfixturevalue("mariadb")
-    return server.create_database("tm_restored")
-
-
-@pytest.fixture
-def emptied(emptied_url: str) -> Iterator[Site]:
-    made = site_at(emptied_url)
-    yield made
-    made.db.close()
-
-
-@pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of one megabyte."""
     folder = tmp_path / "disk"

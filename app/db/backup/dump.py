@@ -48,6 +48,7 @@ def header(snapshot: Snapshot) -> dict[str, Any]:
         "taskmanager_backup": FORMAT,
         "version": VERSION,
         "schema_version": snapshot.schema_version(),
+        "next_ids": snapshot.next_ids(),
     }
 
 

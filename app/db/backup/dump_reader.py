@@ -18,6 +18,8 @@ MAX_VALUES = 900
 
 MAX_BYTES = 256 * 1024
 
+LARGEST_ID = 2**63
+
 NO_BACKUP = "the file is no backup of TaskManager"
 
 
@@ -35,7 +37,9 @@ class Rows:
 
 
 class DumpReader:
-    """``schema_version`` is that of the dumped tables. Raises BadBackup."""
+    """``schema_version`` is that of the dumped tables, ``next_ids`` are the ids that they give
+    next; earlier versions did not write those. Raises BadBackup.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -49,6 +53,7 @@ class DumpReader:
                 f"the backup was made by a newer TaskManager ({header['version']}): upgrade this "
                 "one first"
             )
+        self.next_ids = _next_ids(header.get("next_ids", {}))
 
     def __iter__(self) -> Iterator[Rows]:
         """The rows, as many at a time as fit a statement."""
@@ -101,3 +106,13 @@ class DumpReader:
     def _check_end(self, counts: dict[str, int]) -> None:
         if {name: count for name, count in counts.items() if count} != self._counts:
             raise BadBackup("the backup was changed: it does not have as many rows as it had")
+
+
+def _next_ids(found: Any) -> dict[str, int]:
+    is_right = isinstance(found, dict) and all(
+        name in TABLES and type(number) is int and 0 < number < LARGEST_ID
+        for name, number in found.items()
+    )
+    if not is_right:
+        raise BadBackup("the backup was changed: its next ids are not those of tables")
+    return dict(found)

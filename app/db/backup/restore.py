@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from app.db import Database
 from app.db.backup.layout import TABLES
+from app.db.backup.next_ids import raise_next_ids, read_next_ids
 from app.errors import TaskManagerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from app.db.backup.dump_reader import DumpReader, Rows
     from app.db.connection import Connection, Row, Statement
@@ -62,6 +63,7 @@ class Restore:
         BadBackup, after which the restore counts as interrupted.
         """
         self._send([(f"REPLACE INTO settings (name, value) VALUES ('{MARK}', 'begun')", {})])
+        self._go_on_with(dump.next_ids)
         for name in TABLES:
             self._empty(name)
         count = 0
@@ -81,6 +83,13 @@ class Restore:
         self._send(statements)
         advance()
         return count
+
+    def _go_on_with(self, next_ids: Mapping[str, int]) -> None:
+        """What the database has given stays given, too: emptying it does not change that."""
+        current = self._db.run(lambda connection: read_next_ids(connection, self._engine))
+        statements = raise_next_ids(self._engine, current, next_ids)
+        if statements:
+            self._send(statements)
 
     def _empty(self, table: str) -> None:
         """In batches, which no server finds too large."""

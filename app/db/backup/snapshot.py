@@ -6,10 +6,12 @@ import time
 from typing import TYPE_CHECKING
 
 from app.db.backup.layout import TABLES
+from app.db.backup.next_ids import read_next_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from app.db.backup.next_ids import NextIds
     from app.db.connection import Connection, Row, Statement
     from app.db.url import DatabaseUrl
 
@@ -45,6 +47,11 @@ class Snapshot:
             return 0
         rows = self._query(sql, {})
         return int(rows[0]["value"]) if rows else 0
+
+    def next_ids(self) -> NextIds:
+        """Which id each table gives next."""
+        self._connection.end_by(time.monotonic() + PAGE_SECONDS)
+        return read_next_ids(self._connection, self._engine, self.tables())
 
     def tables(self) -> list[str]:
         """The tables of ours that there are: an older version has fewer."""

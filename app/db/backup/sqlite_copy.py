@@ -43,8 +43,10 @@ def restore(path: str, target: str, progress: Progress) -> None:
     """
     with _opened(path) as copy, _opened(target) as queue:
         _check(copy)
+        given = queue.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
         _copy(copy, queue, progress)
         _sign_everybody_out(queue)
+        _give_no_id_again(queue, given)
 
 
 def _copy(source: sqlite3.Connection, target: sqlite3.Connection, progress: Progress) -> None:
@@ -61,6 +63,17 @@ def _sign_everybody_out(queue: sqlite3.Connection) -> None:
     tables = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'sessions'"
     if queue.execute(tables).fetchone():
         queue.execute("DELETE FROM sessions")
+
+
+def _give_no_id_again(queue: sqlite3.Connection, given: list[tuple[str, int]]) -> None:
+    """Go on behind the ids that were given since the copy was made: a worker may still hold one of
+    those tasks, and would settle another one.
+    """
+    for name, last in given:
+        known = queue.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (name,)).fetchone()
+        if known is None or known[0] < last:
+            queue.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
+            queue.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, last))
 
 
 def _check(copy: sqlite3.Connection) -> None:
