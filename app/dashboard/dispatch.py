@@ -46,12 +46,23 @@ def _refusal(visit: Visit, place: Place) -> Response | None:
     if place.page is None or place.page.role == OPEN:
         return None
     if visit.identity is None:
-        return errors.sign_in_first(visit)
+        return _sign_in_first(visit, place)
     if place.page.role == ADMIN and not visit.is_admin:
         return errors.for_admins(visit)
     if visit.request.method == "POST" and not comes_from_own_form(visit.request, visit.identity):
         return errors.not_our_form(visit)
     return None
+
+
+def _sign_in_first(visit: Visit, place: Place) -> Response:
+    if place.page is not None and place.page.refill:
+        from app.dashboard.pages import sign_in  # loaded when needed
+        from app.dashboard.signing_in import kept_form
+
+        kept = kept_form.fields_to_keep(visit)
+        if kept:
+            return sign_in.ask_and_keep(visit, kept)
+    return errors.sign_in_first(visit)
 
 
 def _unless_known(response: Response, request: PageRequest) -> Response:

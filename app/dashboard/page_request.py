@@ -6,7 +6,7 @@ from app.api.routes import is_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 
 class PageRequest:
@@ -21,7 +21,7 @@ class PageRequest:
         path: str,
         query: str = "",
         headers: Mapping[str, str] | None = None,
-        body: Callable[[], bytes] = bytes,
+        body: Callable[[bool], bytes] = lambda from_anybody: b"",
         address: str = "",
         root: str = "",
         scheme: str = "http",
@@ -39,8 +39,22 @@ class PageRequest:
     @property
     def form(self) -> Form:
         """The fields that were sent. Raises ApiError when the body cannot be read."""
-        if self._form is None:
-            self._form = Form(self._read().decode("utf-8", "replace"))
+        return self._form or self._read_form(from_anybody=False)
+
+    def short_form(self) -> Form:
+        """The same from somebody who is not signed in: no more is read than they may send."""
+        return self._form or self._read_form(from_anybody=True)
+
+    def with_form(self, path: str, form: Form) -> PageRequest:
+        """The same browser's request with another form, for another page."""
+        request = PageRequest(
+            "POST", path, "", self.headers, address=self.address, root=self.root, scheme=self.scheme
+        )
+        request._form = form
+        return request
+
+    def _read_form(self, from_anybody: bool) -> Form:
+        self._form = Form(self._read(from_anybody).decode("utf-8", "replace"))
         return self._form
 
     @property
@@ -70,6 +84,13 @@ class Form:
             self.pairs = parse_qsl(text, keep_blank_values=True)
         else:
             self.pairs = []
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[str, str]]) -> Form:
+        """A form with these fields."""
+        form = cls("")
+        form.pairs = list(pairs)
+        return form
 
     def get(self, name: str, default: str = "") -> str:
         """The last value of this name, without blanks around it."""

@@ -32,14 +32,19 @@ API_DOCS = "/api-docs"
 class PageRoute:
     """``template`` is the path below ``/dashboard``, with at most one parameter: ``{id}``, a whole
     number, or ``{name}``, any text without a slash at its ends. ``target`` is ``module:function``
-    below ``app.dashboard.pages``. ``role`` is what a visitor has to be.
+    below ``app.dashboard.pages``. ``role`` is what a visitor has to be. ``refill`` is the target
+    that shows a form again as it was filled in, and changes nothing: for whoever had to sign in
+    again when they sent it.
     """
 
-    def __init__(self, method: str, template: str, target: str, role: str) -> None:
+    def __init__(
+        self, method: str, template: str, target: str, role: str, refill: str = ""
+    ) -> None:
         self.method = method
         self.template = template
         self.target = target
         self.role = role
+        self.refill = refill
         self._before, _, rest = template.partition("{")
         self._parameter, _, self._after = rest.partition("}")
 
@@ -54,9 +59,16 @@ class PageRoute:
         return {self._parameter: argument} if fits else None
 
     def function(self) -> PageFunction:
-        module, _, function = self.target.partition(":")
-        found: PageFunction = getattr(import_module(f"app.dashboard.pages.{module}"), function)
-        return found
+        return _function(self.target)
+
+    def refill_function(self) -> PageFunction:
+        return _function(self.refill)
+
+
+def _function(target: str) -> PageFunction:
+    module, _, function = target.partition(":")
+    found: PageFunction = getattr(import_module(f"app.dashboard.pages.{module}"), function)
+    return found
 
 
 PAGES = [
@@ -71,7 +83,7 @@ PAGES = [
     PageRoute("GET", "/failures", "failures:show", READ),
     PageRoute("GET", "/static/{name}", "static_files:show", OPEN),
     PageRoute("GET", "/schedules", "schedules:show_all", READ),
-    PageRoute("POST", "/schedules", "schedules:save", ADMIN),
+    PageRoute("POST", "/schedules", "schedules:save", ADMIN, "schedules:refill"),
     PageRoute("GET", "/schedule/new", "schedules:new", ADMIN),
     PageRoute("GET", "/schedules/{name}/edit", "schedules:edit", ADMIN),
     PageRoute("POST", "/schedules/{name}/pause", "schedules:pause", ADMIN),
@@ -83,7 +95,7 @@ PAGES = [
     PageRoute("POST", "/workers/{name}/release", "workers:release", ADMIN),
     PageRoute("GET", "/workers/{name}", "workers:show", READ),
     PageRoute("GET", "/keys", "keys:show_all", ADMIN),
-    PageRoute("POST", "/keys", "keys:make", ADMIN),
+    PageRoute("POST", "/keys", "keys:make", ADMIN, "keys:refill"),
     PageRoute("GET", "/keys/new", "keys:new", ADMIN),
     PageRoute("POST", "/keys/{id}/rotate", "keys:rotate", ADMIN),
     PageRoute("POST", "/keys/{id}/revoke", "keys:revoke", ADMIN),
@@ -100,21 +112,21 @@ PAGES = [
     PageRoute("POST", "/password", "sessions:set_password", ADMIN),
     PageRoute("GET", API_DOCS, "api_docs:show", OPEN),
     PageRoute("GET", "/tasks/new", "new_task:show", ADMIN),
-    PageRoute("POST", "/tasks/new", "new_task:create", ADMIN),
+    PageRoute("POST", "/tasks/new", "new_task:create", ADMIN, "new_task:refill"),
     PageRoute("GET", "/tasks/{id}", "task:show", READ),
     PageRoute("GET", "/tasks/{id}/params", "task:params", READ),
     PageRoute("GET", "/tasks/{id}/result", "task:result", READ),
     PageRoute("GET", "/tasks/{id}/error", "task:error", READ),
     PageRoute("GET", "/tasks/{id}/edit", "edit_task:show", ADMIN),
-    PageRoute("POST", "/tasks/{id}/edit", "edit_task:save", ADMIN),
+    PageRoute("POST", "/tasks/{id}/edit", "edit_task:save", ADMIN, "edit_task:refill"),
     PageRoute("POST", "/tasks/{id}/retry", "task:retry", ADMIN),
     PageRoute("POST", "/tasks/{id}/cancel", "task:cancel", ADMIN),
     PageRoute("POST", "/tasks/{id}/release", "task:release", ADMIN),
     PageRoute("POST", "/tasks/{id}/delete", "task:delete", ADMIN),
     PageRoute("GET", "/types", "types:show", READ),
-    PageRoute("POST", "/types", "type_actions:act", ADMIN),
+    PageRoute("POST", "/types", "type_actions:act", ADMIN, "type_actions:refill"),
     PageRoute("GET", "/types/register", "register_type:show", ADMIN),
-    PageRoute("POST", "/types/register", "register_type:register", ADMIN),
+    PageRoute("POST", "/types/register", "register_type:register", ADMIN, "register_type:refill"),
     PageRoute("GET", "/types/{name}", "type:show", READ),
 ]
 """The first one that matches is taken: fixed paths stand before those with parameters."""

@@ -33,6 +33,8 @@ class Visit:
         self.site = site
         self.identity = identity
         self.arguments = arguments or {}
+        self.is_refilled = False
+        """Whether a form is shown again that was sent when nobody was signed in."""
         self.cookies: list[str] = []
         """What the response is to set, each as a value of ``Set-Cookie``."""
 

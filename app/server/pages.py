@@ -11,7 +11,8 @@ from app.server.wsgi import DOCS, PAGES, is_page, path_of, root_of
 FOR_ANYBODY = f"{PAGES}/sign-in"
 """Forms at addresses that begin so are read before it is known who sends them."""
 
-MAX_FORM_BYTES = 16 * 1024
+MAX_FORM_BYTES = 128 * 1024
+"""Of those. They may carry a form that somebody filled in before they had to sign in again."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,8 +64,8 @@ def _request(environ: Environ, site: Site) -> PageRequest:
     }
     body = body_of(environ, site.settings.max_body_bytes)
 
-    def read() -> bytes:
-        is_for_anybody = path_of(environ).startswith(FOR_ANYBODY)
+    def read(from_anybody: bool = False) -> bytes:
+        is_for_anybody = from_anybody or path_of(environ).startswith(FOR_ANYBODY)
         received = body.read_form(MAX_FORM_BYTES) if is_for_anybody else body.read()
         # As in the API: a slow connection does not use up the time for the database.
         site.db.start_call()

@@ -19,6 +19,7 @@ from tests.cli.runner import Commands
 from tests.cli.test_backup import NAMES_BY_ENGINE
 from tests.support.queue import register
 
+
 def make(site: Site, number: int) -> int:
     return create(site, [NewTask("mail", {"n": number})])[0].id
 

@@ -395,9 +395,9 @@ class TestForeignForms:
 
 def test_what_anybody_sends_is_short(visitor: Visitor) -> None:
     """The other forms are not read before it is known who sends them."""
-    page = visitor.post("/sign-in", {"secret": "x" * 20_000})
+    page = visitor.post("/sign-in", {"secret": "x" * 140_000})
     assert page.status == 413
-    assert "This form may have 16384 bytes" in page.text
+    assert "This form may have 131072 bytes" in page.text
     for each in PAGES:
         if each.method == "POST" and each.role == OPEN:
             assert f"{wsgi.PAGES}{each.template}".startswith(pages.FOR_ANYBODY)

@@ -69,13 +69,17 @@ def test_a_front_page_of_the_host(account: HostingAccount) -> None:
         f'<Directory "{folder}">\nRequire all granted\nForceType text/html\n</Directory>\n'
     )
     said = look(account, placeholder)
-    assert said.startswith(f"{account.url}/ is answered with 200 and does not lead to the dashboard")
+    assert said.startswith(
+        f"{account.url}/ is answered with 200 and does not lead to the dashboard"
+    )
     assert "Delete that file or redirect" in said
 
 
 def test_a_front_page_that_leads_elsewhere(account: HostingAccount) -> None:
     said = look(account, f'RedirectMatch 302 "^{BASE}/$" "/welcome"\n')
-    assert said.startswith(f"{account.url}/ is answered with 302 and does not lead to the dashboard")
+    assert said.startswith(
+        f"{account.url}/ is answered with 302 and does not lead to the dashboard"
+    )
 
 
 def test_files_that_the_web_server_looks_for_itself(account: HostingAccount) -> None:

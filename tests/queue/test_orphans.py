@@ -92,7 +92,9 @@ def test_runs_of_schedules(site: Site, type_id: int) -> None:
     values = {"type": "mail", "params": {}, "every": 60.0, "timezone": "UTC"}
     row, _ = store.put(site, "often", values)
     for schedule_id in (row["id"], GONE):
-        text = f"INSERT INTO schedule_runs (schedule_id, due_at, made_at) VALUES (:id, {NOW}, {NOW})"
+        text = (
+            f"INSERT INTO schedule_runs (schedule_id, due_at, made_at) VALUES (:id, {NOW}, {NOW})"
+        )
         sql(site, text, id=schedule_id)
     turn(site)
     assert [each["schedule_id"] for each in sql(site, "SELECT * FROM schedule_runs")] == [row["id"]]

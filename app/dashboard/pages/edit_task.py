@@ -37,6 +37,11 @@ def save(visit: Visit) -> Response:
     return EditTaskPage(visit, visit.form.get("as") == "json").save()
 
 
+def refill(visit: Visit) -> Response:
+    """The form as it was filled in."""
+    return EditTaskPage(visit, visit.form.get("as") == "json").refill()
+
+
 class EditTaskPage:
     """The form for one task. Raises NotFound; Conflict for a task that cannot be retried."""
 
@@ -62,6 +67,11 @@ class EditTaskPage:
         self._options.values["priority"] = str(self._task["priority"])
         schema_errors = all_errors(self._visit.site, self._schema_json, self._task["params"], [])
         self._tell(schema_errors)
+
+    def refill(self) -> Response:
+        self.params.read(self._visit.form)
+        self._options.take(self._visit.form)
+        return self.render()
 
     def save(self) -> Response:
         site = self._visit.site

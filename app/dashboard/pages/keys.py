@@ -65,6 +65,11 @@ def make(visit: Visit) -> Response:
     return _text(visit, made, "made")
 
 
+def refill(visit: Visit) -> Response:
+    """The form as it was filled in."""
+    return _form(visit, forms.as_sent(visit.form, FIELDS))
+
+
 def rotate(visit: Visit) -> Response:
     """Another text for a key. The old one works for an hour more, so that programs can change."""
     if not confirming.is_confirmed(visit):

@@ -45,12 +45,23 @@ def show(visit: Visit) -> PageResponse:
 
 
 def create(visit: Visit) -> Response:
+    page = _sent_page(visit)
+    return page.create() if page else _choose_type(visit, visit.form.get("type"))
+
+
+def refill(visit: Visit) -> Response:
+    """The form as it was filled in."""
+    page = _sent_page(visit)
+    return page.refill() if page else _choose_type(visit, visit.form.get("type"))
+
+
+def _sent_page(visit: Visit) -> NewTaskPage | None:
+    """None where there is no such type any more."""
     try:
         type_row = task_types.get(visit.site, visit.form.get("type"))
     except UnknownType:
-        return _choose_type(visit, visit.form.get("type"))
-    page = NewTaskPage(visit, type_row, visit.form.get("as") == "json")
-    return page.create()
+        return None
+    return NewTaskPage(visit, type_row, visit.form.get("as") == "json")
 
 
 class NewTaskPage:
@@ -86,6 +97,11 @@ class NewTaskPage:
         values["timeout"] = "" if task["timeout"] is None else f"{task['timeout']:g}"
         # By the type's rule the copy would count as the same task.
         values["dedupe"] = "never"
+
+    def refill(self) -> Response:
+        self.params.read(self._visit.form)
+        self._options.take(self._visit.form)
+        return self.render()
 
     def create(self) -> Response:
         site = self._visit.site

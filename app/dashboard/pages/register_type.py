@@ -33,8 +33,13 @@ def show(visit: Visit) -> PageResponse:
     return _page(visit, values, [])
 
 
+def refill(visit: Visit) -> Response:
+    """The form as it was filled in."""
+    return _page(visit, _sent(visit), [])
+
+
 def register(visit: Visit) -> Response:
-    values = {name: visit.form.get(name) for name in FIELDS}
+    values = _sent(visit)
     given: dict[str, Any] = {
         "name": values["name"],
         "version": values["version"],
@@ -49,6 +54,10 @@ def register(visit: Visit) -> Response:
     path, fields = type_path(values["name"])
     done = "registered" if "created" in registered else "updated"
     return visit.redirect(path, f"The type is {done}, and active.", **fields)
+
+
+def _sent(visit: Visit) -> dict[str, str]:
+    return {name: visit.form.get(name) for name in FIELDS}
 
 
 def _values_of(visit: Visit, name: str) -> dict[str, str]:

@@ -97,6 +97,11 @@ def save(visit: Visit) -> Response:
     return visit.redirect(f"/schedules/{row['name']}", notice)
 
 
+def refill(visit: Visit) -> Response:
+    """The form as it was filled in."""
+    return _form(visit, visit.form.get("known"), forms.as_sent(visit.form, FIELDS))
+
+
 def pause(visit: Visit) -> Response:
     store.set_paused(visit.site, visit.name, True, visit.actor)
     return visit.redirect(

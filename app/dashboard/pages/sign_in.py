@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.dashboard.signing_in import identity, own_forms, return_address
+from app.dashboard.signing_in import identity, kept_form, own_forms, return_address
 from app.dashboard.signing_in.credentials import SignInRefused, person_with
 from app.queue import admin_password, sessions
 
@@ -37,8 +37,15 @@ def sign_in(visit: Visit) -> Response:
         if error.seconds:
             response.headers["Retry-After"] = str(error.seconds)
         return response
-    identity.sign_in(visit, person)
-    return return_address.lead_to(visit, wanted)
+    token = identity.sign_in(visit, person)
+    return kept_form.show_again(visit, token) or return_address.lead_to(visit, wanted)
+
+
+def ask_and_keep(visit: Visit, kept: list[tuple[str, str]]) -> Response:
+    """The form in the place of one that was sent when its session had ended: it takes the fields
+    of that along.
+    """
+    return _form(visit, "", 403, kept=kept)
 
 
 def sign_out(visit: Visit) -> Response:
@@ -49,13 +56,22 @@ def sign_out(visit: Visit) -> Response:
     return visit.redirect("/sign-in", "You are signed out.")
 
 
-def _form(visit: Visit, wanted: str, status: int = 200, error: str = "") -> PageResponse:
+def _form(
+    visit: Visit,
+    wanted: str,
+    status: int = 200,
+    error: str = "",
+    kept: list[tuple[str, str]] | None = None,
+) -> PageResponse:
+    if kept is None:
+        kept = kept_form.kept_fields(visit) if visit.request.method == "POST" else []
     return visit.render(
         "sign_in.html",
         status,
         csrf=own_forms.token_for(identity.form_secret(visit)),
         wanted=wanted,
         error=error,
+        kept=kept,
         has_password=admin_password.is_set(visit.site),
         has_key=visit.site.settings.api_key != "",
     )

@@ -24,6 +24,19 @@ def act(visit: Visit) -> Response:
     return action(visit, visit.form.get("name"))
 
 
+def refill(visit: Visit) -> Response:
+    """The page of the type, with the settings as they were filled in, if it is about those."""
+    name = visit.form.get("name")
+    if visit.form.get("do") != "save":
+        return _back(visit, name, "")
+    from app.dashboard.forms.type_settings import TypeSettingsForm
+    from app.dashboard.pages import type as one_type
+
+    row = task_types.get(visit.site, name)
+    settings = TypeSettingsForm(row, visit.site.settings).take(visit.form)
+    return one_type.page(visit, name, settings)
+
+
 def _pause(visit: Visit, name: str) -> Response:
     task_types.set_paused(visit.site, name, True, actor=visit.actor)
     return _back(visit, name, "The type is paused: none of its tasks is handed out.")

@@ -40,11 +40,20 @@ def identify(visit: Visit) -> Identity | None:
     """Who makes this visit; None while nobody is signed in. Raises a DatabaseError."""
     if not visit.site.settings.require_auth:
         return Identity("anybody", ADMIN, form_secret(visit))
-    token = value(visit.request, SESSION_COOKIE)
-    session = sessions.find(visit.site, token)
+    return identity_of(visit.site, value(visit.request, SESSION_COOKIE))
+
+
+def identity_of(site: Site, token: str) -> Identity | None:
+    """Who has the session with this token. Raises a DatabaseError."""
+    session = sessions.find(site, token)
     if session is None:
         return None
     return Identity(session.name, session.role, token, session)
+
+
+def last_session_secret(request: PageRequest) -> str:
+    """The token of the browser's session, which may be over."""
+    return value(request, SESSION_COOKIE)
 
 
 def form_secret(visit: Visit) -> str:
@@ -69,13 +78,14 @@ def comes_from_own_form(request: PageRequest, identity: Identity | None) -> bool
     return identity is not None and own_forms.is_own_form(request, identity.secret)
 
 
-def sign_in(visit: Visit, person: Person) -> None:
-    """Open a session, under a new token, whatever the browser had before."""
+def sign_in(visit: Visit, person: Person) -> str:
+    """Open a session, under a new token, whatever the browser had before. Returns the token."""
     site, request = visit.site, visit.request
     sign_out_here(site, request)
     token = sessions.open_session(site, person, request.address)
     age = int(site.settings.session_max_age)
     visit.cookies.append(cookie(request, SESSION_COOKIE, token, age))
+    return token
 
 
 def sign_out_here(site: Site, request: PageRequest) -> None:

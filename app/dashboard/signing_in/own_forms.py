@@ -43,6 +43,12 @@ def comes_from_own_site(request: PageRequest) -> bool:
     return host.lower() in _own_hosts(request)
 
 
+def is_surely_from_own_site(request: PageRequest) -> bool:
+    """The same, where a browser that says nothing is not believed."""
+    says = [request.headers.get(name) for name in ("sec-fetch-site", "origin")]
+    return any(says) and says[0] in (None, "same-origin") and comes_from_own_site(request)
+
+
 def _own_hosts(request: PageRequest) -> list[str]:
     """A proxy may ask for us by another name than the browser asked for it."""
     names = [request.headers.get(each, "") for each in ("host", "x-forwarded-host")]
