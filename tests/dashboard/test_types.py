@@ -67,6 +67,8 @@ class TestTheList:
         page = admin.get("/types")
         assert names(page) == ["busy", "calm"]
         cells = [cell.get_text(" ", strip=True) for cell in page.soup.select("tbody tr")[0]("td")]
+        oldest = cells.pop(6)
+        assert oldest == "now" or oldest.endswith(" ago")
         assert cells[4:] == ["25 %", "1", "0 of 9", "3"]
         label = str(page.select("svg.spark")["aria-label"])
         assert label == "Ended within the hour: 9 completed, 3 failed"
@@ -82,6 +84,27 @@ class TestTheList:
         assert len(names(page)) == 20
         assert page.all(".pager a") == ["First"]
         assert "No type is like this" in admin.get("/types?after=z").text
+
+    def test_in_the_order_of_a_figure(self, api: Api, admin: Visitor) -> None:
+        insert(api, 60)
+        for name, count in (("t00031", 2), ("t00059", 5)):
+            for _ in range(count):
+                claimed = api.claimed(name)
+                body = {"worker_id": "w1", "error": "x", "retry": False}
+                api.post(f"/tasks/{claimed['id']}/fail", body)
+        page = admin.get("/types")
+        link = next(each for each in page.soup.select("th a") if each.get_text() == "Failed")
+        page = admin.request("GET", str(link["href"]))
+        assert names(page)[:3] == ["t00059", "t00031", "t00000"]
+        sorted_columns = page.soup.select("th[aria-sort]")
+        assert [each.get_text() for each in sorted_columns] == ["Failed"]
+        assert page.select("#sort option[selected]")["value"] == "failed"
+        page = admin.request("GET", str(page.select('a[rel="next"]')["href"]))
+        assert (len(names(page)), names(page)[-1]) == (10, "t00058")
+        assert page.all(".pager a") == ["First"]
+        first = admin.request("GET", str(page.select(".pager a")["href"]))
+        assert names(first)[0] == "t00059"
+        assert names(admin.get("/types?sort=failed&q=3"))[0] == "t00031"
 
     def test_ten_thousand(self, api: Api, admin: Visitor) -> None:
         for start in range(0, 10_000, 2_000):
@@ -105,7 +128,20 @@ class TestTheList:
         assert names(admin.get("/types")) == ["active", "inactive", "paused"]
 
     @pytest.mark.parametrize(
-        "query", ["after=%00", "after=", "state=odd", "q=%00", "q=%25", "name="]
+        "query",
+        [
+            "after=%00",
+            "after=",
+            "state=odd",
+            "q=%00",
+            "q=%25",
+            "name=",
+            "sort=x",
+            "sort=failed&start=-1",
+            "sort=oldest&start=99999999999999999999",
+            "sort=share&start=x",
+            "start=3",
+        ],
     )
     def test_odd_addresses(self, api: Api, admin: Visitor, query: str) -> None:
         assert admin.get(f"/types?{query}").status == 200

@@ -5,6 +5,7 @@ short one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from app.queue.navigation_counts import navigation_counts
 from app.queue.overview import overview
 from app.queue.statistics import last_minute
 from app.queue.task_detail import task_detail
-from app.queue.type_page import type_page
+from app.queue.type_order import FIGURES
+from app.queue.type_page import sorted_type_page, type_page
 from app.queue.verdict_facts import verdict
 from app.queue.worker_states import worker_page
 from app.site import Site
@@ -38,6 +40,7 @@ PAGES: dict[str, Callable[[Site], Any]] = {
     "overview of some types": lambda site: overview(site, access=SOME),
     "verdict": verdict,
     "types": type_page,
+    **{f"types by {each}": partial(sorted_type_page, figure=each) for each in FIGURES},
     "types by a text": lambda site: type_page(site, text="A"),
     "workers": lambda site: worker_page(site, 50),
     "a task that is done": lambda site: task_detail(site, TASKS - 1),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from app.queue import task_types
@@ -9,7 +11,8 @@ from app.queue.access import Access
 from app.queue.delete_type import delete_type
 from app.queue.statistics import reading, roll_up
 from app.queue.statistics.stats import stats
-from app.queue.type_page import type_page
+from app.queue.type_order import FIGURES
+from app.queue.type_page import sorted_type_page, type_page
 from app.site import Site
 from tests.queue.statistics.clients import roll_up_all
 from tests.queue.test_round_trips import Wire
@@ -143,3 +146,69 @@ def test_round_trips(mariadb_site: Site, monkeypatch: pytest.MonkeyPatch) -> Non
     roll_up_all(mariadb_site)
     wire = Wire(monkeypatch)
     assert wire.count(lambda: type_page(mariadb_site))[0] <= 3
+
+
+class TestTheOrder:
+    @pytest.fixture
+    def filled(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+        monkeypatch.setattr(roll_up, "SETTLED_SECONDS", 0.0)
+        for name in ("idle", "late", "loud", "old", "wrong"):
+            register(site, name)
+        make(site, "wrong", 20)
+        end(site, failed=8, completed=12)
+        make(site, "loud", 30)
+        end(site, failed=1, completed=29)
+        make(site, "old", 1)
+        make(site, "late", 4)
+        old = f"UPDATE tasks SET created_at = {site.db.dialect.after('-500')} WHERE type_id = "
+        old += "(SELECT id FROM task_types WHERE name = 'old') AND status = 'pending'"
+        site.db.run(lambda connection: connection.query(old, {}))
+        return site
+
+    def names(self, site: Site, figure: str, **options: Any) -> list[str]:
+        found = sorted_type_page(site, figure, **options)
+        return [each.row["name"] for each in found.types]
+
+    @pytest.mark.parametrize("is_rolled_up", [True, False])
+    @pytest.mark.parametrize(
+        ("figure", "order"),
+        [
+            ("failed", ["wrong", "loud", "idle", "late", "old"]),
+            ("share", ["wrong", "loud", "idle", "late", "old"]),
+            ("ended", ["loud", "wrong", "idle", "late", "old"]),
+            ("waiting", ["late", "old", "idle", "loud", "wrong"]),
+            ("oldest", ["old", "late", "idle", "loud", "wrong"]),
+            ("running", ["idle", "late", "loud", "old", "wrong"]),
+        ],
+    )
+    def test_by_each_figure(
+        self, filled: Site, figure: str, order: list[str], is_rolled_up: bool
+    ) -> None:
+        if is_rolled_up:
+            roll_up_all(filled)
+        assert self.names(filled, figure) == order
+
+    def test_pages_and_filters(self, filled: Site) -> None:
+        first = sorted_type_page(filled, "failed", limit=2)
+        assert (first.total, first.next_start, first.next_after) == (5, 2, None)
+        assert self.names(filled, "failed", limit=2, start=2) == ["idle", "late"]
+        last = sorted_type_page(filled, "failed", limit=2, start=4)
+        assert ([each.row["name"] for each in last.types], last.next_start) == (["old"], None)
+        assert self.names(filled, "failed", start=99) == []
+        assert self.names(filled, "failed", text="o") == ["wrong", "loud", "old"]
+        access = Access(1, "some", ["read"], ["l%"])
+        assert self.names(filled, "failed", access=access) == ["loud", "late"]
+
+    def test_since_when_the_oldest_waits(self, filled: Site) -> None:
+        found = {each.row["name"]: each.oldest_at for each in type_page(filled).types}
+        assert [name for name, at in found.items() if at] == ["late", "old"]
+        assert found["old"] < found["late"]  # type: ignore[operator]
+
+    def test_round_trips(self, mariadb_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(roll_up, "SETTLED_SECONDS", 0.0)
+        fill(mariadb_site)
+        roll_up_all(mariadb_site)
+        wire = Wire(monkeypatch)
+        for figure in FIGURES:
+            count = wire.count(lambda figure=figure: sorted_type_page(mariadb_site, figure))[0]  # type: ignore[misc]
+            assert count <= 7, figure
