@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.errors import NotFound
 from app.queue import upkeep
 from app.queue.lanes import READY, TOLD_STATUS_OF_T
-from app.queue.task_fields import ALL_COLUMNS
+from app.queue.task_fields import ALL_COLUMNS, FIELD_OF
 from app.queue.type_stats import ACTIVE_SECONDS
 
 TYPE_CHECKING = False
@@ -28,7 +28,8 @@ MOST_ACTIONS = 20
 MOST_AHEAD = 1000
 """Tasks that come before a waiting one are counted up to here."""
 
-SCHEDULE_KEY = "schedule:"
+SCHEDULE_KEY = TAG = "schedule:"
+"""How the keys of tasks begin that schedules make, and the tag that names the schedule."""
 
 
 class SimilarFailures:
@@ -145,9 +146,8 @@ def _read_more(connection: Connection, detail: TaskDetail, groups: Sequence[Row]
     statements: list[Statement] = []
     if groups:
         statements.append(_similar(sql, groups[0]))
-    key = detail.row["dedupe_key"] or ""
-    if key.startswith(SCHEDULE_KEY):
-        statements.append(_schedule(sql, key, detail.row["id"]))
+    maker = _schedule(sql, detail.row)
+    statements += maker
     is_waiting = detail.row["status"] in (*READY, "scheduled")
     if is_waiting:
         statements += [_worker(sql), _pause(), _ahead(sql, detail.row)]
@@ -156,7 +156,7 @@ def _read_more(connection: Connection, detail: TaskDetail, groups: Sequence[Row]
     results = iter(connection.send(statements))
     if groups:
         detail.similar = SimilarFailures(groups[0]["error_group"], next(results).rows[0]["total"])
-    if key.startswith(SCHEDULE_KEY):
+    if maker:
         detail.schedule = next((row["name"] for row in next(results).rows), None)
     if is_waiting:
         detail.has_workers = bool(next(results).rows)
@@ -173,17 +173,34 @@ def _similar(sql: Dialect, group: Row) -> Statement:
     )
 
 
-def _schedule(sql: Dialect, key: str, task_id: int) -> Statement:
-    """By the key that a schedule gives its tasks; others may have given the same to theirs."""
-    schedule_id, _, due_at = key[len(SCHEDULE_KEY) :].partition(":")
-    is_id = schedule_id.isascii() and schedule_id.isdigit() and len(schedule_id) < 19
-    return (
+def _schedule(sql: Dialect, row: Row) -> list[Statement]:
+    """Finds the schedule that made a task: by the key that it gives the tasks of its times, or by
+    the tag of one that was run by hand. Others may have given the same to theirs, so the schedule's
+    own runs have the last word.
+    """
+    key = row["dedupe_key"] or ""
+    run = (
         f"SELECT schedules.name FROM schedule_runs {sql.by_primary_key} "
         "JOIN schedules ON schedules.id = schedule_runs.schedule_id "
-        "WHERE schedule_runs.schedule_id = :schedule_id AND schedule_runs.task_id = :id "
-        f"AND schedule_runs.due_at = {sql.timestamp(':due_at')}",
-        {"schedule_id": int(schedule_id) if is_id else 0, "due_at": due_at[:23], "id": task_id},
+        "WHERE schedule_runs.task_id = :id AND "
     )
+    values = {"id": row["id"]}
+    if key.startswith(SCHEDULE_KEY):
+        schedule_id, _, due_at = key[len(SCHEDULE_KEY) :].partition(":")
+        is_id = schedule_id.isascii() and schedule_id.isdigit() and len(schedule_id) < 19
+        values.update(schedule_id=int(schedule_id) if is_id else 0, due_at=due_at[:23])
+        of_time = f"schedule_id = :schedule_id AND due_at = {sql.timestamp(':due_at')}"
+        return [(run + of_time, values)]
+    names = [tag[len(TAG) :] for tag in FIELD_OF["tags"].show(row) if tag.startswith(TAG)]
+    if not names:
+        return []
+    # The run was noted after the task was made, at once.
+    values.update(name=names[-1], made=row["created_at"])
+    by_hand = (
+        "schedule_id = (SELECT id FROM schedules WHERE name = :name) "
+        f"AND due_at >= {sql.timestamp(':made')} ORDER BY due_at LIMIT 1"
+    )
+    return [(run + by_hand, values)]
 
 
 def _ahead(sql: Dialect, row: Row) -> Statement:

@@ -116,3 +116,27 @@ def test_any_name_works_in_addresses(admin: Visitor, name: str) -> None:
 
 def test_without_schedules_the_page_says_what_they_are_for(admin: Visitor) -> None:
     assert "makes a task at each of its times" in admin.get("/schedules").text
+
+
+def test_its_history_has_its_own_tasks_alone_and_all_of_them(api: Api, admin: Visitor) -> None:
+    """Whatever tags other tasks have."""
+    admin.post("/schedules", NIGHTLY)
+    made = [api.post("/schedules/nightly/run").data["task_id"] for _ in range(60)]
+    other = api.create("report", {"kind": "other"}, tags=["schedule:nightly"])
+    page = admin.get("/schedules/nightly")
+    listed = page.all("#runs td a")
+    page = admin.request("GET", str(page.select('#runs a[rel="next"]')["href"]))
+    listed += page.all("#runs td a")
+    assert listed == [f"task {each}" for each in reversed(made)]
+    assert f"task {other['id']}" not in listed
+    newest = admin.request("GET", str(page.select('#runs a[rel="prev"]')["href"]))
+    assert newest.all("#runs td a")[0] == f"task {made[-1]}"
+    for odd in ("x", "2026-01-01", "1999-01-01 00:00:00.000"):
+        assert admin.get(f"/schedules/nightly?before={odd.replace(' ', '%20')}").status == 200
+
+
+def test_a_time_that_has_come_waits_for_the_next_claim(api: Api, admin: Visitor) -> None:
+    admin.post("/schedules", NIGHTLY)
+    api.sql(f"UPDATE schedules SET next_at = {api.site.db.dialect.after('-90')}")
+    assert "with the next claim" in admin.get("/schedules").text
+    assert "due: with the next claim" in admin.get("/schedules/nightly").all("ol li")[0]

@@ -177,6 +177,22 @@ class TestWhatIsShown:
         page = admin.get(f"/tasks/{api.sql('SELECT id FROM tasks')[0]['id']}")
         assert "by the schedule nightly" in page.text
 
+    def test_the_schedule_that_was_run_by_hand(self, api: Api, mail: str, admin: Visitor) -> None:
+        body = {"name": "nightly", "type": mail, "params": {"to": "a"}, "every": 3600}
+        assert api.post("/schedules", body).status == 201
+        made = api.post("/schedules/nightly/run").data["task_id"]
+        assert "by the schedule nightly" in admin.get(f"/tasks/{made}").text
+
+    def test_a_tag_that_looks_like_a_schedule_s_fools_nobody(
+        self, api: Api, mail: str, admin: Visitor
+    ) -> None:
+        body = {"name": "nightly", "type": mail, "params": {"to": "a"}, "every": 3600}
+        assert api.post("/schedules", body).status == 201
+        api.post("/schedules/nightly/run")
+        for tag in ("schedule:nightly", "schedule:", "schedule:x"):
+            task = api.create(mail, {"to": tag}, tags=[tag])
+            assert "by the schedule" not in admin.get(f"/tasks/{task['id']}").text
+
     def test_a_key_that_looks_like_a_schedule_s_fools_nobody(
         self, api: Api, mail: str, admin: Visitor
     ) -> None:

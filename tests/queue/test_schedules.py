@@ -353,3 +353,22 @@ def test_what_became_of_its_times_in_pages(site: Site) -> None:
     assert [str(row["due_at"])[11:13] for row in newest] == ["04", "03"]
     older = store.runs(site, schedule["id"], before=str(newest[-1]["due_at"]))
     assert [str(row["due_at"])[11:13] for row in older] == ["02", "01", "00"]
+
+
+def test_runs_by_hand_within_one_millisecond_are_all_noted(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = put(site, paused=True)
+    fixed = f"'{stored(from_stored(row['created_at']))}'"
+    monkeypatch.setattr(type(site.db.dialect), "now", fixed)
+    made = [making.run_now(site, row) for _ in range(3)]
+    found = store.runs(site, row["id"])
+    assert [run["task_id"] for run in found] == made[::-1]
+    assert {run["message"] for run in found} == {"run by hand"}
+
+
+def test_runs_by_hand_at_once_are_all_noted(site: Site) -> None:
+    row = put(site, paused=True)
+    with ThreadPoolExecutor(6) as pool:
+        made = list(pool.map(lambda _: making.run_now(site, row), range(18)))
+    assert sorted(run["task_id"] for run in store.runs(site, row["id"])) == sorted(made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from app.api import serializers
@@ -13,6 +14,7 @@ from app.dashboard.forms import fields as forms
 from app.dashboard.forms.fields import CHOICE, FLAG, JSON, LIST, NUMBER, FormField
 from app.errors import CallError
 from app.queue import task_types
+from app.queue.clock import now
 from app.queue.schedules import making, store
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ MISSED = (
 )
 DEDUPE = (("", "make another one"), ("active", "leave the time out"))
 SUGGESTED_TYPES = 500
+SHOWN_RUNS = 50
+STORED_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}", re.ASCII)
 CRON_HINT = "Minute, hour, day, month, day of the week: 30 4 * * 1-5"
 FIELDS = (
     FormField("name", "Name", hint="Each task gets the tag schedule:NAME"),
@@ -51,28 +55,43 @@ FIELDS = (
 class ScheduleShown:
     """A schedule as its pages show it: as the API does, and in words."""
 
-    def __init__(self, row: Mapping[Any, Any]) -> None:
+    def __init__(self, row: Mapping[Any, Any], now: str) -> None:
         self.row = row
+        self._now = now
         self.fields = serializers.schedule(row)
         self.name: str = row["name"]
         self.words = in_words(row)
         self.next_at: str | None = row["next_at"]
         self.is_paused = bool(row["is_paused"])
 
+    def is_due(self, at: str) -> bool:
+        """Whether this time has come, and waits for the next claim."""
+        return at.replace("T", " ").rstrip("Z") <= self._now
+
 
 def show_all(visit: Visit) -> Response:
     rows = store.list_all(visit.site)
     if export.format_of(visit):
         return export.file_of(visit, "schedules", [serializers.schedule(row) for row in rows])
-    shown = [ScheduleShown(row) for row in rows]
-    return visit.render("schedules/list.html", schedules=shown, as_of=visit.as_of())
+    moment = now(visit.site)
+    shown = [ScheduleShown(row, moment) for row in rows]
+    return visit.render("schedules/list.html", schedules=shown, as_of=visit.as_of(moment))
 
 
 def show(visit: Visit) -> PageResponse:
     row = store.get(visit.site, visit.name)
-    runs = store.runs(visit.site, row["id"])
-    shown = ScheduleShown(row)
-    return visit.render("schedules/show.html", schedule=shown, runs=runs, as_of=visit.as_of())
+    before = visit.query.get("before")
+    before = before if STORED_TIME.fullmatch(before) else ""
+    runs = store.runs(visit.site, row["id"], SHOWN_RUNS + 1, before or None)
+    moment = now(visit.site)
+    return visit.render(
+        "schedules/show.html",
+        schedule=ScheduleShown(row, moment),
+        runs=runs[:SHOWN_RUNS],
+        older=runs[SHOWN_RUNS - 1]["due_at"] if len(runs) > SHOWN_RUNS else "",
+        before=before,
+        as_of=visit.as_of(moment),
+    )
 
 
 def new(visit: Visit) -> PageResponse:

@@ -6,6 +6,7 @@ that its task is made once, whatever is cut off, repeated or raced for.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from app.errors import CallError
@@ -13,7 +14,7 @@ from app.queue import audit
 from app.queue.create import create
 from app.queue.schedules.due_times import DueTimes
 from app.queue.schedules.runs import RunRecord, forget_old, unfinished
-from app.queue.schedules.store import stored, task_of
+from app.queue.schedules.store import from_stored, stored, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,11 +41,32 @@ def run_now(site: Site, row: Row, actor: Actor | None = None) -> int:
     """Make a task besides those of its times; its id. Raises UnknownType, Invalid."""
     task = task_of(row)
     task_id = create(site, [task])[0].id
-    sql = site.db.dialect
-    run = RunRecord(sql.now, task_id, "run by hand")
-    noted = audit.record(sql, actor, "schedule.run", row["name"], task_id=task_id)
-    site.db.run(lambda connection: connection.transact([run.noted(sql, row["id"]), *noted]))
+    while not site.db.run(lambda connection: _note_run(connection, row, task_id, actor)):
+        pass  # somebody else's run has taken this very millisecond
     return task_id
+
+
+def _note_run(connection: Connection, row: Row, task_id: int, actor: Actor | None) -> bool:
+    """Note a task that was made by hand under a time that no other run has. False if another has
+    taken that time meanwhile.
+    """
+    sql = connection.dialect
+    own = f"schedule_id = {int(row['id'])}"
+    latest = f"SELECT {sql.now} AS now, MAX(due_at) AS due_at FROM schedule_runs WHERE {own}"
+    found = connection.query(latest, {})[0]
+    moment = from_stored(found["now"])
+    if found["due_at"] is not None:
+        moment = max(moment, from_stored(found["due_at"]) + timedelta(milliseconds=1))
+    run = _run(moment, task_id, "run by hand")
+    noted = audit.record(sql, actor, "schedule.run", row["name"], task_id=task_id)
+    look = f"SELECT task_id FROM schedule_runs WHERE {own} AND due_at = '{stored(moment)}'"
+    statements = [run.noted(sql, row["id"]), (look, {}), *noted]
+    rows = connection.begin(statements)[1].rows
+    if rows and rows[0]["task_id"] == task_id:
+        connection.commit([])
+        return True
+    connection.rollback()
+    return False
 
 
 def _runs(site: Site, row: Row, due: DueTimes) -> list[RunRecord]:
