@@ -42,9 +42,10 @@ UNKNOWN_VARIABLE = 1193
 # A log of statements cannot hold what READ COMMITTED does: error 1665 on every write.
 FOR_STATEMENT_LOG = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
 
-# Each transaction and each SELECT outside of one begins when this node has all that any node had
-# acknowledged: a settle may come to another node than the claim.
-FOR_CLUSTER = "SET SESSION wsrep_sync_wait=1"
+# Each transaction and each statement outside of one, whether it reads (1), updates (2) or inserts
+# (4), begins when this node has all that any node had acknowledged: a settle may come to another
+# node than the claim, a sign-in link may be used at another than made it.
+FOR_CLUSTER = "SET SESSION wsrep_sync_wait=7"
 
 NO_TLS = "the database offers no TLS, and DATABASE_URL insists on it"
 UNREACHABLE_HOST = 2003

@@ -188,6 +188,20 @@ def test_every_node_sees_what_another_acknowledged(sites: list[Site]) -> None:
         assert rows(second, f"SELECT id FROM tasks WHERE id = {made.id}") == []
 
 
+def test_a_statement_alone_sees_what_another_node_acknowledged(sites: list[Site]) -> None:
+    """Such as the one that uses up a sign-in link. A large change takes other nodes a moment."""
+    makes = (
+        "INSERT INTO settings (name, value) SELECT CONCAT('row ', seq), 'old' FROM seq_1_to_20000",
+        "UPDATE settings SET value = 'new' WHERE name LIKE 'row %'",
+        "DELETE FROM settings WHERE name LIKE 'row %'",
+    )
+    changed = [
+        site.db.run(lambda c, sql=sql: c.send([(sql, {})]))[0].changed  # type: ignore[misc]
+        for site, sql in zip(sites, makes)
+    ]
+    assert changed == [20000] * 3
+
+
 def test_equal_creates_at_several_nodes_make_their_tasks_once(
     urls: list[str], sites: list[Site]
 ) -> None:
