@@ -13,6 +13,7 @@ from app.api.request import Request
 from app.errors import ConnectionLost, DatabaseUnavailable
 from app.queue import api_keys, key_lookup, period_counts, wrong_keys
 from app.queue.api_keys import NewKey
+from app.version import SCHEMA_VERSION
 from tests.api.caller import API_KEY, Api
 from tests.api.keys import headers_of, key_with
 
@@ -156,7 +157,7 @@ class TestTheDatabase:
         try:
             response = api.call("GET", "/tasks/1", headers=headers_of(key))
         finally:
-            api.sql("UPDATE settings SET value = '4' WHERE name = 'schema_version'")
+            api.sql(f"UPDATE settings SET value = '{SCHEMA_VERSION}' WHERE name = 'schema_version'")
             api.sql("ALTER TABLE not_yet RENAME TO api_keys")
         assert (response.status, response.code) == (503, "database_unavailable")
         assert "upgrade-db" in response.error
