@@ -1,7 +1,7 @@
 """A chaos run: `python -m tests.faults --engine galera --minutes 10`; `--help` lists the engines.
 
-Prints its table, and ends with 1 when something was lost, doubled, wrongly refused, or outside
-the contract.
+Prints its table, and ends with 1 when something was lost, doubled, wrongly refused, over a limit
+or outside the contract.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import random
 import signal
 import sys
 
-from tests.faults.books import DOUBLED, LOST, REFUSED
+from tests.faults.book_error import KINDS
 from tests.faults.chaos import Options, run
 from tests.faults.deployment import DEPLOYMENTS
 from tests.faults.report import summary, table
@@ -26,7 +26,7 @@ def main() -> int:
     options = read_options(sys.argv[1:])
     print(f"seed {options.seed}", flush=True)
     outcome = run(options)
-    for kind in (LOST, DOUBLED, REFUSED):
+    for kind in KINDS:
         for error in [each for each in outcome.errors if each.kind == kind][:SHOWN]:
             print(f"{error.kind}: {error.text}")
     for event in outcome.outside[:SHOWN]:

@@ -8,40 +8,38 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import Any
 
 from app.queue.upkeep.reclaim import LEASE_EXPIRED
+from tests.faults.book_error import DOUBLED, LOST, REFUSED, BookError
+from tests.faults.chaos_works import LIMITS
 from tests.faults.client_pool import Event
 from tests.faults.deployment import select
-
-LOST = "lost"
-"""Something that was acknowledged is not there, or a task never ends."""
-DOUBLED = "doubled"
-"""A task was with two workers while the first one's lease was on, or was made or done twice."""
-REFUSED = "refused"
-"""An outcome was refused although it was done, or although the worker held the task."""
+from tests.faults.limit_books import exceeded
+from tests.faults.operator_books import OperatorBooks
 
 CLOCK_SECONDS = 0.1
 """How far a client's clock and the database's may be apart, and a call's way in between."""
 
+ENDED = ("completed", "failed", "cancelled")
+
 Row = dict[str, Any]
-
-
-class BookError(NamedTuple):
-    """``at`` is on the clients' monotonic clock."""
-
-    kind: str
-    at: float
-    text: str
 
 
 class Books:
     """All that clients noted, and all that the database holds."""
 
     def __init__(
-        self, tasks: Iterable[Row], history: Iterable[Row], events: Callable[[str], list[Event]]
+        self,
+        tasks: Iterable[Row],
+        history: Iterable[Row],
+        events: Callable[[str], list[Event]],
+        types: Iterable[str] = (),
+        runs: Iterable[Row] = (),
     ) -> None:
-        """``history`` is in the order of its ids; ``events`` finds what was noted under a name."""
+        """``history`` is in the order of its ids; ``events`` finds what was noted under a name;
+        ``types`` are the names of those that there are, ``runs`` what became of schedules' times.
+        """
         self.created = events("created")
         self.claimed = events("claimed")
         self.outcomes = events("outcome")
@@ -49,6 +47,7 @@ class Books:
         self.history: dict[int, list[Row]] = defaultdict(list)
         for row in history:
             self.history[row["task_id"]].append(row)
+        self._of_operator = OperatorBooks(self.tasks, types, runs, events)
         self._seen_at = {event["id"]: event["at"] for event in self.claimed}
         self._seen_at.update({event["id"]: event["at"] for event in self.created})
 
@@ -59,6 +58,8 @@ class Books:
             *self._claims(),
             *self._outcomes(),
             *self._leases(),
+            *self._of_operator.errors(),
+            *exceeded(LIMITS, self.tasks.values(), self.history),
         ]
 
     def _creates(self) -> Iterator[BookError]:
@@ -69,7 +70,8 @@ class Books:
                 yield BookError(LOST, event["at"], f"created, and is {row}: {event}")
         made: dict[str, list[int]] = defaultdict(list)
         for row in self.tasks.values():
-            made[row["params_json"]].append(row["id"])
+            if "schedule" not in json.loads(row["params_json"]):  # whose tasks are all alike
+                made[row["params_json"]].append(row["id"])
         for params, ids in made.items():
             if len(ids) > 1:
                 yield BookError(DOUBLED, self._at(ids[0]), f"created as {ids}: {params}")
@@ -81,11 +83,11 @@ class Books:
             history = self.history[task_id]
             where = f"task {task_id} {row['status']}: {_shown(history)}"
             statuses = [line["status"] for line in history]
-            if row["status"] not in ("completed", "failed"):
+            if row["status"] not in ENDED:
                 yield BookError(LOST, self._at(task_id), f"never ended: {where}")
             if statuses.count("completed") > 1 or "completed" in statuses[:-1]:
                 yield BookError(DOUBLED, self._at(task_id), f"went on after its end: {where}")
-            if row["status"] in ("completed", "failed") and statuses[-1:] != [row["status"]]:
+            if row["status"] in ENDED and statuses[-1:] != [row["status"]]:
                 yield BookError(LOST, self._at(task_id), f"history and task differ: {where}")
             if row["status"] == "failed" and asked.get(task_id):
                 spent = statuses.count("claimed") - sum(map(_is_release, history))
@@ -103,6 +105,8 @@ class Books:
             clients[run].add(event["by"])
             if len(clients[run]) > 1:
                 yield BookError(DOUBLED, event["at"], f"attempt given to {clients[run]}: {event}")
+            if event["id"] in self._of_operator.deleting:
+                continue
             if not any(_is_claim(line, event) for line in self.history[event["id"]]):
                 history = _shown(self.history[event["id"]])
                 yield BookError(LOST, event["at"], f"claim is gone: {event} {history}")
@@ -110,6 +114,8 @@ class Books:
     def _outcomes(self) -> Iterator[BookError]:
         """What was accepted is done, what was refused is not, and was rightly refused."""
         for event in self.outcomes:
+            if event["id"] in self._of_operator.changed:
+                continue
             history = self.history[event["id"]]
             done = any(_is_outcome(line, event) for line in history)
             text = f"{event} {_shown(history)}"
@@ -153,12 +159,21 @@ class Books:
 
 def read_books(url: str, events: Callable[[str], list[Event]]) -> Books:
     """The books of the database at this address."""
-    tasks = "SELECT id, status, params_json, result_json FROM tasks"
+    tasks = (
+        "SELECT tasks.id, status, params_json, result_json, concurrency_key, name AS type "
+        "FROM tasks JOIN task_types ON task_types.id = type_id"
+    )
     history = (
         "SELECT task_id, status, worker_id, attempt, message, created_at "
         "FROM task_history ORDER BY id"
     )
-    return Books(select(url, tasks), select(url, history), events)
+    types = [row["name"] for row in select(url, "SELECT name FROM task_types")]
+    runs = (
+        "SELECT name, due_at, task_id FROM schedule_runs "
+        "JOIN schedules ON schedules.id = schedule_id"
+    )
+    told = [{**row, "time": _wall(row["created_at"])} for row in select(url, history)]
+    return Books(select(url, tasks), told, events, types, select(url, runs))
 
 
 def _overlap(history: Sequence[Row]) -> bool:
@@ -205,5 +220,5 @@ def _time(value: str | datetime) -> datetime:
     return datetime.fromisoformat(value.replace("Z", "").replace("T", " "))
 
 
-def _wall(value: str) -> float:
+def _wall(value: str | datetime) -> float:
     return _time(value).replace(tzinfo=timezone.utc).timestamp()

@@ -15,16 +15,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.faults.books import LOST, BookError, read_books
+from tests.faults.book_error import LOST, BookError
+from tests.faults.books import ENDED, read_books
 from tests.faults.calls import register
-from tests.faults.chaos_works import TYPE
+from tests.faults.chaos_operator import OPERATED
+from tests.faults.chaos_works import LIMITS, TYPE
 from tests.faults.client_pool import ClientPool, Event
 from tests.faults.deployment import deployed, select
 from tests.faults.kinds import FAULTS, REGULAR, REGULAR_SECONDS, Fault, Scene, name_of
 
 DRAIN_SECONDS = 180
-PRODUCERS, WORKERS = 3, 6
-UNFINISHED = "SELECT COUNT(*) AS n FROM tasks WHERE status NOT IN ('completed', 'failed')"
+WORKS = ["produce"] * 3 + ["consume"] * 6 + ["operate"]
+UNFINISHED = f"SELECT COUNT(*) AS n FROM tasks WHERE status NOT IN {ENDED}"
 
 
 class Options(NamedTuple):
@@ -76,10 +78,11 @@ def run(options: Options) -> Outcome:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tm-journals-")))
         site = stack.enter_context(deployed(options.engine))
-        register(site.servers[0], TYPE)
+        for name, limits in {TYPE: {}, OPERATED: {}, **LIMITS}.items():
+            register(site.servers[0], name, **limits)
         pool = stack.enter_context(ClientPool(site.servers[0], folder, *site.servers[1:]))
         try:
-            start_clients(pool, ["produce"] * PRODUCERS + ["consume"] * WORKERS, options)
+            start_clients(pool, WORKS, options)
             hits = list(do_damage(site, pool, options))
             began = time.monotonic()
             is_finished = drain(site, pool)

@@ -19,6 +19,15 @@ from tests.faults.contract import complaint
 from tests.support.http_client import Response
 
 TYPE = "chaos"
+LIMITS: dict[str, dict[str, Any]] = {
+    "running": {"max_running": 2},
+    "keyed": {"max_per_key": 1},
+    "rated": {"rate": {"tasks": 15, "seconds": 1.0}},
+    "limited": {"max_running": 3, "max_per_key": 2, "rate": {"tasks": 20, "seconds": 2.0}},
+}
+"""Types with limits, beside the one that has none."""
+LIMITED_SHARE = 0.35
+KEYS = ("a", "b", "c", None)
 INSIST_SECONDS = 120
 PAUSE_SECONDS = 0.05
 TOGETHER_SECONDS = 0.2
@@ -39,11 +48,15 @@ class FinalResponse(NamedTuple):
         return self.response.data
 
 
-def try_once(work: Work, kind: str, path: str, body: dict[str, Any]) -> Response | None:
-    """One call, noted with its response; None when no response came that could be used."""
+def try_once(
+    work: Work, kind: str, path: str, body: dict[str, Any], key: str | None = None
+) -> Response | None:
+    """One call, noted with its response; None when no response came that could be used. ``key`` is
+    its Idempotency-Key.
+    """
     began = time.monotonic()
     try:
-        response = work.client.post(path, body)
+        response = work.client.post(path, body, key)
     except (OSError, http.client.HTTPException) as error:
         work.journal.write("silence", port=work.client.port, what=repr(error))
         _check_seconds(work, kind, time.monotonic() - began)
@@ -66,14 +79,20 @@ def _check_seconds(work: Work, kind: str, seconds: float) -> None:
 
 
 def insist(
-    work: Work, kind: str, path: str, body: dict[str, Any], repeat: dict[str, Any] | None = None
+    work: Work,
+    kind: str,
+    path: str,
+    body: dict[str, Any],
+    repeat: dict[str, Any] | None = None,
+    key: str | None = None,
 ) -> FinalResponse:
     """The same call until its response is something else than a 503; ``repeat`` is what a repeat
-    says beside it. Raises TimeoutError when that takes longer than any fault.
+    says beside it, ``key`` its Idempotency-Key. Raises TimeoutError when that takes longer than any
+    fault.
     """
     deadline = time.monotonic() + INSIST_SECONDS
     for tries in itertools.count(1):
-        response = try_once(work, kind, path, body)
+        response = try_once(work, kind, path, body, key)
         if response is not None and response.status != 503:
             return FinalResponse(response, tries)
         if time.monotonic() > deadline:
@@ -92,9 +111,16 @@ def produce(work: Work) -> None:
     """Create tasks in every way until it is time to calm down."""
     numbers = itertools.count()
     chance = random.Random(f"{work.options['seed']} {work.name}")
-    ways = [create_by_key, create_by_params, create_many, create_undeduplicated, create_together]
+    ways = {
+        create_by_key: 4,
+        create_by_params: 2,
+        create_many: 2,
+        create_undeduplicated: 1,
+        create_idempotently: 3,
+        create_together: 4,
+    }
     while not work.is_calm():
-        way = chance.choices(ways, [4, 2, 2, 2, 4])[0]
+        (way,) = chance.choices(list(ways), list(ways.values()))
         way(work, chance, numbers)
         time.sleep(chance.uniform(0, 2 * work.options["pause"]))
     while not work.is_to_stop():
@@ -105,6 +131,9 @@ def new_task(work: Work, chance: random.Random, numbers: Iterator[int]) -> Task:
     """A task that nobody made before. Some may be tried a few times only."""
     params = {"from": work.name, "number": next(numbers)}
     task: Task = {"type": TYPE, "params": params}
+    if chance.random() < LIMITED_SHARE:
+        task["type"], task["concurrency_key"] = chance.choice(list(LIMITS)), chance.choice(KEYS)
+        task = {name: value for name, value in task.items() if value is not None}
     if chance.random() < 0.2:
         task["max_attempts"] = work.options["few"]
     return task
@@ -139,6 +168,16 @@ def create_undeduplicated(work: Work, chance: random.Random, numbers: Iterator[i
     response = try_once(work, "create", "/tasks", {**task, "dedupe": False})
     if response is not None and response.status == 201:
         created(work, task, response.data)
+
+
+def create_idempotently(work: Work, chance: random.Random, numbers: Iterator[int]) -> None:
+    """Nothing but the key tells that a call is a repeat."""
+    tasks = [new_task(work, chance, numbers) for _ in range(chance.choice((1, 1, 5)))]
+    made = [{**task, "dedupe": False} for task in tasks]
+    key = own_key(tasks[0])
+    final = insist(work, "create", "/tasks", {"tasks": made}, key=key)
+    for task, shown in zip(tasks, final.data["tasks"]):
+        created(work, task, shown)
 
 
 def create_together(work: Work, chance: random.Random, numbers: Iterator[int]) -> None:
@@ -204,7 +243,8 @@ class Consumer:
 
     def _claim_options(self) -> dict[str, Any]:
         key = f"{self.work.name}:{next(self._keys)}"
-        return {"limit": self.chance.choice((1, 1, 4)), "lease": self.lease, "claim_key": key}
+        options = {"limit": self.chance.choice((1, 1, 4)), "lease": self.lease, "claim_key": key}
+        return {**options, "sort_by": "fair"} if self.chance.random() < 0.3 else options
 
     def _took(self, tasks: list[Task]) -> list[Task]:
         for task in tasks:

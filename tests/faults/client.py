@@ -28,20 +28,28 @@ class Client:
         self._servers = [
             HttpClient(HOST, port, api_key=api_key, seconds=RESPONSE_SECONDS) for port in ports
         ]
+        self._api_key = api_key
         self.port = ports[0]
         """The port of the server of the last call."""
 
-    def post(self, path: str, body: dict[str, Any]) -> Response:
-        """One call, once. Raises OSError or HTTPException when no whole response comes back."""
-        return self.call("POST", path, body)
+    def post(self, path: str, body: dict[str, Any], key: str | None = None) -> Response:
+        """One call, once, with this Idempotency-Key. Raises OSError or HTTPException when no whole
+        response comes back.
+        """
+        return self.call("POST", path, body, key)
 
     def get(self, path: str) -> Response:
         return self.call("GET", path, None)
 
-    def call(self, method: str, path: str, body: dict[str, Any] | None) -> Response:
+    def call(
+        self, method: str, path: str, body: dict[str, Any] | None, key: str | None = None
+    ) -> Response:
         server = random.choice(self._servers)
         self.port = server.port
-        return server.call(method, path, body)
+        headers = {"X-API-Key": self._api_key}
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        return server.call(method, path, body, headers)
 
 
 class Journal:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 
-from tests.faults import chaos_works, random_calls, works
+from tests.faults import chaos_operator, chaos_works, random_calls, works
 from tests.faults.client import Work
 
 WORKS = {
@@ -27,6 +27,7 @@ WORKS = {
         works.claim_limited,
         chaos_works.produce,
         chaos_works.consume,
+        chaos_operator.operate,
         random_calls.call_at_random,
     )
 }

@@ -8,8 +8,8 @@ from typing import Any
 
 CODES = {
     403: {"not_owner"},
-    404: {"not_found"},
-    409: {"not_claimed", "lease_lost"},
+    404: {"not_found", "unknown_type"},
+    409: {"not_claimed", "lease_lost", "conflict"},
     503: {"busy", "database_unavailable"},
 }
 """The refusals that a correct call may meet. 500 is promised to no one."""
@@ -20,6 +20,7 @@ STATUSES = {
     "settle": {200, 403, 404, 409, 503},
     "settle many": {200, 503},
     "heartbeat": {200, 403, 404, 409, 503},
+    "operate": {200, 201, 404, 409, 503},
 }
 
 

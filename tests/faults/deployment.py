@@ -22,7 +22,13 @@ from tests.support.tcp_proxy import TcpProxy
 
 NAME = "tm_chaos"
 DISK_MEGABYTES = 1024
-CONFIG = {"MAX_TASK_ATTEMPTS": 1000, "RETRY_DELAY": 0.2, "RETRY_MAX_DELAY": 1}
+CONFIG = {
+    "MAX_TASK_ATTEMPTS": 1000,
+    "RETRY_DELAY": 0.2,
+    "RETRY_MAX_DELAY": 1,
+    # All that happens is kept for the books.
+    "RETAIN_SCHEDULE_RUNS": 100_000,
+}
 
 
 LOCKS = "SELECT * FROM information_schema.innodb_trx; SHOW FULL PROCESSLIST"

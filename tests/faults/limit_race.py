@@ -249,18 +249,20 @@ def _rates(site: Site) -> tuple[dict[str, int], dict[str, int]]:
         claimed.sort()
         if "rate" in LIMITS[name]:
             period = LIMITS[name]["rate"]["seconds"]
-            most[name] = max(_within(claimed, period), default=0)
+            most[name] = most_within(claimed, period)
     return {name: len(claimed) for name, claimed in times.items()}, most
 
 
-def _within(times: Sequence[float], period: float) -> list[int]:
-    """How many there are in the period that begins with each. Times are whole milliseconds."""
-    counts, end = [], 0
+def most_within(times: Sequence[float], period: float) -> int:
+    """How many of these there are at most in a period, in whichever it begins. Times are in order,
+    and whole milliseconds.
+    """
+    most, end = 0, 0
     for position, first in enumerate(times):
         while end < len(times) and times[end] < first + period - 0.0005:
             end += 1
-        counts.append(end - position)
-    return counts
+        most = max(most, end - position)
+    return most
 
 
 def main(seconds: float, engine: str) -> int:

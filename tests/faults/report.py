@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from itertools import chain
 from statistics import median
 
-from tests.faults.books import DOUBLED, LOST, REFUSED
+from tests.faults.book_error import KINDS
 from tests.faults.chaos import Hit, Outcome
 from tests.faults.client_pool import Event
 
 BEFORE = "before the first fault"
 HEADINGS = (
     *("fault", "times", "tasks", "lost", "doubled", "wrongly refused"),
-    *("outside the contract", "calls without response"),
+    *("over a limit", "outside the contract", "calls without response"),
     *("standstill, s (median, max)", "recovery, s (median, max)"),
 )
 
@@ -40,7 +40,7 @@ def columns_of(outcome: Outcome) -> dict[str, Counter[str]]:
     """What is counted, by the fault that came last before it."""
     first = {event["id"]: event for event in reversed(outcome.created)}.values()
     columns: dict[str, Counter[str]] = {"tasks": fault_of(outcome.hits, first)}
-    for kind in (LOST, DOUBLED, REFUSED):
+    for kind in KINDS:
         found = [{"at": error.at} for error in outcome.errors if error.kind == kind]
         columns[kind] = fault_of(outcome.hits, found)
     columns["outside"] = fault_of(outcome.hits, outcome.outside)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
-from tests.faults.books import DOUBLED, LOST, REFUSED, Books
+from tests.faults.book_error import DOUBLED, LOST, REFUSED
+from tests.faults.books import Books
+from tests.faults.chaos_operator import EVERY_TIME
+from tests.faults.chaos_works import LIMITS
 from tests.faults.contract import complaint
+from tests.faults.limit_books import Span, exceeded, most_at_once
+from tests.faults.operator_books import OperatorBooks
 
 PARAMS = {"from": "client-0", "number": 1}
 CREATED = {"id": 1, "at": 10.0, "params": PARAMS, "max_attempts": 2}
@@ -51,7 +56,7 @@ class Story:
         return {**row, "result_json": '"done"', **changes}
 
     def errors(self) -> list[str]:
-        books = Books(self.tasks, self.history, lambda name: self.noted[name])
+        books = Books(self.tasks, self.history, lambda name: self.noted.get(name, []))
         return [error.kind for error in books.errors()]
 
 
@@ -170,6 +175,95 @@ def test_what_does_not_balance_is_noticed(spoil: Callable[[Story], None], kinds:
     story = Story()
     spoil(story)
     assert story.errors() == kinds
+
+
+def test_spans_that_touch_are_one_after_the_other() -> None:
+    assert most_at_once([Span(1.0, 2.0), Span(2.0, 3.0), Span(2.5, float("inf"))]) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "starts", "texts"),
+    [
+        ("running", None, (1, 2), []),
+        ("running", None, (1, 2, 3), ["running: 3 and not 2"]),
+        ("keyed", "a", (1, 20), []),
+        ("keyed", "a", (1, 2), ["keyed, key a: 2 and not 1"]),
+        ("keyed", None, (1, 2), []),
+        ("rated", None, [1 + number / 15 for number in range(30)], []),
+        ("rated", None, [1 + number / 17 for number in range(16)], ["rated in a period: 16"]),
+        ("chaos", "a", range(9), []),
+    ],
+)
+def test_limits(name: str, key: str | None, starts: Sequence[float], texts: list[str]) -> None:
+    """Tasks that are claimed at these seconds, for ten seconds each."""
+    tasks = [{"id": n, "type": name, "concurrency_key": key} for n, _ in enumerate(starts)]
+    history = {
+        n: [{"status": "claimed", "time": start}, {"status": "completed", "time": start + 10}]
+        for n, start in enumerate(starts)
+    }
+    found = [
+        error.text[: len(text)] for error, text in zip(exceeded(LIMITS, tasks, history), texts)
+    ]
+    assert found == texts
+    assert len(list(exceeded(LIMITS, tasks, history))) == len(texts)
+
+
+MADE = {"event": "made", "id": 1, "at": 10.0, "params": {"n": 1}}
+EDITING = {"event": "editing", "id": 1, "at": 11.0, "params": {"n": 2}}
+EDITED = {**EDITING, "event": "edited", "at": 12.0}
+DELETING = {"event": "changing", "id": 1, "at": 11.0, "what": "delete"}
+
+
+@pytest.mark.parametrize(
+    ("events", "params", "kinds"),
+    [
+        ([MADE], {"n": 1}, []),
+        ([MADE], {"n": 2}, [LOST]),
+        ([MADE], None, [LOST]),
+        ([MADE, EDITING], {"n": 1}, []),
+        ([MADE, EDITING], {"n": 2}, []),
+        ([MADE, EDITING, EDITED], {"n": 1}, [LOST]),
+        ([MADE, EDITING, EDITED], {"n": 2}, []),
+        ([MADE, DELETING], None, []),
+        ([MADE, DELETING], {"n": 1}, []),
+        ([MADE, DELETING, {"event": "deleted", "id": 1, "at": 12.0}], {"n": 1}, [LOST]),
+        ([{"event": "type deleted", "name": "gone", "at": 12.0}], None, []),
+        ([{"event": "type deleted", "name": "kept", "at": 12.0}], None, [LOST]),
+    ],
+)
+def test_what_an_operator_was_told(
+    events: list[dict[str, Any]], params: dict[str, Any] | None, kinds: list[str]
+) -> None:
+    tasks = {} if params is None else {1: {"params_json": json.dumps(params)}}
+    books = OperatorBooks(tasks, ["kept"], [], _named(events))
+    assert [error.kind for error in books.errors()] == kinds
+
+
+def _named(events: list[dict[str, Any]]) -> Callable[[str], list[dict[str, Any]]]:
+    return lambda name: [event for event in events if event["event"] == name]
+
+
+@pytest.mark.parametrize(
+    ("runs", "tasks", "kinds"),
+    [
+        ([(0, 1), (1, 2), (2, 3)], 3, []),
+        ([(0, 1), (2, 2)], 2, [LOST]),
+        ([(0, 1), (1, None)], 1, [LOST]),
+        ([(0, 1), (1, 2)], 3, [DOUBLED]),
+        ([(0, 1), (1, 1)], 2, [DOUBLED]),
+        ([(0, 1), (1, 2)], 1, [LOST]),
+    ],
+)
+def test_times_of_a_schedule(
+    runs: list[tuple[int, int | None]], tasks: int, kinds: list[str]
+) -> None:
+    rows = {n: {"params_json": json.dumps({"schedule": EVERY_TIME})} for n in range(tasks)}
+    told = [
+        {"name": EVERY_TIME, "due_at": f"2026-01-01 00:00:0{second}.000", "task_id": task_id}
+        for second, task_id in runs
+    ]
+    books = OperatorBooks(rows, [], told, _named([]))
+    assert [error.kind for error in books.errors()] == kinds
 
 
 JSON = {"content-type": "application/json", "cache-control": "no-store"}
