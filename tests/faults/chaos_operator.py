@@ -143,8 +143,9 @@ class Operator:
             self._insist("/tasks/cancel", {"ids": [made]})
             self._insist("/tasks/delete", {"ids": [made]})
             final = self._insist(path, {})
-            # 404: the call before had deleted it, and its response was lost.
-            if final.response.status == 404 or not final.data.get("archived", True):
+            # 404: an earlier call deleted it, and its response was lost. 409: a task is claimed.
+            status = final.response.status
+            if status == 404 or (status == 200 and not final.data["archived"]):
                 self.work.journal.write("deleted", id=made)
                 self.work.journal.write("type deleted", name=name)
                 return
