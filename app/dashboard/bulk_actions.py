@@ -45,7 +45,7 @@ ACTIONS = {
         "retry",
         "retried",
         "failed, cancelled and scheduled tasks",
-        "They become pending, with as many attempts more as they had.",
+        "They become pending, and get as many attempts again.",
         "retry:RETRY",
     ),
     "cancel": BulkAction(

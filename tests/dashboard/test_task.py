@@ -177,6 +177,14 @@ class TestWhatIsShown:
         page = admin.get(f"/tasks/{api.sql('SELECT id FROM tasks')[0]['id']}")
         assert "by the schedule nightly" in page.text
 
+    def test_a_lease_that_has_ended_is_told_so(self, api: Api, mail: str, admin: Visitor) -> None:
+        task = api.claimed(mail)
+        assert "The lease ends in " in admin.get(f"/tasks/{task['id']}").text
+        api.make_due(task["id"])
+        text = admin.get(f"/tasks/{task['id']}").text
+        assert "The lease ends" not in text
+        assert "the next claim takes it back" in text
+
     def test_the_schedule_that_was_run_by_hand(self, api: Api, mail: str, admin: Visitor) -> None:
         body = {"name": "nightly", "type": mail, "params": {"to": "a"}, "every": 3600}
         assert api.post("/schedules", body).status == 201

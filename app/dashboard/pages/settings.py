@@ -30,9 +30,18 @@ class SettingShown:
         self.name = name
         self.meaning = meaning
         self.is_changed = value != default
-        self.value = repr(value)
+        self.value = _text(value)
         if name in SECRET:
             self.value = "set, and not shown" if value else "not set"
+
+
+def _text(value: Any) -> str:
+    """As it is written in config.py, where that says something."""
+    if value in ("", (), []):
+        return "empty"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return repr(value)
 
 
 def show(visit: Visit) -> PageResponse:

@@ -45,8 +45,13 @@ def show(visit: Visit) -> PageResponse:
         result=_json_or_none(task["result"]),
         long_text=LongText,
         type_url=type_url,
+        is_lease_over=_is_over(task["lease_expires_at"], detail.now),
         as_of=visit.as_of(detail.now),
     )
+
+
+def _is_over(time: str | None, now: str) -> bool:
+    return time is not None and time.replace("T", " ").rstrip("Z") <= now
 
 
 def params(visit: Visit) -> FileResponse:
