@@ -57,8 +57,9 @@ def run_worker(arguments: list[str]) -> int:
     with open(os.path.join(HOME, "current"), encoding="utf-8") as file:
         folder = os.path.join(HOME, "releases", file.read().strip())
     command = [sys.executable, os.path.join(folder, "worker.py")]
-    command += ["--handlers", os.path.join(HOME, "handlers.py"), "--register", "--until-empty"]
-    command += ["--max-time", "55", "--lock", os.path.join(HOME, ".htlock-cron"), *arguments]
+    command += ["--handlers", os.path.join(HOME, "handlers.py"), "--until-empty"]
+    command += ["--max-time", "55", "--lock", os.path.join(HOME, ".htlock-cron")]
+    command += ["--register", *arguments] if has_task_types() else arguments
     rotate_log()
     with open(os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
         process = subprocess.Popen(
@@ -71,6 +72,16 @@ def run_worker(arguments: list[str]) -> int:
         # The worker finishes the task at hand when it is asked to stop.
         signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGTERM))
         return process.wait()
+
+
+def has_task_types() -> bool:
+    """Whether handlers.py may have a list TASK_TYPES: types can be registered elsewhere too."""
+    try:
+        with open(os.path.join(HOME, "handlers.py"), "rb") as file:
+            text = file.read()
+    except OSError:
+        return False  # the worker says what is wrong with the file
+    return b"TASK_TYPES" in text or b"import *" in text
 
 
 def environment(folder: str, arguments: list[str]) -> dict[str, str]:

@@ -92,6 +92,22 @@ def test_a_monitor_is_told_of_each_run(account: HostingAccount) -> None:
     assert monitor.paths == ["/check-1/start", "/check-1"]
 
 
+def test_handlers_need_no_list_of_types(account: HostingAccount) -> None:
+    """Types may be registered in the dashboard or by another program, as the README begins."""
+    handlers = account.home / "handlers.py"
+    before = handlers.read_text("utf-8")
+    handlers.write_text(
+        'from worker import task\n\n\n@task("example.echo")\ndef echo(params):\n    return 7\n',
+        "utf-8",
+    )
+    try:
+        task = add_task(account)
+        assert run_cron(account) == ""
+    finally:
+        handlers.write_text(before, "utf-8")
+    assert account.call("GET", f"/tasks/{task}")[1]["data"]["result"] == 7
+
+
 def test_handlers_that_cannot_be_loaded_are_told_once_a_day(account: HostingAccount) -> None:
     handlers = account.home / "handlers.py"
     before = handlers.read_text("utf-8")
