@@ -13,6 +13,7 @@ import pytest
 
 from app import config
 from app.db import Database
+from app.db.tables import Base
 from app.db.url import parse
 from tests.support.server import PROJECT
 
@@ -93,3 +94,10 @@ def test_a_live_sqlite_file_is_copied_whole(page: str, tmp_path: Path) -> None:
         query = "SELECT COUNT(*) FROM settings WHERE name LIKE 'row %'"
         assert sqlite3.connect(copy).execute(query).fetchone() == (number + 1,)
     database.close()
+
+
+def test_uninstalling_drops_every_table() -> None:
+    text = (PROJECT / "docs" / "operations.md").read_text("utf-8")
+    dropped = re.search(r"DROP TABLE IF EXISTS([\w\s,]+);", text)
+    assert dropped
+    assert re.findall(r"\w+", dropped[1]) == sorted(Base.metadata.tables)
