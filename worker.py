@@ -633,6 +633,18 @@ class Parsed(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             self.fail(str(error), param, ctx)
 
 
+class WholeNumber(click.IntRange):
+    """Named as people call it: click says "not a valid integer range"."""
+
+    name = "whole number"
+
+
+class Number(click.FloatRange):
+    """The same for numbers with a fraction."""
+
+    name = "number"
+
+
 class Switch(click.Option):
     """A switch whose variable can turn it off too: click 8.2.0 and 8.2.1 take any text there,
     even "false", for on.
@@ -680,8 +692,8 @@ def _web_address(text: str) -> str:
 
 NAMES, PAIRS, SIZE = Parsed("names", _names), Parsed("pairs", _pairs), Parsed("size", _size)
 LOCK, ADDRESS = Parsed("lock", _lock_of), Parsed("address", _web_address)
-FLAG, COUNT, SECONDS = click.BOOL, click.IntRange(min=0), click.FloatRange(min=0)
-AT_LEAST_ONE, POSITIVE = click.IntRange(1), click.FloatRange(min=0.1)
+FLAG, COUNT, SECONDS = click.BOOL, WholeNumber(min=0), Number(min=0)
+AT_LEAST_ONE, POSITIVE = WholeNumber(min=1), Number(min=0.1)
 LEVELS = click.Choice(["debug", "info", "warning", "error"], case_sensitive=False)
 
 # Name, environment variables (also the names in worker.conf), default, kind, help.
@@ -696,7 +708,7 @@ OPTIONS: list[tuple[str, str, Any, Any, str]] = [
     ("register", "", False, FLAG, "First register the list TASK_TYPES of the handlers."),
     ("concurrency", "CONCURRENCY CONCURRENT_TASKS", 1, AT_LEAST_ONE, "Tasks at once."),
     ("processes", "PROCESSES", False, FLAG, "Run handlers in processes, not in threads."),
-    ("batch", "BATCH", 0, click.IntRange(0, 100), "Tasks to hold; 0: two seconds' worth."),
+    ("batch", "BATCH", 0, WholeNumber(0, 100), "Tasks to hold; 0: two seconds' worth."),
     ("poll-interval", "POLL_INTERVAL POLLING_INTERVAL", 10.0, POSITIVE, "Seconds to wait if idle."),
     ("max-poll-interval", "MAX_POLL_INTERVAL", 60.0, SECONDS, "Longest wait, if idle for long."),
     ("until-empty", "UNTIL_EMPTY", False, FLAG, "End when there is nothing to claim."),
@@ -783,7 +795,8 @@ def _use_config(context: click.Context, _option: click.Parameter, value: str | N
     try:
         found = read_config(path)
     except (OSError, ValueError) as error:
-        raise click.UsageError(f"the settings in {path} cannot be read: {error}") from error
+        reason = _reason_of(error)
+        raise click.UsageError(f"the settings in {path} cannot be read: {reason}") from error
     options = [each for each in context.command.params if each.name and each.envvar]
     context.default_map = {
         option.name: found[name]
@@ -884,6 +897,12 @@ def main(
     exit_at_once(code)
 
 
+WHERE_THE_KEY_IS = (
+    ". The worker takes its key from --api-key, else from the environment (TASKMANAGER_API_KEY, "
+    "API_KEY), else from worker.conf"
+)
+
+
 def _work(worker: Worker, types_of: ModuleType | None) -> int:
     """Runs a worker, and registers the task types of a module before; the exit code."""
     try:
@@ -891,7 +910,7 @@ def _work(worker: Worker, types_of: ModuleType | None) -> int:
             register_types(worker.client, types_of)
         worker.run()
     except ApiError as error:
-        log.error("%s", error)
+        log.error("%s%s", error, WHERE_THE_KEY_IS if error.status == 401 else "")
         return 1 if error.temporary else 3
     except SystemExit as error:  # of a listener
         return error.code & 0xFF if isinstance(error.code, int) else int(bool(error.code))
@@ -957,6 +976,8 @@ def run_handler(handler: Handler, job: Job) -> dict[str, Any]:
         return {"success": True, "result": plain_json(result)}
     except BaseException as error:  # a result may be of a class that raises anything
         text = f"the handler's result cannot be written as JSON: {_text_of(error)}"
+        if isinstance(error, TypeError):
+            text += ". Return dicts, lists, text, numbers, True, False and None only"
         return failure(text, retry=False)
 
 
@@ -1512,7 +1533,8 @@ class StatusFile:
         """Raises ValueError for a path that cannot be written."""
         self.path = Path(path) if path else None
         if self.path and not os.access(self.path.parent, os.W_OK):
-            raise ValueError(f"the status file {self.path} cannot be written")
+            hint = "its folder must exist, and let this user write"
+            raise ValueError(f"the status file {self.path} cannot be written: {hint}")
         self.changed = False
         self._status = status
         self._written_at = 0.0
@@ -2009,11 +2031,23 @@ def _claim_options(options: Options) -> dict[str, Any]:
         raise ValueError(f"there is no handler for {missing}; there are handlers for {known}")
     found: dict[str, Any] = {"lease": options.lease} if options.lease else {}
     if options.type_pattern:
+        if not any(_is_like(name, options.type_pattern) for name in handlers):
+            text = "no handler is for a task type like %r: change --type-pattern or add a handler"
+            log.warning(text, options.type_pattern)
         named = {"task_types": list(types)} if types else {}
         return {**found, "type_pattern": options.type_pattern, **named}
     if not handlers:
         raise ValueError("there is no handler: decorate a function with @task(type name)")
     return {**found, "task_types": sorted(types or handlers)}
+
+
+def _is_like(name: str, pattern: str) -> bool:
+    """Whether SQL's LIKE may take a name; true in doubt, where the pattern escapes something."""
+    if "\\" in pattern:
+        return True
+    parts = {"%": ".*", "_": "."}
+    expression = "".join(parts.get(each) or re.escape(each) for each in pattern)
+    return re.fullmatch(expression, name, re.IGNORECASE | re.DOTALL) is not None
 
 
 def _new_worker_id() -> str:
@@ -2743,9 +2777,30 @@ def load_handlers(source: str | None) -> ModuleType:
     try:
         return _import_file(path) if path else importlib.import_module(name)
     except (Exception, SystemExit) as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        reason = f"{type(error).__name__}: {error} ({where.filename}, line {where.lineno})"
+        reason = f"{type(error).__name__}: {error}{_place_and_remedy(error, name)}"
         raise click.UsageError(f"the handlers in {name} cannot be loaded: {reason}") from error
+
+
+def _place_and_remedy(error: BaseException, handlers: str) -> str:
+    """Where the handlers' own code went wrong, and what helps if a module is missing."""
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing and missing.split(".")[0] == handlers.split(".", maxsplit=1)[0]:
+        return f". For a file write its whole name: --handlers {handlers}.py"
+    frames = traceback.extract_tb(error.__traceback__)
+    where = next((each for each in reversed(frames) if "<frozen" not in each.filename), frames[-1])
+    place = f" ({where.filename}, line {where.lineno})"
+    if missing:
+        place += f". Install what it belongs to for this Python, {sys.executable}"
+    return place
+
+
+def _reason_of(error: Exception) -> str:
+    """Why a file cannot be used, with what helps, where the system says why."""
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file or folder. Make it, or name another one"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)
 
 
 def _where_to_begin() -> str:
@@ -2774,7 +2829,11 @@ def register_types(client: Client, module: ModuleType) -> None:
     """
     types = getattr(module, "TASK_TYPES", None)
     if not types:
-        raise click.UsageError("--register needs a list TASK_TYPES in the handlers module")
+        text = "--register needs a list TASK_TYPES in the handlers module: write one, as "
+        text += (
+            "docs/workers.md shows, or leave --register out where the types are registered already"
+        )
+        raise click.UsageError(text)
     if not all(isinstance(each, dict) and isinstance(each.get("name"), str) for each in types):
         raise click.UsageError('each of TASK_TYPES must be like {"name": …, "param_schema": …}')
     listed = _data(client.call("GET", "/task-types")).get("task_types")
@@ -2798,7 +2857,8 @@ def set_up_log(level: str, file: str | None, as_json: bool) -> None:
             more: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace"}
             target = RotatingFileHandler(file, maxBytes=5 << 20, backupCount=3, **more)
         except OSError as error:
-            raise click.UsageError(f"the log file {file} cannot be written: {error}") from error
+            reason = _reason_of(error)
+            raise click.UsageError(f"the log file {file} cannot be written: {reason}") from error
     target.setFormatter(JsonLines() if as_json else PlainLines())
     logging.basicConfig(level=level.upper(), handlers=[target])
     logging.getLogger("urllib3").setLevel(logging.WARNING)
@@ -2965,7 +3025,7 @@ class LockFile:
         except OSError as error:
             hint = " (it is a symbolic link: name the file itself)" if path.is_symlink() else ""
             raise click.UsageError(
-                f"the lock file {path} cannot be written: {error}{hint}"
+                f"the lock file {path} cannot be written: {_reason_of(error)}{hint}"
             ) from error
         status = os.fstat(self._file)
         if not stat.S_ISREG(status.st_mode):

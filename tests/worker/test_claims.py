@@ -35,6 +35,14 @@ def test_task_types_narrow_what_is_claimed(queue: Queue, workers: Workers) -> No
     assert queue.statuses([one, two]) == ["pending", "completed"]
 
 
+def test_a_pattern_that_no_handler_fits_is_told(queue: Queue, workers: Workers) -> None:
+    workers.write_handlers(ECHO)
+    for pattern, is_told in (("t,%", True), ("T.e_h%", False), (r"t\_%", False)):
+        code, output = workers.run("--until-empty", "--type-pattern", pattern)
+        assert code == 0
+        assert ("no handler is for a task type like" in output) is is_told, pattern
+
+
 def test_a_pattern_leaves_what_has_no_handler_to_others(queue: Queue, workers: Workers) -> None:
     workers.write_handlers(ECHO)
     queue.register("t.echo")

@@ -94,7 +94,7 @@ def test_every_kind_of_json_value_becomes_a_text(tmp_path: Path) -> None:
         ("worker.conf", b"WORKER_ID=\xff\n", "the settings in worker.conf cannot be read"),
         ("my.json", b'{"max_runs": 1', "the settings in my.json cannot be read"),
         ("my.json", b"[1]", "the settings in my.json cannot be read"),
-        ("my.env", None, "the settings in my.env cannot be read: "),
+        ("my.env", None, "the settings in my.env cannot be read: there is no such file"),
     ],
 )
 def test_a_file_that_cannot_be_used_ends_with_2(

@@ -27,7 +27,7 @@ def test_a_wrong_key_ends_with_3(workers: Workers) -> None:
     workers.write_handlers(ECHO)
     code, output = workers.run("--api-key", "wrong")
     assert code == 3
-    assert "API key" in output
+    assert "key from --api-key, else from the environment" in output
 
 
 def test_a_claim_that_the_server_refuses_ends_with_3(workers: Workers) -> None:

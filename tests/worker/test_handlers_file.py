@@ -49,12 +49,17 @@ def test_handlers_may_be_a_file_or_a_module(
         (["--debug"], None, "where it is called otherwise: --handlers PATH"),
         ([], "import sys\nsys.exit(0)\n", "cannot be loaded: SystemExit: 0"),
         (["--handlers", "other.py"], None, "there is no file other.py"),
-        (["--handlers", "nowhere"], None, "No module named 'nowhere'"),
+        (
+            ["--handlers", "nowhere"],
+            None,
+            "No module named 'nowhere'. For a file write its whole name: --h",
+        ),
         ([], "import nothing_like_this\n", "No module named 'nothing_like_this'"),
+        ([], "import nothing_like_this\n", "Install what it belongs to for this Python, /"),
         ([], "x = 1 +\n", "SyntaxError"),
         ([], "x = 1\n", "there is no handler: decorate a function"),
         ([], ECHO + ECHO, "two handlers for the task type 't.echo'"),
-        (["--register"], ECHO, "--register needs a list TASK_TYPES"),
+        (["--register"], ECHO, "leave --register out where the types are registered already"),
     ],
 )
 def test_handlers_that_cannot_be_used_end_with_2_and_a_clear_sentence(
