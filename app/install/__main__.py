@@ -57,7 +57,7 @@ def tables(installation: Installation, _form: Form) -> str:
     except DatabaseError as error:
         raise InstallError(f"The tables could not be made: {error}.") from None
     if before == now:
-        return f"version {now}, already there"
+        return f"version {now}"
     return f"version {now}" if before == 0 else f"from version {before} to {now}"
 
 
