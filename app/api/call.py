@@ -35,6 +35,24 @@ class Call:
         """The body's known fields. Raises ApiError or Invalid."""
         return self.read(known, read_object(self.request, self.site.settings.max_body_bytes))
 
+    def query(self, known: Fields) -> dict[str, Any]:
+        """The known fields of the query string; a field without a value counts as not given.
+        Raises Invalid.
+        """
+        given = {name: text for name, text in self.request.query.items() if text}
+        return self.read(known, known.of_texts(given))
+
+    def take_limit(self, values: dict[str, Any], default: int = 50) -> int:
+        """How many entries a list is to have: ``limit``, taken out of its values and lowered with a
+        warning where it is too high.
+        """
+        from app.api.fields import MAX_LIMIT  # loaded with every list
+
+        limit: int = values.pop("limit", default)
+        if limit > MAX_LIMIT:
+            self.warnings.append(f"limit was lowered from {limit} to {MAX_LIMIT}, the most at once")
+        return min(limit, MAX_LIMIT)
+
     def read(self, known: Fields, given: Mapping[str, Any], where: str = "") -> dict[str, Any]:
         """The known fields of an object inside the body; ``where`` begins their paths."""
         values, warnings = known.read(given, self.site.settings, where)

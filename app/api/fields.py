@@ -29,11 +29,13 @@ if TYPE_CHECKING:
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 MAX_PRIORITY = 1_000_000
-MAX_TOLD = 1_000_000_000
+MAX_ADVISED = 1_000_000_000
 MAX_SECONDS = 10 * 366 * 86400.0
 MAX_ID = 2**63 - 1
+MAX_LIMIT = 100
+"""How many entries a list has at most, however many are asked for."""
 MAX_UNKNOWN = 20
-"""How many unknown fields of an object a warning is about."""
+"""How many unknown fields of an object are named in warnings."""
 TIME_EXAMPLE = "2026-01-31T12:00:00Z"
 
 
@@ -91,6 +93,20 @@ class Fields:
     def reader(self, name: str, settings: Settings) -> Reader:
         known = self.readers[name]
         return known.reader(settings) if isinstance(known, BySetting) else known
+
+    def is_integer(self, name: str) -> bool:
+        """Whether a field takes whole numbers."""
+        schema: dict[str, Any] = getattr(self.readers.get(name), "schema", {})
+        return schema.get("type") == "integer"
+
+    def of_texts(self, given: Mapping[str, str]) -> dict[str, Any]:
+        """Texts, as a query string or a command line has them, with the whole numbers as numbers:
+        what ``read`` takes.
+        """
+        return {
+            name: query_number(text) if self.is_integer(name) else text
+            for name, text in given.items()
+        }
 
     def read(
         self, given: Mapping[str, Any], settings: Settings, where: str = ""
@@ -193,18 +209,18 @@ def long_text(value: Any) -> str:
     return value.replace("\x00", "\ufffd")
 
 
-def integer(low: int, high: int, told: int | None = None) -> Reader:
-    """``told`` is the highest value that makes sense, where higher ones are accepted and lowered. A
+def integer(low: int, high: int, advised: int | None = None) -> Reader:
+    """``advised`` is the highest value worth sending, where higher ones are accepted and lowered. A
     very high limit is mentioned only in the error for a value above it.
     """
-    told = told or high
-    limits = f" from {low} to {told}" if told <= MAX_TOLD else f", {low} or higher"
+    advised = advised or high
+    limits = f" from {low} to {advised}" if advised <= MAX_ADVISED else f", {low} or higher"
 
     def read(value: Any) -> int:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            exceeds = told > MAX_TOLD and isinstance(value, int) and value > high
+            exceeds = advised > MAX_ADVISED and isinstance(value, int) and value > high
             wanted = f" of at most {high}" if exceeds else limits
             raise ValueError(f"must be a whole number{wanted}, and is {_kind(value)}")
         return value
@@ -287,11 +303,12 @@ worker_id = text(255)
 tags = list_of(text(50), 20)
 progress = number(0, 100)
 claim_limit = integer(1, 100)
+list_limit = integer(1, MAX_ID, advised=MAX_LIMIT)
 concurrency = integer(1, 10_000)
 
 
 def query_number(text: str) -> Any:
-    """Everything in a query string is text; a number is read as one."""
+    """The whole number that a query string spells, or the text itself."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else text
 
 

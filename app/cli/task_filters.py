@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.api.endpoints.tasks import LIST, NUMBERS
-from app.api.fields import query_number
+from app.api.endpoints.tasks import LIST
 from app.cli.options import option_of, wrong_options
 from app.errors import Invalid
 
@@ -29,7 +28,6 @@ HELP = {
 }
 """Each filter, and what --help says of it."""
 
-
 SEARCH = ("q",)
 """Filters for which tasks are read one after another: not for exports, which read windows."""
 
@@ -41,7 +39,7 @@ def filter_options(*more: str) -> Callable[[Callable[..., Any]], Callable[..., A
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for name, told in reversed(HELP.items()):
-            metavar = "N" if name in NUMBERS else "TEXT"
+            metavar = "N" if LIST.is_integer(name) else "TEXT"
             if name not in SEARCH or name in more:
                 function = click.option(option_of(name), name, metavar=metavar, help=told)(function)
         return function
@@ -51,12 +49,8 @@ def filter_options(*more: str) -> Callable[[Callable[..., Any]], Callable[..., A
 
 def read_filters(site: Site, given: Mapping[str, str | None]) -> dict[str, Any]:
     """The filters that were given, checked, as ``listing.find`` takes them."""
-    values = {
-        name: query_number(text) if name in NUMBERS else text
-        for name, text in given.items()
-        if text is not None
-    }
+    texts = {name: text for name, text in given.items() if text is not None}
     try:
-        return LIST.read(values, site.settings)[0]
+        return LIST.read(LIST.of_texts(texts), site.settings)[0]
     except Invalid as error:
         raise wrong_options(error) from None

@@ -9,13 +9,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from app.api import fields
-from app.api.endpoints.tasks import FILTERS, NUMBERS
+from app.api.endpoints.tasks import FILTERS
 from app.errors import Invalid
 from app.queue.lanes import READY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
     from app.config import Settings
@@ -42,7 +41,7 @@ class TaskFilters:
         self.errors: dict[str, str] = {}
         self.values: dict[str, Any] = {}
         try:
-            read, _ = READERS.read(_numbers_read(self.given), settings)
+            read, _ = READERS.read(READERS.of_texts(self.given), settings)
         except Invalid as error:
             self.errors = {each["path"]: each["message"] for each in error.details}
         else:
@@ -67,12 +66,6 @@ class TaskFilters:
         if "age" in self.given:
             left["created_after"] = self.values["created_after"].replace(" ", "T") + "Z"
         return left
-
-
-def _numbers_read(given: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        name: fields.query_number(text) if name in NUMBERS else text for name, text in given.items()
-    }
 
 
 def _for_queue(read: dict[str, Any], now: str) -> dict[str, Any]:

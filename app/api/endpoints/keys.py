@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from app.api.call import Call
 
-MAX_LIMIT = 100
 LONGEST_GRACE = 30 * 86400
 
 KEY = fields.Fields(
@@ -36,11 +35,7 @@ KEY = fields.Fields(
 )
 ROTATE = fields.Fields({}, grace=fields.number(0, LONGEST_GRACE), expires_at=fields.time)
 NOTHING = fields.Fields({})
-LIST = fields.Fields(
-    {},
-    limit=fields.integer(1, fields.MAX_ID, told=MAX_LIMIT),
-    before_id=fields.integer(1, fields.MAX_ID),
-)
+LIST = fields.Fields({}, limit=fields.list_limit, before_id=fields.integer(1, fields.MAX_ID))
 
 
 def make(call: Call) -> Response:
@@ -50,12 +45,8 @@ def make(call: Call) -> Response:
 
 
 def list_all(call: Call) -> Response:
-    query = {name: fields.query_number(text) for name, text in call.request.query.items() if text}
-    values = call.read(LIST, query)
-    limit = values.get("limit", 50)
-    if limit > MAX_LIMIT:
-        call.warnings.append(f"limit was lowered from {limit} to {MAX_LIMIT}, the most at once")
-        limit = MAX_LIMIT
+    values = call.query(LIST)
+    limit = call.take_limit(values)
     rows = api_keys.list_all(call.site, limit, values.get("before_id"))
     keys = [serializers.api_key(row) for row in rows]
     more = len(keys) == limit

@@ -21,7 +21,7 @@ NO_HISTORY = (
 
 
 def stats(call: Call) -> Response:
-    values = call.read(STATS, _query(call))
+    values = call.query(STATS)
     if "type" in values and "worker_id" in values:
         message = "cannot be given together with type: leave one out"
         raise fields.invalid([{"path": "worker_id", "message": message}])
@@ -35,7 +35,7 @@ def stats(call: Call) -> Response:
 
 
 def series(call: Call) -> Response:
-    values = call.read(SERIES, _query(call))
+    values = call.query(SERIES)
     _warn_without_history(call)
     period = values.get("period", "hour")
     found = time_series.series(call.site, period, values.get("type"), call.access)
@@ -52,10 +52,6 @@ def _refuse_key_for_some_types(call: Call) -> None:
             f"The API key {call.access.name!r} is for some task types alone, and what a worker did "
             "is about all of them: leave worker_id out"
         )
-
-
-def _query(call: Call) -> dict[str, str]:
-    return {name: text for name, text in call.request.query.items() if text}
 
 
 def _warn_without_history(call: Call) -> None:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from app.queue.new_task import Created, NewTask
 
 MAX_TASKS = 1000
-MAX_LIMIT = 100
 
 TASK = fields.Fields(
     {"type": fields.text(255), "params": fields.json_object},
@@ -54,11 +53,10 @@ LIST = fields.Fields(
     {},
     **FILTERS,
     before_id=fields.integer(1, fields.MAX_ID),
-    limit=fields.integer(1, fields.MAX_ID, told=MAX_LIMIT),
+    limit=fields.list_limit,
     offset=fields.integer(0, fields.MAX_ID),
     total=fields.one_of(("true", "false", "1", "0")),
 )
-NUMBERS = ("before_id", "limit", "offset", "error_group")
 
 
 def create(call: Call) -> Response:
@@ -96,12 +94,9 @@ def history(call: Call) -> Response:
 def list_all(call: Call) -> Response:
     from app.queue import listing
 
-    filters = call.read(LIST, {name: _query_value(name, text) for name, text in _query(call)})
-    limit, offset = filters.pop("limit", 50), filters.pop("offset", 0)
+    filters = call.query(LIST)
+    limit, offset = call.take_limit(filters), filters.pop("offset", 0)
     has_total = filters.pop("total", "false") in ("true", "1")
-    if limit > MAX_LIMIT:
-        call.warnings.append(f"limit was lowered from {limit} to {MAX_LIMIT}, the most at once")
-        limit = MAX_LIMIT
     if "q" in filters:
         return _search(call, filters, limit, offset, has_total)
     found = listing.find(call.site, filters, limit, offset, call.access)
@@ -215,11 +210,3 @@ def new_task(
         message = "cannot be given with dedupe false: leave one out"
         raise fields.invalid([{"path": f"{where}dedupe_key", "message": message}])
     return NewTask(where=where, traceparent=traceparent, **values), warnings
-
-
-def _query(call: Call) -> list[tuple[str, str]]:
-    return [(name, text) for name, text in call.request.query.items() if text != ""]
-
-
-def _query_value(name: str, text: str) -> Any:
-    return fields.query_number(text) if name in NUMBERS else text

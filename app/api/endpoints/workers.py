@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from app.api.call import Call
 
 MAX_METADATA_CHARACTERS = 16 * 1024
-MAX_LIMIT = 100
 
 
 @fields.reads(title="object, at most 16,384 characters as JSON", type="object")
@@ -40,11 +39,7 @@ REGISTER = fields.Fields(
 )
 NOTHING = fields.Fields({})
 DEREGISTER = fields.Fields({}, release=fields.boolean)
-LIST = fields.Fields(
-    {},
-    limit=fields.integer(1, fields.MAX_ID, told=MAX_LIMIT),
-    offset=fields.integer(0, fields.MAX_ID),
-)
+LIST = fields.Fields({}, limit=fields.list_limit, offset=fields.integer(0, fields.MAX_ID))
 
 
 def register(call: Call) -> Response:
@@ -75,12 +70,8 @@ def deregister(call: Call) -> Response:
 
 
 def list_all(call: Call) -> Response:
-    page = {name: fields.query_number(text) for name, text in call.request.query.items() if text}
-    values = call.read(LIST, page)
-    limit, offset = values.get("limit", 50), values.get("offset", 0)
-    if limit > MAX_LIMIT:
-        call.warnings.append(f"limit was lowered from {limit} to {MAX_LIMIT}, the most at once")
-        limit = MAX_LIMIT
+    values = call.query(LIST)
+    limit, offset = call.take_limit(values), values.get("offset", 0)
     rows = workers.list_all(call.site, limit, offset)
     found = [{**serializers.worker(row), **serializers.worker_stats(row)} for row in rows]
     data = {"workers": found, "count": len(found), "limit": limit, "offset": offset}

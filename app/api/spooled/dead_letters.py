@@ -33,7 +33,7 @@ PURGE = fields.Fields(
     {"confirm": confirmation},
     queue_name=QUEUE,
     older_than=fields.time,
-    limit=fields.integer(1, fields.MAX_ID, told=PURGED_AT_ONCE),
+    limit=fields.integer(1, fields.MAX_ID, advised=PURGED_AT_ONCE),
 )
 
 

@@ -51,8 +51,7 @@ def status_of_jobs(call: Call) -> Response:
 def job_history(call: Call) -> Response:
     from app.queue import history
 
-    query = {name: fields.query_number(text) for name, text in call.request.query.items() if text}
-    values = call.read(HISTORY, query)
+    values = call.query(HISTORY)
     limit, offset = values.get("limit", 100), values.get("offset", 0)
     lines = history.read(call.site, call.task_id, call.access)
     events = [job_event(call.task_id, position, row) for position, row in enumerate(lines)]

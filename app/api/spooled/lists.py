@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     Row = Mapping[Any, Any]
 
-MAX_LIMIT = 100
-
 STORED = {
     "pending": ("pending", "scheduled"),
     "scheduled": ("scheduled",),
@@ -49,7 +47,7 @@ DEAD_LETTERS = fields.Fields(
     tag=fields.text(50),
     created_after=fields.time,
     created_before=fields.time,
-    limit=fields.integer(1, fields.MAX_ID, told=MAX_LIMIT),
+    limit=fields.list_limit,
     offset=fields.integer(0, fields.MAX_ID),
     order_by=fields.one_of(("created_at",)),
     order_dir=fields.one_of(("desc",)),
@@ -57,26 +55,17 @@ DEAD_LETTERS = fields.Fields(
     job_type=unsupported,
 )
 LIST = fields.Fields({}, **DEAD_LETTERS.readers, status=statuses)
-NUMBERS = ("limit", "offset")
 
 
 def list_jobs(call: Call) -> Response:
-    values = call.read(LIST, _query(call))
+    values = call.query(LIST)
     asked = values.pop("status", None)
     return _page(call, values, {} if asked is None else _of_statuses(set(asked)))
 
 
 def list_dead_letters(call: Call) -> Response:
-    values = call.read(DEAD_LETTERS, _query(call))
+    values = call.query(DEAD_LETTERS)
     return _page(call, values, _of_statuses({"deadletter"}))
-
-
-def _query(call: Call) -> dict[str, Any]:
-    return {
-        name: fields.query_number(text) if name in NUMBERS else text
-        for name, text in call.request.query.items()
-        if text != ""
-    }
 
 
 def _of_statuses(asked: set[str]) -> dict[str, Any]:
@@ -90,10 +79,7 @@ def _of_statuses(asked: set[str]) -> dict[str, Any]:
 
 def _page(call: Call, values: dict[str, Any], filters: dict[str, Any]) -> Response:
     """One job more is read than is shown, to tell whether there is another page."""
-    limit, offset = values.get("limit", 50), values.get("offset", 0)
-    if limit > MAX_LIMIT:
-        call.warnings.append(f"limit was lowered from {limit} to {MAX_LIMIT}, the most at once")
-        limit = MAX_LIMIT
+    limit, offset = call.take_limit(values), values.get("offset", 0)
     if "queue_name" in values:
         filters["type"] = listing.exactly(values["queue_name"])
     given = ("tag", "created_after", "created_before")

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from app.api.call import Call
     from app.db.connection import Row
 
-MAX_LIMIT = 100
-
 SCHEDULE: dict[str, fields.Reader] = {
     "name": fields.text(LONGEST_NAME),
     "description": fields.anything,
@@ -43,15 +41,14 @@ LIST = fields.Fields(
     {},
     queue_name=QUEUE,
     is_active=fields.one_of(("true", "false")),
-    limit=fields.integer(1, fields.MAX_ID, told=MAX_LIMIT),
+    limit=fields.list_limit,
     offset=fields.integer(0, fields.MAX_ID),
 )
-HISTORY = fields.Fields({}, limit=fields.integer(1, fields.MAX_ID, told=MAX_LIMIT))
-NUMBERS = ("limit", "offset")
+HISTORY = fields.Fields({}, limit=fields.list_limit)
 
 
 def list_schedules(call: Call) -> Response:
-    values = call.read(LIST, _query(call))
+    values = call.query(LIST)
     found = [
         row
         for row in store.list_all(call.site, call.access)
@@ -118,7 +115,7 @@ def trigger_schedule(call: Call) -> Response:
 
 
 def schedule_history(call: Call) -> Response:
-    values = call.read(HISTORY, _query(call))
+    values = call.query(HISTORY)
     row = _schedule_of(call)
     runs = store.runs(call.site, row["id"], _limit(values, 10))
     return Response(200, [serializers.schedule_run(row, run) for run in runs])
@@ -173,14 +170,6 @@ def _shown(call: Call, row: Row) -> dict[str, Any]:
     return serializers.schedule(row, call.site.settings, store.count_runs(call.site, row["id"]))
 
 
-def _query(call: Call) -> dict[str, Any]:
-    return {
-        name: fields.query_number(text) if name in NUMBERS else text
-        for name, text in call.request.query.items()
-        if text != ""
-    }
-
-
-def _limit(values: dict[str, Any], usual: int) -> int:
-    given: int = values.get("limit", usual)
-    return min(MAX_LIMIT, given)
+def _limit(values: dict[str, Any], default: int) -> int:
+    given: int = values.get("limit", default)
+    return min(fields.MAX_LIMIT, given)
