@@ -1,6 +1,4 @@
-"""Bodies of callers who may be anybody: discarded, or read, within a second, whether they arrive or
-not.
-"""
+"""Bodies from callers without a key: read or discarded within a second, even if they never come."""
 
 from __future__ import annotations
 
@@ -11,9 +9,11 @@ from contextlib import suppress
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
     from typing import Any
 
     Environ = dict[str, Any]
+    Take = Callable[[bytes], object]
 
 SECONDS = 1.0
 PIECE = 65536
@@ -25,31 +25,35 @@ def drain(environ: Environ, size: int) -> None:
     """
     with suppress(Exception):
         if environ.get("wsgi.run_once"):
-            _drain_program_input(environ["wsgi.input"].fileno(), size)
+            _read_program_input(environ["wsgi.input"].fileno(), size, _discard)
             return
         connection = _connection(environ)
         if connection is not None:
             with connection:
-                _drain_connection(environ["wsgi.input"], connection, size)
+                _read_connection(environ["wsgi.input"], connection, size, _discard)
 
 
 def receive(environ: Environ, size: int) -> bytes:
-    """The body, or what arrives of it. Never raises: what is missing, the form lacks."""
+    """The body, as far as it arrives. Never raises."""
     pieces: list[bytes] = []
     with suppress(Exception):
         if environ.get("wsgi.run_once"):
-            _drain_program_input(environ["wsgi.input"].fileno(), size, pieces)
+            _read_program_input(environ["wsgi.input"].fileno(), size, pieces.append)
             return b"".join(pieces)
         connection = _connection(environ)
         if connection is None:
             return bytes(environ["wsgi.input"].read(size))
         with connection:
-            _drain_connection(environ["wsgi.input"], connection, size, pieces)
+            _read_connection(environ["wsgi.input"], connection, size, pieces.append)
     return b"".join(pieces)
 
 
-def _drain_program_input(descriptor: int, size: int, pieces: list[bytes] | None = None) -> None:
-    """A CGI program's input: a pipe, or mod_cgid's socket. What was read goes into ``pieces``."""
+def _discard(_piece: bytes) -> None:
+    pass
+
+
+def _read_program_input(descriptor: int, size: int, take: Take) -> None:
+    """A CGI program's input: a pipe, or mod_cgid's socket."""
     import select
 
     poll = select.poll()
@@ -60,13 +64,11 @@ def _drain_program_input(descriptor: int, size: int, pieces: list[bytes] | None 
         if left <= 0 or not poll.poll(left * 1000):
             break
         piece = os.read(descriptor, PIECE)
-        if pieces is not None:
-            pieces.append(piece)
         if not piece:
             return
+        take(piece)
         size -= len(piece)
-    if size > 0 or pieces is None:
-        _refuse_the_rest(descriptor)
+    _refuse_the_rest(descriptor)
 
 
 def _refuse_the_rest(descriptor: int) -> None:
@@ -104,11 +106,9 @@ def _is_socket(descriptor: int) -> bool:
     return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
 
 
-def _drain_connection(
-    stream: Any, connection: socket.socket, size: int, pieces: list[bytes] | None = None
-) -> None:
-    """The server's own reader may wait for more than there is, so a timer ends what it reads:
-    then it finds the end of the input. What is sent stays as it was.
+def _read_connection(stream: Any, connection: socket.socket, size: int, take: Take) -> None:
+    """The server's own reader may wait for more than there is, so a timer shuts down receiving:
+    then the reader finds the end of the input. Sending is not affected.
     """
     from threading import Timer
 
@@ -118,8 +118,7 @@ def _drain_connection(
     try:
         while size > 0:
             piece = stream.read(min(size, PIECE))
-            if pieces is not None:
-                pieces.append(piece)
+            take(piece)
             size = size - len(piece) if piece else 0
     finally:
         timer.cancel()

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from app.errors import ConfigError
     from app.site import Site
 
-_kept: dict[str, Any] = {}
+
+class _Process:
+    """What a process makes once, at the first request that needs it."""
+
+    site: Site | None = None
+    flask: Flask | None = None
+    is_checked = False
+
+
+_process = _Process()
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -42,10 +51,9 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
             return wsgi.send(pages.response_to(environ, site()), environ, start_response)
     except ConfigError as error:
         return wsgi.send(_misconfigured(error), environ, start_response)
-    if "flask" not in _kept:
-        _kept["flask"] = create_app()
-    response: Iterable[bytes] = _kept["flask"](environ, start_response)
-    return response
+    if _process.flask is None:
+        _process.flask = create_app()
+    return _process.flask(environ, start_response)
 
 
 def create_app() -> Flask:
@@ -65,12 +73,11 @@ def create_app() -> Flask:
 
 def site() -> Site:
     """Made once a process. Raises app.errors.ConfigError."""
-    if "site" not in _kept:
+    if _process.site is None:
         from app.site import load
 
-        _kept["site"] = load()
-    site_of_process: Site = _kept["site"]
-    return site_of_process
+        _process.site = load()
+    return _process.site
 
 
 def check_settings() -> None:
@@ -80,9 +87,9 @@ def check_settings() -> None:
     Not done for calls of the API under CGI, which would log it with each request.
     """
     settings = site().settings
-    if "checked" in _kept:
+    if _process.is_checked:
         return
-    _kept["checked"] = True
+    _process.is_checked = True
     from app.config import warnings
     from app.error_log import log
 
@@ -113,18 +120,18 @@ def run_cgi() -> NoReturn:
     mount.correct_for_cgi(environ)
     cgi.respond(application, environ)
     try:
-        _say_goodbye()
+        _close()
     finally:
-        # Ending at once saves what taking the interpreter apart would cost.
-        os._exit(0 if "site" in _kept else 1)
+        # Skips the interpreter's own shutdown, which would take longer.
+        os._exit(1 if _process.site is None else 0)
 
 
-def _say_goodbye() -> None:
-    """MySQL counts and logs connections that end without a word; SQLite moves what was written
-    into the one file that people copy as a backup.
+def _close() -> None:
+    """MySQL counts and logs connections that end without being closed; SQLite, when it is closed,
+    moves what was written into the one file that people copy as a backup.
     """
-    if "site" in _kept:
-        site().db.close()
+    if _process.site is not None:
+        _process.site.db.close()
     sys.stderr.flush()
 
 

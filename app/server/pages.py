@@ -6,7 +6,7 @@ from app.dashboard import front_door
 from app.dashboard.page_request import PageRequest
 from app.dashboard.routes import API_DOCS
 from app.server.incoming import body_of
-from app.server.wsgi import DOCS, PAGES, is_page, path_of, root_of
+from app.server.wsgi import DOCS, PAGES, headers_of, is_page, path_of, root_of
 
 FOR_ANYBODY = f"{PAGES}/sign-in"
 """Forms at addresses that begin so are read before it is known who sends them."""
@@ -57,11 +57,6 @@ def not_found(environ: Environ, site: Site) -> Response:
 
 
 def _request(environ: Environ, site: Site) -> PageRequest:
-    headers = {
-        name[5:].replace("_", "-").lower(): value
-        for name, value in environ.items()
-        if name.startswith("HTTP_")
-    }
     body = body_of(environ, site.settings.max_body_bytes)
 
     def read(from_anybody: bool = False) -> bytes:
@@ -75,7 +70,7 @@ def _request(environ: Environ, site: Site) -> PageRequest:
         environ["REQUEST_METHOD"],
         path_of(environ),
         environ.get("QUERY_STRING", ""),
-        headers,
+        headers_of(environ),
         read,
         environ.get("REMOTE_ADDR", ""),
         root_of(environ),

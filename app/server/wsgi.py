@@ -98,11 +98,7 @@ def send(response: Response, environ: Environ, start_response: StartResponse) ->
 
 
 def _request(environ: Environ, site: Site) -> Request:
-    headers = {
-        name[5:].replace("_", "-").lower(): value
-        for name, value in environ.items()
-        if name.startswith("HTTP_")
-    }
+    headers = headers_of(environ)
     redirected = environ.get("REDIRECT_HTTP_AUTHORIZATION")
     if redirected and not headers.get("authorization"):
         headers["authorization"] = redirected
@@ -124,6 +120,15 @@ def _request(environ: Environ, site: Site) -> Request:
         root_of(environ),
         environ.get("wsgi.url_scheme", "http"),
     )
+
+
+def headers_of(environ: Environ) -> dict[str, str]:
+    """The request's headers, by their names in lower case."""
+    return {
+        name[5:].replace("_", "-").lower(): value
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    }
 
 
 def root_of(environ: Environ) -> str:
