@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from app.db.connection import Connection, Dialect
+    from app.db.url import DatabaseUrl
 
     T = TypeVar("T")
 
@@ -48,12 +49,11 @@ TRUSTED_IDLE_SECONDS = 1.0
 class Database:
     """The queue's database, reached through connections that outlive a request.
 
-    ``url`` is a :class:`app.db.url.DatabaseUrl`; ``seconds`` is how long a call may take, all of
-    its tries included. Opening is left to the first use. Threads may share an instance; after a
-    fork each process opens its own connections.
+    ``seconds`` is how long a call may take, all of its tries included. Opening is left to the first
+    use. Threads may share an instance; after a fork each process opens its own connections.
     """
 
-    def __init__(self, url: Any, seconds: float = CALL_SECONDS) -> None:
+    def __init__(self, url: DatabaseUrl, seconds: float = CALL_SECONDS) -> None:
         self.url = url
         self.seconds = seconds
         self._call = _local()
@@ -67,7 +67,7 @@ class Database:
         self.dialect: Dialect = engine.DIALECT
         self.classify: Callable[[Any], DatabaseError] = engine.classify
         """A driver's error in the program's own words."""
-        self._open: Callable[[Any, float, float], Connection] = engine.open_connection
+        self._open: Callable[[DatabaseUrl, float, float], Connection] = engine.open_connection
 
     def start_call(self) -> None:
         """Begin a call: until ``end_call`` all that this thread does here has ``seconds``."""

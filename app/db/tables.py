@@ -5,86 +5,24 @@ Importing this loads Flask and SQLAlchemy, so no request does, only commands and
 
 from __future__ import annotations
 
-import sqlite3
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Optional
 
-from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Dialect,
-    Double,
-    Engine,
-    Index,
-    Integer,
-    String,
-    Text,
-    event,
+from sqlalchemy import BigInteger, Boolean, Double, Index, Integer, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.model_base import (
+    TABLE,
+    TABLE_WITHOUT_ROWID,
+    Base,
+    Id,
+    LongText,
+    Model,
+    UtcTime,
+    db,
 )
-from sqlalchemy.dialects import mysql
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from app.db.orm import TABLE_PREFIX
-from app.db.prefix import with_prefix
-
-
-class Base(DeclarativeBase):
-    pass
-
-
-db = SQLAlchemy(model_class=Base)
-
-if TYPE_CHECKING:
-    Model = Base
-else:
-    Model = db.Model
-
-
-@event.listens_for(Engine, "connect")
-def _compare_exactly(connection: Any, _: Any) -> None:
-    """LIKE on SQLite tells upper from lower case, as everywhere else here."""
-    if isinstance(connection, sqlite3.Connection):
-        connection.execute("PRAGMA case_sensitive_like=ON")
-
-
-@event.listens_for(Engine, "before_cursor_execute", retval=True)
-def _put_prefix(
-    connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool
-) -> tuple[str, Any]:
-    prefix = connection.get_execution_options().get(TABLE_PREFIX, "")
-    return with_prefix(statement, prefix), parameters
-
-
-class UtcTime(TypeDecorator[str]):
-    """``YYYY-MM-DD HH:MM:SS.mmm`` in UTC: DATETIME(3) on MySQL, text on SQLite."""
-
-    impl = String(23)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        if dialect.name in ("mysql", "mariadb"):
-            return dialect.type_descriptor(mysql.DATETIME(fsp=3))
-        return dialect.type_descriptor(String(23))
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Optional[str]:
-        if isinstance(value, datetime):
-            return value.isoformat(" ", "milliseconds")
-        return value  # type: ignore[no-any-return]
-
-
-Id = BigInteger().with_variant(Integer(), "sqlite")
-LongText = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
-
-# Everything is compared byte by byte, so that both engines agree on what is equal.
-TABLE = {
-    "mysql_engine": "InnoDB",
-    "mysql_row_format": "DYNAMIC",
-    "mysql_charset": "utf8mb4",
-    "mysql_collate": "utf8mb4_bin",
-    "sqlite_autoincrement": True,
-}
+# Whoever takes these from here has the models loaded, too.
+__all__ = ["Base", "db"]
 
 
 class TaskType(Model):
@@ -215,7 +153,7 @@ class Lane(Model):
     __tablename__ = "lanes"
     __table_args__ = (
         Index("lanes_due", "due_at"),
-        {**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},
+        TABLE_WITHOUT_ROWID,
     )
 
     type_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
@@ -230,7 +168,7 @@ class RateClaim(Model):
     """How many tasks of a type with a rate a claim took, for as long as that counts."""
 
     __tablename__ = "rate_claims"
-    __table_args__ = ({**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},)
+    __table_args__ = (TABLE_WITHOUT_ROWID,)
 
     type_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
     claimed_at: Mapped[str] = mapped_column(UtcTime, primary_key=True)
@@ -243,10 +181,9 @@ class TaskTag(Model):
     """The tags of ``Task.tags`` again, a row each, so that an index finds the tasks of a tag."""
 
     __tablename__ = "task_tags"
-    # Without a rowid, an INSERT leaves last_insert_rowid() as it is.
     __table_args__ = (
         Index("task_tags_task", "task_id"),
-        {**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},
+        TABLE_WITHOUT_ROWID,
     )
 
     tag: Mapped[str] = mapped_column(String(50), primary_key=True)
@@ -282,7 +219,7 @@ class UsedDedupeKey(Model):
     __tablename__ = "used_dedupe_keys"
     __table_args__ = (
         Index("used_dedupe_keys_pruned", "pruned_at"),
-        {**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},
+        TABLE_WITHOUT_ROWID,
     )
 
     dedupe_key: Mapped[str] = mapped_column(String(191), primary_key=True)
@@ -299,7 +236,7 @@ class UsedIdempotencyKey(Model):
     __tablename__ = "idempotency_keys"
     __table_args__ = (
         Index("idempotency_keys_created", "created_at"),
-        {**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},
+        TABLE_WITHOUT_ROWID,
     )
 
     # The id of the caller's API key; 0 for the root key.
@@ -315,7 +252,7 @@ class TaskCount(Model):
     """How many tasks there are of each type and status, as far as the history was rolled up."""
 
     __tablename__ = "task_counts"
-    __table_args__ = ({**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},)
+    __table_args__ = (TABLE_WITHOUT_ROWID,)
 
     type_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
     status: Mapped[str] = mapped_column(String(10), primary_key=True)
@@ -330,7 +267,7 @@ class TaskActivity(Model):
     """
 
     __tablename__ = "task_activity"
-    __table_args__ = ({**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},)
+    __table_args__ = (TABLE_WITHOUT_ROWID,)
 
     step_seconds: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     started_at: Mapped[str] = mapped_column(UtcTime, primary_key=True)
@@ -346,7 +283,7 @@ class WorkerActivity(Model):
     """The same of each worker, of all types together."""
 
     __tablename__ = "worker_activity"
-    __table_args__ = ({**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},)
+    __table_args__ = (TABLE_WITHOUT_ROWID,)
 
     step_seconds: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     started_at: Mapped[str] = mapped_column(UtcTime, primary_key=True)
@@ -361,7 +298,7 @@ class ErrorGroup(Model):
     """Errors of one type that differ only in their numbers, ids and paths."""
 
     __tablename__ = "error_groups"
-    __table_args__ = ({**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},)
+    __table_args__ = (TABLE_WITHOUT_ROWID,)
 
     type_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
     error_group: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
@@ -379,7 +316,7 @@ class TaskError(Model):
     __tablename__ = "task_errors"
     __table_args__ = (
         Index("task_errors_task", "task_id"),
-        {**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},
+        TABLE_WITHOUT_ROWID,
     )
 
     error_group: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
@@ -457,7 +394,7 @@ class ScheduleRun(Model):
     """What became of one time of a schedule."""
 
     __tablename__ = "schedule_runs"
-    __table_args__ = ({**TABLE, "sqlite_autoincrement": False, "sqlite_with_rowid": False},)
+    __table_args__ = (TABLE_WITHOUT_ROWID,)
 
     schedule_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
     due_at: Mapped[str] = mapped_column(UtcTime, primary_key=True)

@@ -6,10 +6,6 @@ import os
 
 # urllib.parse is loaded where it is needed: without it a call under CGI is a tenth faster.
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
-
 EXAMPLES = (
     "sqlite:////path/queue.sqlite3, or mysql+pymysql://user:password@host:3306/name?charset=utf8mb4"
 )

@@ -16,7 +16,7 @@ from app.db import url
 from app.db.connection import Connection
 from app.db.migrations import MIGRATIONS
 from app.db.migrations.steps import AddColumn, AddIndex, AddTable, Step
-from app.db.tables import TABLE, Base, Id, LongText
+from app.db.model_base import TABLE, Base, Id, LongText
 from app.install import migrate
 
 STEPS = [
