@@ -350,7 +350,7 @@ class Client:
         `path` begins with "/" and is relative to the API's address; `timeout` is in seconds.
         `again` is sent instead of `body` if the call is repeated because a connection broke.
         """
-        return self._http.call(method, path, body, timeout or self.timeout, again)
+        return self._http.make(HttpCall(method, path, body, timeout or self.timeout, again))
 
     def _create(self, body: dict[str, Any]) -> dict[str, Any]:
         # An "active" one may have been made and have ended before it is asked for again.
@@ -1063,6 +1063,19 @@ def _iso(seconds: float) -> str:
 # --- Inside the client: HTTP ---------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class HttpCall:
+    """One call: `path` is relative to the API's address, `timeout` in seconds. `again` is sent
+    instead of `body` when the call is repeated because a connection broke; None: the same body.
+    """
+
+    method: str
+    path: str
+    body: Mapping[str, Any] | None
+    timeout: float
+    again: Mapping[str, Any] | None = None
+
+
 class HttpConnections:
     """HTTP with one API: an address, a key, and a connection for each thread that calls."""
 
@@ -1082,20 +1095,13 @@ class HttpConnections:
         login = f"{quote(user, safe='')}{colon}{quote(password, safe='')}@" if colon else ""
         return self.api_url.replace("//", f"//{login}", 1)
 
-    def call(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None,
-        timeout: float,
-        again: Mapping[str, Any] | None,
-    ) -> dict[str, Any]:
-        """Makes a call as Client.call does. Raises ApiError."""
+    def make(self, call: HttpCall) -> dict[str, Any]:
+        """Makes a call; the whole response. Raises ApiError."""
         try:
-            return _read_response(self._send_or_repeat(method, path, body, timeout, again))
+            return _read_response(self._send_or_repeat(call))
         except requests.RequestException as error:
             # A server that refuses a body before it has read it may break the connection.
-            size = len(_encode(body)) if body else 0
+            size = len(_encode(call.body)) if call.body else 0
             if _is_broken(error) and size > LARGE_BODY:
                 message = f"the connection broke while {size} bytes were sent"
                 raise ApiError(413, "too_large", message) from error
@@ -1103,28 +1109,22 @@ class HttpConnections:
             message = f"{self.api_url} cannot be reached: {_reason(error)}"
             raise ApiError(0, "unreachable", message, sent=sent) from error
 
-    def _send_or_repeat(
-        self,
-        method: str,
-        path: str,
-        body: Mapping[str, Any] | None,
-        timeout: float,
-        again: Mapping[str, Any] | None,
-    ) -> requests.Response:
+    def _send_or_repeat(self, call: HttpCall) -> requests.Response:
         try:
-            return self._send(method, path, body, timeout)
+            return self._send(call, call.body)
         except requests.ConnectionError as error:
             # Most often the server had closed an idle connection.
-            if not _is_broken(error) or _has_active_dedupe(body or {}):
+            if not _is_broken(error) or _has_active_dedupe(call.body or {}):
                 raise
-            return self._send(method, path, body if again is None else again, timeout)
+            return self._send(call, call.body if call.again is None else call.again)
 
-    def _send(
-        self, method: str, path: str, body: Mapping[str, Any] | None, timeout: float
-    ) -> requests.Response:
-        data = None if body is None else _encode(body)
+    def _send(self, call: HttpCall, body: Mapping[str, Any] | None) -> requests.Response:
         return self._session().request(
-            method, self.api_url + path, data=data, timeout=timeout, allow_redirects=False
+            call.method,
+            self.api_url + call.path,
+            data=None if body is None else _encode(body),
+            timeout=call.timeout,
+            allow_redirects=False,
         )
 
     def _session(self) -> requests.Session:
