@@ -27,6 +27,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import itertools
 import json
 import logging
 import math
@@ -595,7 +596,7 @@ class Counters:
 
 
 def stop_on_signals(*workers: Worker) -> None:
-    """Makes SIGTERM and SIGINT stop workers politely, and a second one at once."""
+    """Makes SIGTERM and SIGINT stop workers gracefully; a second one ends the process at once."""
 
     signals: list[int] = []
 
@@ -1546,7 +1547,7 @@ class StatusFile:
             self.write()
 
     def write(self) -> None:
-        """Replaces the file whole, so that nobody reads half of it."""
+        """Replaces the file in one step, so that nobody reads half of it."""
         with self._lock:
             self.changed = False
             self._written_at = time.monotonic()
@@ -1573,7 +1574,7 @@ class Flag:
 
 
 class Link:
-    """What a job tells its worker, and the worker its job."""
+    """What a job and its worker tell each other: updates and log lines, and a flag."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -1587,7 +1588,7 @@ class Link:
             self._updates.update(updates)
 
     def take_updates(self) -> dict[str, Any]:
-        """The pending updates, which are then no longer pending."""
+        """Returns the pending updates and clears them."""
         with self._lock:
             updates, self._updates = self._updates, {}
             return updates
@@ -1780,7 +1781,7 @@ class Exchange:
         self._warned: set[str] = set()
 
     def hurry(self, now: float) -> None:
-        """Cuts a pause after an error short: the worker is to end."""
+        """Shortens the pause after an error, because the worker is to end."""
         self._again_at = min(self._again_at, now + 1.0)
 
     def check_health(self) -> None:
@@ -1953,7 +1954,7 @@ class Polling:
 
 
 class Backoff:
-    """How long to leave the server alone after failures, and when to give up."""
+    """How long to wait after failed calls, and when to give up."""
 
     def __init__(self, first_pause: float, max_errors: int) -> None:
         self._first_pause = first_pause  # seconds
@@ -2252,13 +2253,20 @@ class Executor:
 
     def start_queued(self, now: float) -> None:
         """Starts queued tasks in all idle slots: one in each, or several where they are short."""
-        handlers = self.options.all_handlers
         self._take_back_late(now)
         idle = self.slots.idle()
         size = self._tasks_at_once(len(idle))
-        together: list[Claim] = []
+        ready = self._take_ready(len(idle) * size, now)
+        while together := list(itertools.islice(ready, size)):
+            self._start(together, idle.pop(), now)
+
+    def _take_ready(self, capacity: int, now: float) -> Iterator[Claim]:
+        """Takes queued claims that can start now, at most `capacity`, and gives back those that
+        cannot start here at all, even where there is no capacity.
+        """
+        handlers = self.options.all_handlers
         waiting: list[Claim] = []
-        while self._queue and (idle or self._queue[0].type not in handlers):
+        while self._queue and (capacity or self._queue[0].type not in handlers):
             claim = self._queue.popleft()
             if claim.lost:
                 self.held.lose(claim)
@@ -2272,12 +2280,8 @@ class Executor:
                 self.shutdown.request("max_time")
                 break
             else:
-                together.append(claim)
-                if len(together) == size:
-                    self._start(together, idle.pop(), now)
-                    together = []
-        if together:
-            self._start(together, idle.pop(), now)
+                capacity -= 1
+                yield claim
         self._requeue(waiting)
 
     def _tasks_at_once(self, idle: int) -> int:
@@ -2291,7 +2295,7 @@ class Executor:
         return max(1, min(int(TICK / mean), math.ceil(len(self._queue) / idle)))
 
     def _take_back_late(self, now: float) -> None:
-        """What waits in a slot behind a task that takes longer than was expected."""
+        """Takes back what waits in a slot behind a task that runs longer than expected."""
         for slot, claim in self.slots.busy():
             if claim.is_begun and claim.started_at + TICK < now:
                 self._requeue(slot.take_back())
@@ -2455,24 +2459,24 @@ class SlotPool:
 
 
 class Endings:
-    """What the slots' threads tell the main thread: claims with their outcomes, and None behind the
-    last of those that a slot was given.
+    """What the slots' threads pass to the main thread: claims with their outcomes, and None after
+    the last claim that a slot was given.
     """
 
     def __init__(self) -> None:
-        self._told: deque[tuple[Slot, Claim | None, dict[str, Any]]] = deque()
+        self._queued: deque[tuple[Slot, Claim | None, dict[str, Any]]] = deque()
         self._notices: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def tell(self, slot: Slot, claim: Claim | None, outcome: dict[str, Any]) -> None:
-        """Notes it for the main thread; notifying that thread may take longer than a task."""
-        self._told.append((slot, claim, outcome))
+        """Queues it for the main thread, without `notify`, which may take longer than a task."""
+        self._queued.append((slot, claim, outcome))
 
     def notify(self) -> None:
         """Ends the wait in `take`, or the next one."""
         self._notices.put(None)
 
     def take(self, seconds: float) -> Iterator[tuple[Slot, Claim | None, dict[str, Any]]]:
-        """Waits for a notice, no longer than so many seconds, and takes all that was told."""
+        """Waits up to so many seconds for a notice, and takes all that was queued."""
         with suppress(queue.Empty):
             if seconds:
                 self._notices.get(timeout=seconds)
@@ -2480,12 +2484,13 @@ class Endings:
                 self._notices.get_nowait()
         with suppress(IndexError):
             while True:
-                yield self._told.popleft()
+                yield self._queued.popleft()
 
 
 class Slot:
-    """A thread that runs one handler at a time, and others after it when it is given several. After
-    one that was not short the main thread decides: it may have been told to stop meanwhile.
+    """A thread that runs handlers, one at a time. Given several claims, it goes on from one to the
+    next by itself while they are short; after a long one the main thread decides, which may have
+    been told to stop meanwhile.
     """
 
     def __init__(self, options: Options, endings: Endings) -> None:
@@ -2499,15 +2504,15 @@ class Slot:
         threading.Thread(target=self._serve, name="slot", daemon=True).start()
 
     def start(self, claims: Sequence[Claim], may_begin: Callable[[Claim], bool]) -> None:
-        """Begins with the first claim's task. The others follow while `may_begin` says so; how each
-        has ended is told to the main thread.
+        """Starts the first claim's task. The others follow as long as `may_begin` allows; the main
+        thread learns how each ended.
         """
         self.claim, self._may_begin = claims[0], may_begin
         self._waiting.extend(claims[1:])
         self._inbox.put(True)
 
     def running(self) -> Claim | None:
-        """The claim whose handler runs now, not one that it is just done with."""
+        """The claim whose handler runs now, not one whose handler has just ended."""
         with self._lock:
             return self.claim
 
@@ -2530,7 +2535,7 @@ class Slot:
         return self.take_back()
 
     def end(self) -> None:
-        """Ends an idle slot, and lets go of a busy one: a thread cannot be stopped, only told."""
+        """Ends an idle slot at once, a busy one after its handler: a thread cannot be killed."""
         self._is_over = True
         self._inbox.put(False)
 
@@ -2645,7 +2650,9 @@ class HandlerProcess:
         self._pipe.send((claim.task, claim.worker_id))
 
     def follow(self, claim: Claim) -> tuple[dict[str, Any], int]:
-        """Does what the process says, until the outcome comes, and with it the memory in use."""
+        """Acts on the process's messages until it sends the outcome; that, and the bytes of memory
+        that the process uses.
+        """
         while True:
             kind, task_id, value = self.receive()
             if task_id != claim.id:
@@ -2676,7 +2683,7 @@ class HandlerProcess:
         self._process.kill()  # it may not have had the time to make itself a group
 
     def reap(self) -> str:
-        """Waits for its end; how it ended."""
+        """Waits for its end, at most a second before killing it. Returns how it ended."""
         self._process.join(1.0)
         self.kill()
         self._process.join()
@@ -2920,7 +2927,7 @@ class Monitor:
 
     @contextmanager
     def told_of_trouble(self) -> Iterator[None]:
-        """Tells it of what ends the program here, before the worker has begun."""
+        """Reports what ends the program inside this block, before the worker has begun."""
         try:
             yield
         except SystemExit as error:
@@ -2932,14 +2939,14 @@ class Monitor:
             raise
 
     def begin(self, worker: Worker) -> None:
-        """Says that a run begins, and once a minute that it goes on, without waiting for that."""
+        """Reports that a run begins, and once a minute that it goes on, in a thread of its own."""
         if self._address:
             follow = functools.partial(self._follow, worker)
             self._thread = threading.Thread(target=follow, name="monitor", daemon=True)
             self._thread.start()
 
     def end(self, worker: Worker, code: int) -> None:
-        """Says how the run ended."""
+        """Reports how the run ended."""
         self._ended.set()
         if self._thread is not None:
             self._thread.join(PING_TIME)  # the start comes before the end
@@ -3235,7 +3242,9 @@ def _descendants() -> list[int]:
 
 
 def _is_tracker(pid: int) -> bool:
-    """Whether it removes what killed processes leave in shared memory; then it ends by itself."""
+    """Whether this is multiprocessing's resource tracker: it removes what killed processes leave in
+    shared memory, and ends by itself.
+    """
     try:
         return b"resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
