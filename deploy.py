@@ -58,7 +58,7 @@ def say_too_old(environ, start_response):  # type: ignore[no-untyped-def]
 # --- The program --------------------------------------------------------------------------------
 
 PROGRAM = r'''
-# Nothing of this program's own may lie about as bytecode in a web folder.
+# A web folder must not get files of bytecode from this program.
 sys.dont_write_bytecode = True
 
 import argparse
@@ -69,7 +69,6 @@ import errno
 import fcntl
 import hashlib
 import hmac
-import html
 import importlib
 import json
 import re
@@ -83,6 +82,7 @@ import urllib.parse
 import urllib.request
 import zipfile
 from collections.abc import Iterable, Iterator
+from html import escape
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
@@ -193,7 +193,7 @@ class Location:
 
 
 def version_of(build: str) -> str:
-    """The version in a build's name, which ends with what tells it from all others."""
+    """The version in a build's name, which is VERSION-CHECKSUM."""
     return build.rpartition("-")[0] or build
 
 
@@ -202,7 +202,7 @@ def version_key(text: str) -> tuple[int, ...]:
 
 
 def choose_home(web_folder: Path, document_root: Path) -> Path:
-    """A folder that no address reaches where the account has one, else one in the web folder."""
+    """A folder outside the web root if the account has one, else a folder in the web folder."""
     name = "taskmanager" + "".join(f"-{part}" for part in _parts_below(web_folder, document_root))
     inside = web_folder / "taskmanager"
     if document_root not in [web_folder, *web_folder.parents]:
@@ -245,7 +245,9 @@ def _is_own(folder: Path) -> bool:
 
 
 def prepare_home(home: Path) -> None:
-    """The home, closed to others; the refusal for Apache comes before anything worth reading."""
+    """Make the private data folder. Its .htaccess is written first, so that Apache never serves
+    what comes after it.
+    """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (home / ".htaccess").is_file():
         write_whole(home / ".htaccess", DENY_ALL.encode(), 0o644)
@@ -410,7 +412,7 @@ def unsafe(label: str, why: str) -> str:
 
 @dataclasses.dataclass
 class Candidate:
-    """An archive that was found: its path, how to call it, the SHA-256 that it must have."""
+    """An archive that was found: its path, its name for people, the SHA-256 that it must have."""
 
     path: Path
     label: str = ""
@@ -609,7 +611,7 @@ KEPT_VARIABLES = {
 
 
 def environment(home: Path) -> dict[str, str]:
-    """For the installer's process: nothing that the web server tells of a request."""
+    """The variables of the installer's process: none of those that describe the request."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -622,7 +624,7 @@ def environment(home: Path) -> dict[str, str]:
 def hand_over_request(
     installer: Installer, location: Location, lock: dict[str, str], mode: str
 ) -> dict[str, Any]:
-    """What every request tells the installer."""
+    """The part of a request to the installer that is the same for pages and commands."""
     site = {name: str(value) for name, value in dataclasses.asdict(location).items()}
     return {
         "contract": installer.contract,
@@ -703,7 +705,7 @@ class Throttled(Exception):
 
 
 class InstallerState:
-    """What must be remembered about visitors and archives: on disk, and never shown."""
+    """What is remembered about visitors and archives, in a file that is never shown."""
 
     def __init__(self, home: Path) -> None:
         self._path = home / ".htinstaller"
@@ -763,7 +765,7 @@ def delay_after(wrong: int) -> float:
 
 
 def fingerprint(location: Location) -> str:
-    """Changes whenever the installer or an archive is uploaded: only an owner can do that."""
+    """Changes whenever this file or an archive is uploaded, which only an owner can do."""
     seen = []
     for path in sorted([SCRIPT, *location.web_folder.glob("taskmanager-*.zip")]):
         with contextlib.suppress(OSError):
@@ -827,7 +829,7 @@ FORM_BYTES = 64 * 1024
 
 
 class Refused(Exception):
-    """A request that is not done as it asks: its status and a sentence."""
+    """A request is refused, with this status and sentence."""
 
     def __init__(self, status: int, sentence: str, headers: Optional[dict[str, str]] = None):
         super().__init__(sentence)
@@ -929,7 +931,7 @@ class PageRequest:
 
 
 def server_address(environ: dict[str, Any]) -> str:
-    """Where this server can be reached when its name cannot be from here."""
+    """The server's own address and port, for when its name does not resolve here."""
     host, port = str(environ.get("SERVER_ADDR", "")), str(environ.get("SERVER_PORT", ""))
     return f"{f'[{host}]' if ':' in host else host}:{port}" if host and port.isdigit() else ""
 
@@ -1041,8 +1043,6 @@ COPY_SCRIPT = """
 })();
 """
 
-_ = html.escape
-
 
 def page(
     title: str, body: str, status: int = 200, style: str = "", script: str = ""
@@ -1053,18 +1053,18 @@ def page(
     text = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{_(title)}</title><style nonce="{nonce}">{STYLE}{style}</style></head>'
-        f"<body><main><h1>{_(title)}</h1>\n{body}\n</main>{code}</body></html>\n"
+        f'<title>{escape(title)}</title><style nonce="{nonce}">{STYLE}{style}</style></head>'
+        f"<body><main><h1>{escape(title)}</h1>\n{body}\n</main>{code}</body></html>\n"
     )
     return PageResponse(status, text.encode("utf-8", "replace"), nonce=nonce)
 
 
 def form(request: PageRequest, session: Session, action: str, inside: str, button: str) -> str:
     return (
-        f'<form method="post" action="{_(request.own_path)}" autocomplete="off">'
+        f'<form method="post" action="{escape(request.own_path)}" autocomplete="off">'
         f'<input type="hidden" name="csrf" value="{session.csrf()}">'
-        f'<input type="hidden" name="action" value="{_(action)}">{inside}'
-        f"<button>{_(button)}</button></form>"
+        f'<input type="hidden" name="action" value="{escape(action)}">{inside}'
+        f"<button>{escape(button)}</button></form>"
     )
 
 
@@ -1072,7 +1072,7 @@ def error_box(sentence: str) -> str:
     """What went wrong, with the focus: it is read aloud, and on a phone it is in sight."""
     if not sentence:
         return ""
-    return f'<p class="error" role="alert" tabindex="-1" autofocus>{_(sentence)}</p>'
+    return f'<p class="error" role="alert" tabindex="-1" autofocus>{escape(sentence)}</p>'
 
 
 def page_error(sentence: str, status: int) -> PageResponse:
@@ -1083,14 +1083,14 @@ def page_password(
     request: PageRequest, session: Session, sentence: str = "", status: int = 200
 ) -> PageResponse:
     wrong = ' aria-invalid="true" aria-describedby="password-error"' if sentence else ""
-    error = f'<p class="error" id="password-error" role="alert">{_(sentence)}</p>'
+    error = f'<p class="error" id="password-error" role="alert">{escape(sentence)}</p>'
     inside = (
         '<label for="password">Password</label>'
         f'<input type="password" id="password" name="password"{wrong} autofocus>'
         + (error if sentence else "")
     )
     body = (
-        f"<p>Enter the password that you set in {_(SCRIPT.name)} before you uploaded it.</p>"
+        f"<p>Enter the password that you set in {escape(SCRIPT.name)} before you uploaded it.</p>"
         + form(request, session, "password", inside, "Continue")
     )
     return page("TaskManager: is this yours?", body, status)
@@ -1101,7 +1101,7 @@ def page_proof(
 ) -> PageResponse:
     body = (
         "<p>Show that this site is yours: create an empty file with this name in the folder "
-        f"of {_(SCRIPT.name)}, with your FTP program or the control panel's file manager.</p>"
+        f"of {escape(SCRIPT.name)}, with your FTP program or the control panel's file manager.</p>"
         f'<div class="copied"><pre id="proof">{session.proof_name()}</pre>'
         '<button type="button" class="quiet" data-copy="proof" hidden>Copy</button></div>'
         + error_box(sentence)
@@ -1134,7 +1134,7 @@ def page_archive(request: PageRequest, session: Session, error: DeployError) -> 
             button = form(request, session, "download", "", "Download and continue")
     body = (
         '<ul class="checks"><li><span class="failed">to do</span><div><b>Version to install</b>: '
-        f"{_(found)} {_(advice)}</div></li></ul>{button}"
+        f"{escape(found)} {escape(advice)}</div></li></ul>{button}"
     )
     return page("TaskManager: checks", body)
 
@@ -1217,7 +1217,7 @@ def page_ownership(
 def prove(
     request: PageRequest, location: Location, state: InstallerState, session: Session
 ) -> PageResponse:
-    """The way from visitor to owner."""
+    """Check the proof that a visitor gives; with a valid one they become the owner."""
     password = admin_password()
     if len(password) >= 8 and request.action == "password":
         given = request.form().get("password", "")
@@ -1233,7 +1233,7 @@ def prove(
         return page_ownership(request, session)
     if not proven:
         return page_ownership(request, session, sentence, 403)
-    # A new name for the session: the old one was given to somebody unknown.
+    # A new session: somebody else may know the old one.
     return with_cookie(request, Session.new(OWNER, state), see_other(request.own_path))
 
 
@@ -1259,7 +1259,7 @@ def take_proof(path: Path) -> bool:
 def respond_to_owner(
     request: PageRequest, location: Location, session: Session, is_finished: bool
 ) -> PageResponse:
-    """Hand over, as soon as there is something to hand over to."""
+    """Hand over to the installer; until there is one, show what is missing."""
     try:
         if request.action == "download":
             download(location.home, time.monotonic() + STEP_SECONDS)
@@ -1297,7 +1297,7 @@ def in_frame(request: PageRequest, response: dict[str, Any]) -> PageResponse:
 
 
 def respond_to_any(request: PageRequest) -> PageResponse:
-    """The response, whatever happens."""
+    """The response to any request. Never raises."""
     try:
         return respond(request)
     except Refused as refused:
@@ -1307,7 +1307,7 @@ def respond_to_any(request: PageRequest) -> PageResponse:
     except DeployError as error:
         return page_error(str(error), 500)
     except Exception as error:
-        # What it is goes to the log: a page may be read by anybody.
+        # The details go to the log only: anybody may read a page.
         print(f"deploy.py: {type(error).__name__}: {error}", file=sys.stderr)
         sentence = "The installer failed; the server's error log says why. Reload to try again."
         return page_error(sentence, 500)
@@ -1356,7 +1356,7 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
 
 
 def installed_application(home: Path, folder: Path) -> Any:
-    """The site's own entry, until Passenger is told to start with it."""
+    """The installed site, served from here until Passenger starts its own entry file."""
     os.environ.setdefault("TASKMANAGER_CONFIG", str(home / "config.py"))
     sys.path[:0] = [str(folder), str(folder / "vendor")]
     return importlib.import_module("app.entry").application
@@ -1475,7 +1475,7 @@ def installer_for_command(location: Location, named: str) -> Installer:
 
 
 def check_password() -> None:
-    """Whoever may set a password in the file may ask for it here too."""
+    """Raises DeployError if this file sets a password and the environment has another one."""
     given = os.environ.get("DEPLOY_ADMIN_PASSWORD", "")
     if ADMIN_PASSWORD and not hmac.compare_digest(digest_of(given), digest_of(ADMIN_PASSWORD)):
         raise DeployError(
@@ -1578,7 +1578,7 @@ OPTIONS_OF = {
 def refuse_options_of_other_modes(
     parser: argparse.ArgumentParser, options: argparse.Namespace
 ) -> None:
-    """An option of one mode given with another one is a mistake."""
+    """Ends the program with a message if an option belongs to another mode."""
     for mode, names in OPTIONS_OF.items():
         given = [name for name in names if getattr(options, name) not in (None, False)]
         is_mode = getattr(options, mode) or (mode == "install" and options.back)
