@@ -31,7 +31,7 @@ FALSE_WORDS = {"false", "no", "off", "0"}
 
 GOOD_KEY_LENGTH = 24
 MIN_KEY_LENGTH = 8
-"""Keys from before the longer ones were asked for still work."""
+"""Keys this short were accepted once, and still work."""
 
 MAX_DAYS = 36500
 

@@ -10,7 +10,7 @@ def log(error: Exception | str) -> None:
 
 
 def log_trace(error: Exception) -> None:
-    """A defect, with the way to it."""
+    """A defect, with its traceback."""
     import traceback
 
     traceback.print_exception(type(error), error, error.__traceback__, file=sys.stderr)

@@ -1,8 +1,8 @@
 """Every error of the program, in one tree.
 
-``ConfigError`` stops the program, ``DatabaseError`` is trouble that nobody asked for, ``CallError``
-refuses one call and tells the caller why. How each is told over HTTP is in
-``app.api.error_responses``.
+``ConfigError`` stops the program, ``DatabaseError`` is trouble with the database, ``CallError``
+refuses one call and tells the caller why. ``app.api.error_responses`` has the HTTP response for
+each.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class ConfigError(TaskManagerError):
 
 
 class DatabaseError(TaskManagerError):
-    """The database refused a statement in a way that has no name below."""
+    """The database refused a statement, for a reason that has no class of its own below."""
 
 
 class TryAgain(DatabaseError):
@@ -94,7 +94,7 @@ class UnknownType(QueueError):
 
 
 class NotClaimed(QueueError):
-    """The task is in no worker's hands, so there is nothing to settle or keep."""
+    """No worker holds the task, so there is nothing to settle or renew."""
 
     code = "not_claimed"
 

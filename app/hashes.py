@@ -18,7 +18,7 @@ MODULES = {
 }
 
 BLOCK_BYTES = 64
-"""Of SHA-256: what a key of HMAC is brought to."""
+"""The block size of SHA-256. HMAC pads its key to this length."""
 
 _constructors: dict[str, Any] = {}
 

@@ -1,8 +1,8 @@
 """Who may call: the key in ``Authorization: Bearer KEY``, in ``X-API-Key: KEY``, or as the password
 of HTTP Basic, for clients that can only be given an address.
 
-The root key stands in the settings and may do everything. All others are in the database; what
-concerns those alone is in ``scoped_keys``, which calls with the root key do not load.
+The root key is in the settings and may do everything. All others are in the database:
+``scoped_keys`` handles them, and calls with the root key do not load it.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _unauthorized(request: Request, message: str) -> ApiError:
 
 def _slow_down(request: Request, site: Site) -> None:
     """Raises ApiError ``rate_limited`` after too many wrong keys from one address."""
-    # Loaded when needed: who has the right key never gets here.
+    # Loaded when needed: callers with the right key do not get here.
     from app.queue import wrong_keys
 
     seconds = wrong_keys.note(site, request.address)

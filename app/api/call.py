@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 class Call:
     """What a handler gets. ``arguments`` are the parts of the path; what a handler adds to
-    ``warnings`` is told to the caller without failing the call. ``access`` is what the caller's key
-    lets it see and change: handlers pass it on to the queue. None is the root key.
+    ``warnings`` is sent with the response. ``access`` is what the caller's key lets it see and
+    change: handlers pass it on to the queue. None is the root key.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Call:
     @property
     def actor(self) -> Actor:
         """Who calls, for the audit log."""
-        # Loaded when needed: calls of workers and producers are not noted.
+        # Loaded when needed: calls of workers and producers are not in the audit log.
         from app.queue.audit import Actor
 
         if self.access is not None:

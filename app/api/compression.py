@@ -9,7 +9,7 @@ from app.errors import ApiError
 GZIP = 31
 ZLIB = 15
 RAW_DEFLATE = -15
-"""What some clients send as deflate, though it means zlib's form."""
+"""Some clients send this as deflate, which means zlib's format."""
 
 FORMS = {"gzip": (GZIP,), "x-gzip": (GZIP,), "deflate": (ZLIB, RAW_DEFLATE)}
 
@@ -35,8 +35,8 @@ def decompress(body: bytes, encoding: str, max_bytes: int) -> bytes:
 
 
 def _plain(body: bytes, form: int, most: int) -> bytes | None:
-    """Never takes more memory than ``most``. None for what has another form, is cut, or goes on
-    after its end.
+    """At most ``most`` bytes. None if the body has another format, is cut off, or has data after
+    its end.
     """
     reader = zlib.decompressobj(form)
     try:

@@ -32,7 +32,7 @@ def preflight(request: Request, settings: Settings) -> Response | None:
 
 
 def allow(response: Response, request: Request, settings: Settings) -> None:
-    """Let the page read the response, also an error."""
+    """Let the page read the response, even an error."""
     response.headers["Vary"] = "Origin"
     origin = _allowed(request, settings)
     if origin:

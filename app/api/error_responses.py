@@ -1,4 +1,6 @@
-"""Every error as the contract has it: one status and one code each, never an SQL text."""
+"""The response for every error: one status and one code each, and never the text of a database
+error.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The known fields of a call: what each takes, and a clear word about each that does not fit.
+"""The fields that a call knows: what each takes, and a clear message about what it does not.
 
-A reader is a function from a value to the value to use; it raises ValueError with what would
-do. Nothing is coerced: ``"false"`` is not false. None (null) is the same as not given.
+A reader is a function from a value to the value to use; it raises ValueError with what it would
+take. Nothing is coerced: ``"false"`` is not false. None (null) is the same as not given.
 
 Each reader also has the JSON Schema of what it takes (``takes``), from which ``app.api.reference``
 describes the API. Its ``title`` says it in words where the schema alone would not.
@@ -59,8 +59,8 @@ def reads(**schema: Any) -> Callable[[T], T]:
 
 
 class BySetting:
-    """A reader that depends on the site: ``make`` makes it of the site's settings. Its errors name
-    the ``setting``.
+    """A reader that depends on the site: ``make`` makes it from the site's settings. Its errors
+    name the ``setting``.
 
     Fields are listed when a module is loaded, before there is a site.
     """
@@ -175,7 +175,7 @@ def read_each(given: list[Any], name: str, read: Callable[[dict[str, Any], str],
 
 
 def invalid(errors: list[dict[str, str]]) -> Invalid:
-    """One exception for all validation errors; its sentence is the first of them."""
+    """One exception for all validation errors; its message is the first of them."""
     more = f" (and {len(errors) - 1} more, see details)" if len(errors) > 1 else ""
     return Invalid(f"{errors[0]['path']} {errors[0]['message']}{more}", errors)
 

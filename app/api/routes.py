@@ -47,8 +47,8 @@ class Route:
 
     ``by_type`` says that the function shows and changes only what is of the types that the caller's
     key is for (``Call.access``). Keys for some types are refused everywhere else. With
-    ``takes_run_token``, RUN_TOKEN will do as the key, and ``token`` in the query too: services that
-    ping addresses can send nothing else.
+    ``takes_run_token``, RUN_TOKEN is accepted as the key, also as ``token`` in the query: services
+    that ping addresses can send nothing else.
     """
 
     def __init__(

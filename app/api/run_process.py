@@ -29,7 +29,7 @@ OF_THE_REQUEST = (
     *("HTTP_", "CONTENT_", "REQUEST_", "SERVER_", "REMOTE_", "SCRIPT_"),
     *("PATH_INFO", "QUERY_STRING"),
 )
-"""What a CGI program has in its environment of the request; no business of handlers."""
+"""Variables that describe the request of a CGI program: handlers must not see them."""
 
 
 class RunFailed(TaskManagerError):
@@ -37,8 +37,8 @@ class RunFailed(TaskManagerError):
 
 
 def run_waiting_tasks(site: Site, seconds: float) -> dict[str, Any]:
-    """Do waiting tasks for so long, unless another run is on: what became of them, as
-    ``run_worker`` has it. Raises Conflict, RunFailed.
+    """Run waiting tasks for so many seconds, unless another run is under way. Returns what became
+    of them, like ``run_worker``. Raises Conflict, RunFailed.
     """
     if not run_lock.take(site, seconds + 2 * END_SECONDS):
         raise Conflict("Another run is on: it does what waits")
@@ -94,6 +94,6 @@ def _start(settings: Settings, seconds: float) -> subprocess.Popen[bytes]:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """With what it has started."""
+    """Kill the process and all that it has started."""
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 def find(site: Site, keys: Sequence[str]) -> tuple[Access | None, str]:
-    """What the first valid one of these keys may do. Without one: None, and why, where that is
-    anybody's business. Raises a DatabaseError.
+    """What the first valid one of these keys may do. Without one: None, and the reason, if the
+    caller may know it. Raises a DatabaseError.
     """
     found = key_lookup.find(site, keys)
     return found.access, found.reason
 
 
 def authorize(access: Access, target: Target) -> None:
-    """Raises ApiError ``forbidden`` when the key is not for this route. An address that is none is
-    left to be answered as such.
+    """Raises ApiError ``forbidden`` when the key is not for this route. An unknown address is not
+    refused here but by ``Target.handler``.
     """
     route = target.route
     if route is None:

@@ -15,8 +15,8 @@ SAMPLED = 1
 
 
 def read(value: Any, place: str, warnings: list[str]) -> str | None:
-    """The traceparent to keep. None, with a warning that names the ``place``, for what is none:
-    a caller whose tracing is wrong must not lose tasks over it.
+    """The traceparent to keep. None for an invalid one, with a warning that names the ``place``: a
+    caller whose tracing is wrong must not lose tasks over it.
     """
     found = TRACEPARENT.fullmatch(value) if isinstance(value, str) else None
     if found is None or not _is_valid(*found.groups()):

@@ -17,8 +17,8 @@ MAX_BYTES = 1024 * 1024
 class LogFile:
     """Takes the place of ``sys.stderr``: passes on what is written, and writes it to a file too.
 
-    The file is opened by what is written, never before: most requests write nothing. A folder
-    that cannot be written to costs the entry in the file, nothing else. Times are UTC.
+    The file is opened when something is written: most requests write nothing. In a folder that
+    cannot be written to, only the entry in the file is lost. Times are UTC.
     """
 
     def __init__(self, path: str, stream: TextIO) -> None:

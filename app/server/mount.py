@@ -1,4 +1,4 @@
-"""Where the application is mounted and which path is asked for, whatever the server makes of it.
+"""Where the application is mounted and which path is asked for, whatever the server reports.
 
 Below CGI the web server's front controller bends both; ``SCRIPT_NAME`` and ``PATH_INFO`` are put
 right here, once, so that the short way and Flask see the same.

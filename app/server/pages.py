@@ -79,8 +79,8 @@ def _request(environ: Environ, site: Site) -> PageRequest:
 
 
 def _scheme(environ: Environ) -> str:
-    """How the browser asked. A proxy in front that speaks https says so in a header; whoever sends
-    it without a proxy deceives only themselves, since it decides on their own cookies alone.
+    """How the browser asked. A proxy in front that speaks https says so in a header; a caller who
+    forges it affects only their own cookies.
     """
     told: str = environ.get("HTTP_X_FORWARDED_PROTO", "").partition(",")[0].strip().lower()
     return told if told in ("http", "https") else environ.get("wsgi.url_scheme", "http")

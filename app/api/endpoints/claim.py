@@ -78,8 +78,9 @@ def _told(number: int) -> str:
 
 
 def _single(task: dict[str, Any]) -> Response:
-    """The workers of many guides read the response itself as the task, or ``task`` and there
-    ``parameters``; one that does not find them would claim task after task and do none.
+    """Workers written after common guides look for the task at the top level of the response, or in
+    ``task`` with its params as ``parameters``. One that finds neither would claim task after task
+    and run none.
     """
     response = success_with_fields(task, "Task claimed successfully")
     response.payload["task"] = {**task, "parameters": task["params"]}

@@ -1,4 +1,4 @@
-"""Keeping what was claimed, one task or many, and giving it back."""
+"""Heartbeats and progress of claimed tasks, and releasing them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A web run: waiting tasks are done beside this request, for hosts without cron."""
+"""A web run: waiting tasks are run during this request, for hosts without cron."""
 
 from __future__ import annotations
 

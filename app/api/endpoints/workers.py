@@ -1,4 +1,4 @@
-"""Workers: who they are, that they live, how they do."""
+"""Workers: registration, heartbeats, statistics."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def stats(call: Call) -> Response:
 
 
 def worker_of(call: Call) -> str:
-    """The worker in the path. Raises NotFound for what can be the id of none."""
+    """The worker in the path. Raises NotFound for a text that cannot be an id."""
     worker_id = call.arguments["worker"]
     try:
         known: str = fields.worker_id(worker_id)

@@ -1,4 +1,4 @@
-"""Making jobs: one, or many of which each is made or refused alone."""
+"""Creating jobs: one, or many, each created or refused on its own."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def create_jobs(call: Call) -> Response:
             tasks[index] = _new_task(values["queue_name"], wanted, traceparent, where)
         except (Invalid, ValueError) as error:
             errors[index] = str(error)
-    made, refused = _create_right_ones(call, tasks)
+    made, refused = _create_accepted(call, tasks)
     errors.update(refused)
     succeeded = [
         {"index": index, "job_id": str(each.id), "created": not each.deduplicated}
@@ -94,10 +94,10 @@ def _create(call: Call, tasks: list[NewTask]) -> list[Created]:
         return create(call.site, tasks, call.access)
 
 
-def _create_right_ones(
+def _create_accepted(
     call: Call, tasks: dict[int, NewTask]
 ) -> tuple[dict[int, Created], dict[int, str]]:
-    """Create those that their type accepts; an error for each of the others."""
+    """Create the tasks that their type accepts; an error for each of the others."""
     if not tasks:
         return {}, {}
     try:

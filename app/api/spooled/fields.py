@@ -33,7 +33,7 @@ def tags(value: Any) -> list[str]:
 
 @fields.reads(title="not supported", type="null")
 def unsupported(value: Any) -> Any:
-    """To ignore it would change what the producer counts on."""
+    """Ignoring it would break what the producer relies on."""
     raise ValueError("is not supported by this server: leave it out")
 
 

@@ -144,7 +144,7 @@ RUN_STATUS = {
 
 
 def schedule(row: Row, settings: Settings, run_count: int) -> Shown:
-    """One with an interval instead of a cron expression has none that could be shown."""
+    """A schedule with an interval has no cron expression: it is shown as ``@every 60s``."""
     shown = serializers.schedule(row)
     most = shown["max_attempts"] or settings.max_task_attempts
     last = shown["last_run"]
@@ -172,7 +172,7 @@ def schedule(row: Row, settings: Settings, run_count: int) -> Shown:
 
 
 def schedule_run(schedule: Row, run: Row) -> Shown:
-    """A job that was deleted since has ended, nobody knows how."""
+    """A job that has been deleted since counts as completed: how it ended is unknown."""
     is_made = run["task_id"] is not None
     status = RUN_STATUS.get(run["status"] or "completed") if is_made else "failed"
     return {

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from app.api.call import Call
 
 HEARTBEAT_SECONDS = 30
-"""How often its workers are asked to say that they live. No lease depends on it."""
+"""How often its workers are asked to send heartbeats. No lease depends on it."""
 
 MAX_WORKERS = 100
 
