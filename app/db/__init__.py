@@ -1,9 +1,9 @@
 """Database access: plain SQL, one connection a process at a time.
 
 Units of work are functions of a connection, run by :meth:`Database.run`, which repeats them when
-the database says "try again" and turns every other trouble into one of the errors in
-:mod:`app.errors`. The SQL that differs between engines is in :mod:`app.db.mysql` and
-:mod:`app.db.sqlite`, nowhere else.
+the database says "try again" and turns every other error into one of those in :mod:`app.errors`.
+The SQL that differs between engines is in :mod:`app.db.mysql` and :mod:`app.db.sqlite`, nowhere
+else.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ LONGEST_PAUSE = 0.5
 """Seconds between two tries."""
 
 SHORT_LOCK_WAIT = 0.05
-"""Seconds that work waits for a lock which may as well be done later."""
+"""Seconds to wait for a lock, for work that may as well be done later."""
 
 MAX_IDLE_CONNECTIONS = 4
 """Kept open between requests; a process that serves one request at a time keeps one."""
 
 TRUSTED_IDLE_SECONDS = 1.0
-"""A connection that rested longer is asked whether it lives: cheap hosts cut idle ones."""
+"""A connection that was idle for longer is tested before it is used: cheap hosts cut idle ones."""
 
 
 class Database:
@@ -82,7 +82,7 @@ class Database:
 
         A deadlock, a lock wait that timed out or a busy file rolls back and runs it again while
         there is time. A lost connection runs it again only when ``repeatable``: what the lost call
-        did is unknown, so the work must come to the same end when done twice.
+        did is unknown, so the work must have the same result when it is done twice.
 
         Raises DatabaseBusy, DatabaseUnavailable, Duplicate or another DatabaseError.
         """
@@ -117,8 +117,8 @@ class Database:
                 return result
 
     def run_once(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work(connection)`` a single time, waiting for no lock longer than a moment: for
-        what may as well be done later. Raises a DatabaseError, TryAgain among others.
+        """Run ``work(connection)`` a single time, waiting only a moment for each lock: for what may
+        as well be done later. Raises a DatabaseError, TryAgain among others.
         """
         connection = self._borrow(self._ends_at())
         try:
@@ -144,8 +144,8 @@ class Database:
         self.run(lambda connection: _check(connection, schema_version))
 
     def prepare(self) -> None:
-        """Make the file and the tables of a SQLite queue that is not there yet: other ways to the
-        database than this one would find it empty.
+        """Make the file and the tables of a SQLite queue that does not exist yet, for code that
+        opens the file in another way.
         """
         if self.url.engine == "sqlite":
             self._give_back(self._borrow(self._ends_at()))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     Statement = tuple[str, dict[str, Any]]
 
 ALIVE_SHARE = 0.25
-"""Of what is left of a call: how long a connection is waited for that may be dead."""
+"""Share of a call's remaining time that it waits for a connection that may be dead."""
 
 
 class Result:
@@ -41,8 +41,8 @@ class Connection:
     prefix = ""
     """What stands before the name of each table in the database."""
     is_cluster = False
-    """Whether other nodes take writes too. Then a transaction may be undone by a rival's, and its
-    COMMIT may answer as if it were not: only what is seen after the COMMIT was done.
+    """Whether other nodes take writes too. Then a rival's transaction may undo one whose COMMIT
+    reports success: only a change that is still there after the COMMIT was made.
     """
 
     has_snapshots = False
@@ -56,8 +56,8 @@ class Connection:
     """
 
     def wait_for_locks(self, seconds: float | None) -> None:
-        """How long statements wait for locks from now on, at least where they could not leave out
-        what is locked; None means as long as they usually do.
+        """How many seconds statements wait for locks from now on, at least where they cannot leave
+        out locked rows; None means as long as usual.
         """
         raise NotImplementedError
 
@@ -86,8 +86,8 @@ class Connection:
     def transact(
         self, statements: Sequence[Statement], afterwards: Sequence[Statement] = ()
     ) -> list[Result]:
-        """All of the statements or none, in one round trip. ``afterwards`` are asked in the same
-        one, when the others are committed; their results follow.
+        """All of the statements or none, in one round trip. ``afterwards`` run in the same round
+        trip, after the COMMIT; their results follow.
         """
         return self._finish([(self.dialect.begin, {}), *statements], afterwards)[1:]
 

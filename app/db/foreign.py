@@ -31,7 +31,7 @@ COLUMNS: Mapping[str, frozenset[str]] = {
     "worker_activity": frozenset({"step_seconds", "started_at", "worker_id", "event", "bucket"}),
     "workers": frozenset({"id", "first_seen_at", "last_seen_at"}),
 }
-"""What the tables had in the version that made them first: enough to know them by."""
+"""Columns that each table has had since its first version: enough to recognize it."""
 
 LOOK = {
     "mysql": "SELECT table_name AS place, column_name AS name FROM information_schema.columns "
@@ -59,7 +59,7 @@ def refuse_foreign_tables(connection: Connection, engine: str) -> None:
 
 
 def foreign_tables(connection: Connection, engine: str) -> list[str]:
-    """Names of tables that are called as ours and are not ours."""
+    """Tables that have our names and are not ours."""
     columns: dict[str, set[str]] = {}
     for row in connection.query(LOOK[engine], {}):
         columns.setdefault(row["place"], set()).add(row["name"].lower())

@@ -34,7 +34,7 @@ PACKET_BYTES = 512 * 1024
 """Longer lists of statements are cut into several packets: old hosts allow 1 MiB each."""
 
 SHORTEST_WAIT = 0.5
-"""Seconds that a result is waited for when the time is up already."""
+"""Seconds to wait for a result even when the call's time is up."""
 
 PARAMETER = re.compile(r":([a-z_][a-z0-9_]*)")
 _formats: dict[tuple[str, str], str] = {}
@@ -134,7 +134,7 @@ class MySQLConnection(Connection):
         return bool(waiting.poll(0))
 
     def _wait_no_longer(self, share: float = 1.0) -> None:
-        """Have the next answer waited for until the call ends, or for a share of that time."""
+        """Wait for the next answer until the call ends, or for a share of that time."""
         wait = max(SHORTEST_WAIT, (self._ends_at - time.monotonic()) * share)
         self._raw._read_timeout = self._raw._write_timeout = wait
 

@@ -1,7 +1,7 @@
 """What MySQL's and MariaDB's error numbers mean for a call: try again, wait, or a defect of ours.
 
-Everything that does not prove a defect is a matter of the database: the call answers 503 and the
-log names number and text. Names of the numbers: the servers' errmsg files.
+Every error that does not prove a defect is the database's: the call answers 503, and the log has
+its number and text. Names of the numbers: the servers' errmsg files.
 """
 
 from __future__ import annotations

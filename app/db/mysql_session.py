@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10.0
 
 PATIENT_SECONDS = 20.0
-"""For those who connect outside of a call."""
+"""The same for code that connects outside of a call."""
 
 LOCK_SHARE = 4
-"""A call has time for so many waits for a lock."""
+"""How many waits for a lock fit into the time of a call."""
 
 LOCK_SECONDS = 5
 
@@ -191,8 +191,8 @@ def _connect(url: DatabaseUrl, socket: str, seconds: float, over_tls: bool) -> A
 
 
 def _tls_context() -> Any:
-    """Encryption without a proof of who the server is: databases of hosts have certificates of
-    their own making. Loading the authorities that browsers trust would take ten times as long.
+    """Encryption without a proof of who the server is: the databases of hosts have self-signed
+    certificates. Loading the authorities that browsers trust would take ten times as long.
     """
     try:
         import ssl
@@ -220,7 +220,7 @@ def _open_tcp(url: DatabaseUrl, seconds: float) -> Any:
 
 
 def _account() -> str:
-    """Who runs this program: the user where none is named."""
+    """The account that runs this program: the user where the address names none."""
     import getpass
 
     return getpass.getuser()

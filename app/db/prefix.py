@@ -1,4 +1,4 @@
-"""Table names in a database that other programs use too: TABLE_PREFIX stands before each.
+"""Table names in a database that other programs use too: TABLE_PREFIX is put before each.
 
 All SQL here names the tables as schema.sql does; a connection puts the prefix in once for each
 text, before values are filled in. Indexes need none: on MySQL their names belong to their table.

@@ -25,8 +25,7 @@ USUAL = (
 OPTION_FILES = ("~/.my.cnf", "/etc/my.cnf", "/etc/mysql/my.cnf")
 
 SYSTEM_USERS = 1000
-"""Ids below this belong to services; a socket of another person is not to be trusted with a
-password."""
+"""Ids below this belong to services. Another person's socket must not get a password."""
 
 
 def local_sockets() -> list[str]:

@@ -1,4 +1,4 @@
-"""The space that the tables take, and how what was deleted gives its share back to the disk."""
+"""How much disk space the tables take, and giving back what deleted rows leave unused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Space:
 
     @property
     def warning(self) -> str:
-        """What it needs, and who waits for it."""
+        """What a vacuum needs, and which calls wait for it."""
         if self._is_sqlite:
             return OF_SQLITE
         is_cluster = self._database.run(lambda connection: connection.is_cluster)

@@ -58,7 +58,7 @@ class NewKey:
 
 
 class KeyWithText:
-    """The ``row`` of a key, and its ``text``, which nobody can be told later."""
+    """The ``row`` of a key, and its ``text``, which cannot be shown later."""
 
     def __init__(self, row: Row, text: str) -> None:
         self.row = row
@@ -66,7 +66,7 @@ class KeyWithText:
 
 
 def list_all(site: Site, limit: int, before_id: int | None = None) -> list[Row]:
-    """Every key, those that have ended too: the newest first."""
+    """Every key, the newest first; also those that were revoked or have expired."""
     before = "" if before_id is None else " WHERE id < :before"
     statement = f"SELECT {COLUMNS} FROM api_keys{before} ORDER BY id DESC LIMIT {int(limit)}"
     return site.db.run(lambda connection: connection.query(statement, {"before": before_id}))
@@ -87,8 +87,8 @@ def rotate(
     expires_at: str | None = None,
     actor: Actor | None = None,
 ) -> KeyWithText:
-    """Give the key another text; the one it had is taken for ``grace`` seconds more. One from
-    before that is taken no longer. ``expires_at`` replaces when the key expires.
+    """Give the key another text; the one that it had is accepted for ``grace`` seconds more, an
+    earlier one no longer. ``expires_at`` replaces when the key expires.
 
     Raises NotFound, Invalid; Conflict for a key that was revoked, or that has expired and is given
     no later time.
@@ -103,7 +103,7 @@ def rotate(
 
 
 def revoke(site: Site, key_id: int, actor: Actor | None = None) -> Row:
-    """The key is taken no longer. Revoking twice is fine. Raises NotFound."""
+    """From now on the key is refused. Revoking twice is fine. Raises NotFound."""
     row = find(site, key_id)
     return site.db.run(lambda connection: _revoke(connection, row, actor))
 

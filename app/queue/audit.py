@@ -37,7 +37,7 @@ def record(
     values: dict[str, Any] | None = None,
     **detail: Any,
 ) -> list[Statement]:
-    """The line of an action, or no statement where nobody is named.
+    """The line of an action, or no statement without an actor.
 
     ``condition`` with its ``values`` decides when the statement runs whether there is a line;
     ``detail`` is what else there is to say, such as ``count``.

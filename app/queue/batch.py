@@ -1,4 +1,5 @@
-"""Changes of many tasks in one transaction, each by whoever holds the task, each judged alone.
+"""Changes of many tasks in one transaction, each by whoever holds the task, each accepted or
+refused on its own.
 
 Everything that workers send about tasks they hold goes through here: outcomes and heartbeats.
 """
@@ -132,8 +133,8 @@ class Batch:
 
 
 def _groups(changes: Sequence[Change]) -> list[Group]:
-    """Changes of one kind together; but several changes of one task each alone and in their order,
-    for only then can be told which of them found the lease reference to hold.
+    """Changes of one kind together. Several changes of one task each get a group of their own, in
+    their order: only then can be told for which of them the lease reference held.
     """
     ids = [each.lease_ref.task_id for each in changes]
     repeated = {each for each in ids if ids.count(each) > 1} if len(set(ids)) < len(ids) else set()

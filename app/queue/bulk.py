@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from app.site import Site
 
 BATCH = 100
-"""So many tasks are changed in one transaction: workers wait for its locks."""
+"""How many tasks one transaction changes: workers wait for its locks."""
 
 SHARE_OF_TIME = 0.5
-"""No batch is begun when this share of the call's time is over: the last one must get done."""
+"""The share of the call's time after which no batch begins: the last one must get done."""
 
 MOST_REASONS = 100
-"""So many of the skipped tasks are named with the reason."""
+"""How many of the skipped tasks are named, with the reason."""
 
 
 class BulkRequest:
@@ -104,7 +104,7 @@ def _noted(request: BulkRequest, result: BulkChange) -> dict[str, Any]:
 
 
 def _remaining(tasks: BulkTasks, before_id: int) -> Count:
-    """0 only when no task is left to look at: callers go on until then."""
+    """0 only when no task is left to look at: callers go on until it is."""
     found = tasks.count(before_id)
     return Count(1, True) if found.is_capped and found.total == 0 else found
 

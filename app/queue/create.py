@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from app.site import Site
 
 MAX_RACES = 5
-"""How often another may make the same task between our look and our insert."""
+"""How often another call may make the same task between our look and our insert."""
 
 KEYS_PER_LOOK = 500
 
@@ -40,7 +40,7 @@ def create(
     access: Access | None = None,
     key: IdempotencyKey | None = None,
 ) -> list[Created]:
-    """Make all of these tasks or none, in order; a duplicate gives the existing task. With a
+    """Make all of these tasks or none, in order; for a duplicate, return the existing task. With a
     ``key``, the same call again makes nothing and gives what the first one did.
 
     Raises Invalid with every violation of every task, UnknownType, TooLarge; Forbidden for a type
@@ -198,7 +198,7 @@ def _undo_for_deleted_types(
 def _put_in_order(
     connection: Connection, plan: Plan, rows: Sequence[Row], types: Sequence[Row]
 ) -> None:
-    """The limits of a type may be others since it was looked at: then some tasks are to be held
+    """The limits of a type may have changed since it was looked at: then some tasks have to be held
     back that are not, or the other way round.
     """
     now = {row["id"]: row for row in types}

@@ -22,7 +22,8 @@ def key_of(task_type: str, params: Any) -> str:
 
 
 def give_up_key(condition: str, values: dict[str, Any], scope: Any) -> Statement:
-    """Free the key of a task for a later one; it is noted, for a retry must not run beside that.
+    """Free the key of a task for a later one. The task remembers it, because a retry must not run
+    beside the later one.
 
     In the scope "active" only a task that has ended gives its key up, whatever was seen before.
     """

@@ -1,5 +1,5 @@
-"""Who holds a task: the condition that fences every change by a worker, and why it did
-not hold. No read comes before the write: the condition is part of the statement.
+"""Who holds a task: the condition that fences every change by a worker, and why it did not hold.
+Nothing is read before the write: the condition is part of the statement.
 """
 
 from __future__ import annotations

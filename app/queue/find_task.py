@@ -24,7 +24,7 @@ def find_task(site: Site, task_id: int, access: Access | None = None) -> Row:
 
 
 def find_tasks(site: Site, task_ids: Sequence[int], access: Access | None = None) -> list[Row]:
-    """The same about each of these tasks that there is, in the order of the ids given."""
+    """The same about each of these tasks that exists, in the order of the ids given."""
     visible, own = ("", {}) if access is None else access.tasks()
     sql = f"SELECT {ALL_COLUMNS} FROM tasks WHERE tasks.id IN ({id_list(task_ids)}){visible}"
     rows = site.db.run(lambda connection: connection.query(sql, own))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from app.db.connection import Dialect, Statement
 
 MOST_SHOWN = 1000
-"""Of so many tasks is told what they are; workers that hold more are told by their number."""
+"""How many held tasks are listed. Beyond that only their number is given."""
 
 
 def held_counts(sql: Dialect) -> Statement:

@@ -20,7 +20,7 @@ MESSAGE_CHARACTERS = 2000
 """A message in the history is cut to this; the task itself holds its last error whole."""
 
 TRACEBACK_CHARACTERS = 8000
-"""Of a traceback the history keeps the end, which says where it happened."""
+"""How much of a traceback the history keeps: its end, which says where it happened."""
 
 LAST_TRACEBACK = (
     f"COALESCE(NULLIF(SUBSTR(error_traceback, -{TRACEBACK_CHARACTERS}), ''), error_traceback)"
@@ -34,11 +34,12 @@ COLUMNS = (
 )
 
 RELEASED = "released"
-"""The message of a release; no attempt that a worker ended otherwise has no ``seconds``."""
+"""The message of a release. The rows of all other attempts that a worker ended have ``seconds``."""
 
 PROMOTED = "promoted"
-"""The message of a scheduled task's becoming pending. Statistics need it; people are not shown it,
-since they know a scheduled task as a pending one with a run_at."""
+"""The message when a scheduled task becomes pending. Statistics need it; people are not shown it,
+since they know a scheduled task as a pending one with a run_at.
+"""
 
 SHOWN_STATUS = "CASE status WHEN 'scheduled' THEN 'pending' ELSE status END AS status"
 IS_SHOWN = "(message IS NULL OR message <> :promoted OR worker_id IS NOT NULL)"

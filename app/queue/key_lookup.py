@@ -27,7 +27,7 @@ RANDOM_CHARACTERS = 43
 """256 bits in base64."""
 
 USE_SECONDS = 60
-"""How old ``last_used_at`` may get."""
+"""How old ``last_used_at`` may get, in seconds, before a use of the key updates it."""
 
 
 class KeyLookup:
@@ -45,7 +45,7 @@ def hash_of(key: str) -> str:
 
 
 def looks_like_key(text: str) -> bool:
-    """Whether it may be one of ours: nothing else is worth a look into the database."""
+    """Whether it may be one of our keys: for anything else the database is not asked."""
     return any(
         text.startswith(prefix) and len(text) == len(prefix) + RANDOM_CHARACTERS
         for prefix in PREFIXES
@@ -106,7 +106,7 @@ def _looks(sql: Dialect, key_hash: str) -> list[Statement]:
 
 
 def _why_not(row: Row) -> str:
-    """Why a key that exists is not taken; empty if it is. Only who has the key gets to read it."""
+    """Why a key that exists is refused; empty if it is not. Only who has the key learns it."""
     key = f"The API key {row['name']!r}"
     if row["revoked_at"] is not None:
         return f"{key} was revoked: ask whoever runs this queue for another"

@@ -26,7 +26,7 @@ READY = ("pending", *HELD_BACK)
 """The statuses of tasks whose time has come. People know all of them as pending."""
 
 OF_RATE = ""
-"""Stands for the concurrency key in the lane of a type's rate."""
+"""The concurrency key in the row of a type's rate."""
 
 READY_STATUS = (
     "COALESCE((SELECT CASE WHEN task_types.max_per_key IS NOT NULL "
@@ -45,7 +45,7 @@ READY_SLOT = (
 HELD_BACK_SQL = f"('{BLOCKED}', '{THROTTLED}')"
 
 TOLD_STATUS = f"CASE WHEN status IN {HELD_BACK_SQL} THEN 'pending' ELSE status END"
-"""The status that the history tells, and the statistics count."""
+"""The status that the history shows and the statistics count."""
 
 TOLD_STATUS_OF_T = TOLD_STATUS.replace("status", "t.status")
 """The same of tasks as ``t``."""
@@ -120,7 +120,7 @@ def count_claims(
     """Counts what a claim took of types with a rate. ``rows`` are the tasks that it tried for;
     ``taken`` is true of those that it got.
 
-    To come after all else that tells when they were claimed.
+    Goes last: every other statement that stores the time of the claim comes before it.
     """
     rated = sorted({row["type_id"] for row in rows if row["rate_tasks"] is not None})
     if not rated:
@@ -152,7 +152,7 @@ def make_lane_due(sql: Dialect, type_id: int, key: str) -> Statement:
 
 
 def _at(sql: Dialect) -> str:
-    """Ends an INSERT of lanes: those that are there become due, if they are not due already."""
+    """Ends an INSERT of lanes: those that exist become due, if they are not due already."""
     once = sql.or_change("lanes.type_id", "lanes.concurrency_key")
     now = sql.given("due_at")
     return f"{once} due_at = CASE WHEN lanes.due_at <= {now} THEN lanes.due_at ELSE {now} END"

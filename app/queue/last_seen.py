@@ -63,7 +63,7 @@ class LastSeen:
         return self._seconds <= IDLE_SECONDS
 
     def touch_with_others(self) -> list[Statement]:
-        """For a packet that changes tasks anyway."""
+        """The touch, for a packet that changes tasks anyway."""
         if self._seconds <= BUSY_SECONDS:
             return []
         return touch_last_seen(self._sql, self._worker_id)
@@ -72,12 +72,12 @@ class LastSeen:
         self._seconds = min(self._seconds, BUSY_SECONDS)
 
     def touch_alone(self) -> list[Statement]:
-        """For a packet of its own."""
+        """The touch, for a packet of its own."""
         return [] if self.has_row else touch_last_seen(self._sql, self._worker_id)
 
 
 def touch_last_seen(sql: Dialect, worker_id: str) -> list[Statement]:
-    """Note that the worker was seen just now, whether or not it was known before."""
+    """Note that the worker was seen just now, known or not."""
     values = {"worker": worker_id}
     return [
         make_known(sql, worker_id),
@@ -90,9 +90,9 @@ def touch_last_seen(sql: Dialect, worker_id: str) -> list[Statement]:
 
 
 def make_known(sql: Dialect, worker_id: str) -> Statement:
-    """A row for a worker that has none. Two of its calls may come at once and find none: what the
-    one wrote into the new row, the other leaves there. It comes after all changes of tasks:
-    everybody then locks in the same order.
+    """A row for a worker that has none. Of two of its calls that come at once, the second leaves
+    the row as the first wrote it. It comes after all changes of tasks, so that everybody locks in
+    the same order.
     """
     return (
         "INSERT INTO workers (id, first_seen_at, last_seen_at) "

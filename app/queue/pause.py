@@ -53,7 +53,8 @@ def state(site: Site, access: Access | None = None) -> PauseState:
 
 
 def pause_queue(site: Site, access: Access | None = None, actor: Actor | None = None) -> None:
-    """Let claims hand nothing out; those that are under way may still. Pausing twice is fine.
+    """From now on claims hand nothing out; those that are under way still may. Pausing twice is
+    fine.
 
     Raises Forbidden for a key of some types.
     """

@@ -29,7 +29,7 @@ def set_priority(
     access: Access | None = None,
     actor: Actor | None = None,
 ) -> tuple[int, Row]:
-    """Give a task another priority: the one that it had, and the task as it is now.
+    """Give a task another priority. Returns the one that it had, and the task as it is now.
 
     The next claim goes by it. A claimed task stays with its worker; the priority counts if the task
     is tried again. No status changes, so the history has no line for it.

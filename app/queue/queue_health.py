@@ -88,8 +88,8 @@ def _failing(completed: int, failed: int, limit: float) -> str:
 
 
 def unattended_seconds(cron: float | None, web_run: float | None, limit: float) -> float | None:
-    """For how long neither came; None where that is not too long. Where neither has ever run, the
-    site is not meant to be served by them.
+    """For how many seconds neither has come; None if that is not too long. Where neither has ever
+    run, the site is not meant to be served by them.
     """
     ages = [each for each in (cron, web_run) if each is not None]
     return min(ages) if ages and min(ages) > limit else None

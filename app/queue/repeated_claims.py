@@ -1,4 +1,4 @@
-"""A claim that is sent again gets what its first sending got, whichever of them comes first.
+"""A claim that is sent again gets what it got the first time, whichever of the two arrives first.
 
 The two may be under way at the same time, at different web servers or nodes of a cluster. So each
 claim with a key writes the row of its worker: this puts them in an order. A repeat looks for what

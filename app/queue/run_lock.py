@@ -1,6 +1,6 @@
 """One web run at a time, on however many web servers: a row of ``settings`` says until when.
 
-A run whose process was killed gives the lock back by its time.
+The lock of a run whose process was killed ends by itself at that time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def take(site: Site, seconds: float) -> bool:
 
 
 def give_back(site: Site) -> None:
-    """Let the next run begin."""
+    """Release the lock, so that the next run can begin."""
     free = set_time(site.db.dialect, ROW)
     site.db.run(lambda connection: connection.send([free]))
 

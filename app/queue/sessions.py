@@ -70,7 +70,7 @@ class OpenSession(Person):
 
 
 def open_session(site: Site, person: Person, address: str = "") -> str:
-    """Sign somebody in. The token for the browser, which nobody can be told later."""
+    """Sign somebody in. Returns the token for the browser, which cannot be shown later."""
     token = new_token()
     statements = _open(site, person, token, address)
     look = ("SELECT 1 FROM sessions WHERE token_hash = :hash", {"hash": _hash_of(site, token)})

@@ -38,7 +38,7 @@ class PasswordTry:
         self.seconds = wrong_keys.note(site, address) or self._count()
 
     def succeeded(self) -> None:
-        """The right one does not count."""
+        """A right password does not count."""
         self._of_address.take_back(self._site)
         self._of_all.take_back(self._site)
 

@@ -1,4 +1,4 @@
-"""Times that the site remembers of itself: rows of ``settings``, by the database's clock."""
+"""Times that the site stores about itself: rows of ``settings``, by the database's clock."""
 
 from __future__ import annotations
 

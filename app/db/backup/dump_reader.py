@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_VALUES = 900
-"""Values of the rows that are read together: old SQLite takes 999 in a statement."""
+"""How many values one statement restores: old SQLite takes 999."""
 
 MAX_BYTES = 256 * 1024
 

@@ -1,7 +1,7 @@
 """Restoring a dump: its rows take the place of an empty database's.
 
-A mark in ``settings`` says that a restore was begun. One that was interrupted is begun again from
-the start: what it left behind is deleted first.
+A mark in ``settings`` says that a restore has begun. An interrupted restore starts over: what it
+left behind is deleted first.
 """
 
 from __future__ import annotations

@@ -33,13 +33,13 @@ def back_up(path: str, target: str, progress: Progress) -> None:
         source.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
         _copy(source, copy, progress)
         source.execute("ROLLBACK")
-        # A backup is one file, also while somebody looks at it.
+        # A backup stays a single file, even while somebody reads it.
         copy.execute("PRAGMA journal_mode=DELETE")
 
 
 def restore(path: str, target: str, progress: Progress) -> None:
-    """Replace the content of the queue in ``target`` by that of a copy. Raises BadBackup when the
-    copy is damaged or no queue of this version or an older one; a DatabaseError.
+    """Replace the content of the queue in ``target`` by that of a copy. Raises BadBackup for a copy
+    that is damaged, or not a queue of this version or an older one; a DatabaseError.
     """
     with _opened(path) as copy, _opened(target) as queue:
         _check(copy)

@@ -23,7 +23,7 @@ HINTS = {
 
 
 class PatternError(ValueError):
-    """Reads on from "the pattern …"."""
+    """The message continues a sentence that begins "the pattern …"."""
 
 
 class Source:

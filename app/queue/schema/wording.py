@@ -1,4 +1,4 @@
-"""Values and places in messages: never longer than a person reads."""
+"""Values and places in messages, short enough for people to read."""
 
 from __future__ import annotations
 
