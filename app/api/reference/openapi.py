@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from app.api.reference import chapters, schemas, spooled
+from app.api.reference import chapters, schemas, spooled_schemas
 from app.api.reference.chapters import OPERATIONS, Reference
 from app.api.reference.links import within_site
 from app.api.reference.requests import Requests
@@ -46,7 +46,7 @@ def document(root: str, settings: Settings) -> Schema:
         "tags": [_tag(chapter) for chapter in reference.chapters if chapter.sections],
         "paths": paths,
         "components": {
-            "schemas": {**schemas.COMPONENTS, **spooled.SCHEMAS},
+            "schemas": {**schemas.COMPONENTS, **spooled_schemas.SCHEMAS},
             "responses": responses.shared,
             "securitySchemes": SCHEMES,
         },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.api.reference import schemas, spooled
+from app.api.reference import schemas, spooled_schemas
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     Schema = dict[str, Any]
 
-COMPONENTS = {**schemas.COMPONENTS, **spooled.SCHEMAS}
+COMPONENTS = {**schemas.COMPONENTS, **spooled_schemas.SCHEMAS}
 NAMED = "#/components/schemas/"
 
 
