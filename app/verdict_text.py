@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     Text = Callable[["Trouble"], tuple[str, str]]
 
-ALL_IS_WELL = "All is well."
-
 
 def text_of(trouble: Trouble) -> tuple[str, str]:
     """What is wrong, and what to do: a sentence each."""

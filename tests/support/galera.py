@@ -133,10 +133,6 @@ class Galera(Startable):
         """End a node as a crash does."""
         self.nodes[number].kill()
 
-    def restart(self, number: int) -> None:
-        """Bring a node back that was killed or stopped, and wait until it takes calls."""
-        self.nodes[number].start()
-
     def remove(self) -> None:
         for node in self.nodes:
             node.remove()
