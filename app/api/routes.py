@@ -41,9 +41,29 @@ MAX_ID_DIGITS = 18
 NOT_FOUND = "Route not found: there is nothing at this address"
 
 
-class Route:
-    """``template`` is the path, with at most one parameter: ``{id}``, ``{name}`` or ``{worker}``.
-    ``target`` is ``module:function`` below ``app.api``. ``scope`` is what a key needs to call it.
+class PathTemplate:
+    """``template`` is a path with at most one parameter: ``{id}``, a whole number, or one with
+    another name, any text on one line.
+    """
+
+    def __init__(self, template: str) -> None:
+        self.template = template
+        self._before, _, rest = template.partition("{")
+        self._parameter, _, self._after = rest.partition("}")
+
+    def match(self, path: str) -> dict[str, str] | None:
+        """The arguments in the path; None if it is not of this form."""
+        if not self._parameter:
+            return {} if path == self.template else None
+        if not (path.startswith(self._before) and path.endswith(self._after)):
+            return None
+        argument = path[len(self._before) : len(path) - len(self._after)]
+        fits = is_id(argument) if self._parameter == "id" else _is_name(argument)
+        return {self._parameter: argument} if fits else None
+
+
+class Route(PathTemplate):
+    """``target`` is ``module:function`` below ``app.api``; ``scope`` is what the key needs.
 
     ``by_type`` says that the function shows and changes only what is of the types that the caller's
     key is for (``Call.access``). Keys for some types are refused everywhere else. With
@@ -62,25 +82,13 @@ class Route:
     ) -> None:
         if scope not in SCOPES_OF_ROUTES:
             raise ValueError(f"{method} {template} needs a scope, and {scope!r} is none")
+        super().__init__(template)
         self.method = method
-        self.template = template
         self.target = target
         self.scope = scope
         self.is_open = scope == OPEN
         self.by_type = by_type
         self.takes_run_token = takes_run_token
-        self._before, _, rest = template.partition("{")
-        self._parameter, _, self._after = rest.partition("}")
-
-    def match(self, path: str) -> dict[str, str] | None:
-        """The arguments in the path; None if it is another route's."""
-        if not self._parameter:
-            return {} if path == self.template else None
-        if not (path.startswith(self._before) and path.endswith(self._after)):
-            return None
-        argument = path[len(self._before) : len(path) - len(self._after)]
-        fits = is_id(argument) if self._parameter == "id" else _is_name(argument)
-        return {self._parameter: argument} if fits else None
 
     def handler(self) -> Handler:
         module, _, function = self.target.partition(":")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from app.api.routes import is_id
+from app.api.routes import PathTemplate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,34 +29,21 @@ API_DOCS = "/api-docs"
 """The page about the API, which is shown at ``/api/docs`` too."""
 
 
-class PageRoute:
-    """``template`` is the path below ``/dashboard``, with at most one parameter: ``{id}``, a whole
-    number, or ``{name}``, any text without a slash at its ends. ``target`` is ``module:function``
-    below ``app.dashboard.pages``. ``role`` is what a visitor has to be. ``refill`` is the target
-    that shows a form again as it was filled in, and changes nothing: for whoever had to sign in
-    again when they sent it.
+class PageRoute(PathTemplate):
+    """``template`` is the path below ``/dashboard``; ``target`` is ``module:function`` below
+    ``app.dashboard.pages``. ``role`` is what a visitor has to be. ``refill`` is the target that
+    shows a form again as it was filled in, and changes nothing: for whoever had to sign in again
+    when they sent it.
     """
 
     def __init__(
         self, method: str, template: str, target: str, role: str, refill: str = ""
     ) -> None:
+        super().__init__(template)
         self.method = method
-        self.template = template
         self.target = target
         self.role = role
         self.refill = refill
-        self._before, _, rest = template.partition("{")
-        self._parameter, _, self._after = rest.partition("}")
-
-    def match(self, path: str) -> dict[str, str] | None:
-        """The arguments in the path; None if it is another page's."""
-        if not self._parameter:
-            return {} if path == self.template else None
-        if not (path.startswith(self._before) and path.endswith(self._after)):
-            return None
-        argument = path[len(self._before) : len(path) - len(self._after)]
-        fits = is_id(argument) if self._parameter == "id" else _is_name(argument)
-        return {self._parameter: argument} if fits else None
 
     def function(self) -> PageFunction:
         return _function(self.target)
@@ -159,7 +146,3 @@ def resolve(method: str, path: str) -> Place:
             return place
         place.allowed.append(page.method)
     return place
-
-
-def _is_name(text: str) -> bool:
-    return text != ""
