@@ -69,7 +69,7 @@ def put(file: Any, as_json: bool) -> None:
 
     site, shown = current_site(), []
     for where, each in objects_in(file, "schedules", STATE):
-        row, is_new, warnings = put_from(each, site, where, current_actor())
+        row, is_new, warnings = put_from(each, site, where, actor=current_actor())
         shown.append(serializers.schedule(row))
         for warning in warnings:
             click.echo(f"Warning: {warning}", err=True)
@@ -85,7 +85,7 @@ def pause(name: str) -> None:
     """Make no more tasks by this schedule until it is resumed."""
     from app.queue.schedules import store
 
-    store.set_paused(current_site(), name, True, current_actor())
+    store.set_paused(current_site(), name, True, actor=current_actor())
     click.echo(f"Schedule {name} paused")
 
 
@@ -95,7 +95,7 @@ def resume(name: str) -> None:
     """Let a paused schedule make tasks again, from its next time on."""
     from app.queue.schedules import store
 
-    row = store.set_paused(current_site(), name, False, current_actor())
+    row = store.set_paused(current_site(), name, False, actor=current_actor())
     click.echo(f"Schedule {name} resumed: {_next_of(row)}")
 
 
@@ -119,7 +119,7 @@ def delete(name: str, yes: bool) -> None:
 
     store.get(current_site(), name)
     confirm(f"Delete the schedule {name}?", yes)
-    store.delete(current_site(), name, current_actor())
+    store.delete(current_site(), name, actor=current_actor())
     click.echo(f"Schedule {name} deleted")
 
 

@@ -65,7 +65,7 @@ NOTHING = fields.Fields({})
 def put(call: Call) -> Response:
     """A schedule of a new name, or other values for a known one."""
     given = read_object(call.request, call.site.settings.max_body_bytes)
-    row, is_new, warnings = put_from(given, call.site, actor=call.actor, access=call.access)
+    row, is_new, warnings = put_from(given, call.site, access=call.access, actor=call.actor)
     call.warnings += warnings
     if is_new:
         return success(serializers.schedule(row), "Schedule created successfully", 201)
@@ -76,8 +76,8 @@ def put_from(
     given: Mapping[str, Any],
     site: Site,
     where: str = "",
-    actor: Actor | None = None,
     access: Access | None = None,
+    actor: Actor | None = None,
 ) -> tuple[Row, bool, list[str]]:
     """The schedule that these fields make or change, whether it is new, and warnings. ``where``
     begins the paths in errors.
@@ -87,7 +87,7 @@ def put_from(
         message = 'give either cron, like "30 4 * * *", or every, in seconds'
         raise Invalid(f"{where}{message}", [{"path": f"{where}cron", "message": message}])
     values.setdefault("params", {})
-    row, is_new = store.put(site, values.pop("name"), values, actor, access)
+    row, is_new = store.put(site, values.pop("name"), values, access, actor)
     return row, is_new, warnings
 
 
@@ -105,13 +105,13 @@ def get(call: Call) -> Response:
 def pause(call: Call) -> Response:
     """A paused schedule makes nothing, and what it leaves out is not made up for."""
     call.fields(NOTHING)
-    row = store.set_paused(call.site, call.arguments["name"], True, call.actor, call.access)
+    row = store.set_paused(call.site, call.arguments["name"], True, call.access, call.actor)
     return success(serializers.schedule(row), "Schedule paused successfully")
 
 
 def resume(call: Call) -> Response:
     call.fields(NOTHING)
-    row = store.set_paused(call.site, call.arguments["name"], False, call.actor, call.access)
+    row = store.set_paused(call.site, call.arguments["name"], False, call.access, call.actor)
     return success(serializers.schedule(row), "Schedule resumed successfully")
 
 
@@ -129,5 +129,5 @@ def delete(call: Call) -> Response:
     """Its tasks stay."""
     call.fields(NOTHING)
     name = call.arguments["name"]
-    store.delete(call.site, name, call.actor, call.access)
+    store.delete(call.site, name, call.access, call.actor)
     return success({"name": name, "deleted": True}, "Schedule deleted successfully")

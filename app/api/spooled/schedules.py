@@ -91,7 +91,7 @@ def update_schedule(call: Call) -> Response:
 
 def delete_schedule(call: Call) -> Response:
     call.fields(NOTHING)
-    store.delete(call.site, _schedule_of(call)["name"], call.actor, call.access)
+    store.delete(call.site, _schedule_of(call)["name"], call.access, call.actor)
     return Response(204, None)
 
 
@@ -124,7 +124,7 @@ def schedule_history(call: Call) -> Response:
 def _set_paused(call: Call, paused: bool) -> Response:
     call.fields(NOTHING)
     name = _schedule_of(call)["name"]
-    row = store.set_paused(call.site, name, paused, call.actor, call.access)
+    row = store.set_paused(call.site, name, paused, call.access, call.actor)
     return Response(200, _shown(call, row))
 
 
@@ -145,10 +145,10 @@ def _put(call: Call, name: str, values: dict[str, Any]) -> Row:
     from app.queue import task_types
 
     try:
-        return store.put(call.site, name, values, call.actor, call.access)[0]
+        return store.put(call.site, name, values, call.access, call.actor)[0]
     except UnknownType:
         task_types.make_open(call.site, values["type"], max_attempts=RETRIES + 1)
-        return store.put(call.site, name, values, call.actor, call.access)[0]
+        return store.put(call.site, name, values, call.access, call.actor)[0]
 
 
 def _stored(values: dict[str, Any]) -> dict[str, Any]:

@@ -122,14 +122,14 @@ def refill(visit: Visit) -> Response:
 
 
 def pause(visit: Visit) -> Response:
-    store.set_paused(visit.site, visit.name, True, visit.actor)
+    store.set_paused(visit.site, visit.name, True, actor=visit.actor)
     return visit.redirect(
         f"/schedules/{visit.name}", "Paused: it makes nothing until it is resumed"
     )
 
 
 def resume(visit: Visit) -> Response:
-    store.set_paused(visit.site, visit.name, False, visit.actor)
+    store.set_paused(visit.site, visit.name, False, actor=visit.actor)
     return visit.redirect(f"/schedules/{visit.name}", "Resumed")
 
 
@@ -147,7 +147,7 @@ def delete(visit: Visit) -> Response:
             "Delete it",
             visit.url(f"/schedules/{visit.name}"),
         )
-    store.delete(visit.site, visit.name, visit.actor)
+    store.delete(visit.site, visit.name, actor=visit.actor)
     return visit.redirect("/schedules", f"Schedule {visit.name} was deleted")
 
 

@@ -41,8 +41,8 @@ def put(
     site: Site,
     name: str,
     values: dict[str, Any],
-    actor: Actor | None = None,
     access: Access | None = None,
+    actor: Actor | None = None,
 ) -> tuple[Row, bool]:
     """Make the schedule, or give the one of this name these values; whether it was made.
 
@@ -58,9 +58,9 @@ def put(
         access.check_types([values["type"]])
     _check_task(site, values)
     try:
-        made = site.db.run(lambda connection: _put(connection, name, values, actor, access))
+        made = site.db.run(lambda connection: _put(connection, name, values, access, actor))
     except Duplicate:  # another made it between our look and our insert
-        made = site.db.run(lambda connection: _put(connection, name, values, actor, access))
+        made = site.db.run(lambda connection: _put(connection, name, values, access, actor))
     return get(site, name), made
 
 
@@ -157,8 +157,8 @@ def set_paused(
     site: Site,
     name: str,
     paused: bool,
-    actor: Actor | None = None,
     access: Access | None = None,
+    actor: Actor | None = None,
 ) -> Row:
     """A paused schedule makes nothing, and what it leaves out meanwhile is not made up for. Raises
     NotFound.
@@ -168,7 +168,7 @@ def set_paused(
     return get(site, name)
 
 
-def delete(site: Site, name: str, actor: Actor | None = None, access: Access | None = None) -> None:
+def delete(site: Site, name: str, access: Access | None = None, actor: Actor | None = None) -> None:
     """Its tasks stay. Raises NotFound."""
     get(site, name, access)
     there = "EXISTS (SELECT 1 FROM schedules WHERE name = :name)"
@@ -247,8 +247,8 @@ def _put(
     connection: Connection,
     name: str,
     values: dict[str, Any],
-    actor: Actor | None,
     access: Access | None,
+    actor: Actor | None,
 ) -> bool:
     sql = connection.dialect
     noted = audit.record(sql, actor, "schedule.put", name)
