@@ -59,7 +59,7 @@ def history_line(row: Row) -> Shown:
 
 
 def schedule(row: Row) -> Shown:
-    from app.queue.schedules.store import next_times
+    from app.queue.schedules.times import next_times
 
     last = None
     if row["last_due_at"] is not None:

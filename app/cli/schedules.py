@@ -132,7 +132,7 @@ def _cells(shown: dict[str, Any]) -> list[Any]:
 
 
 def _next_of(row: Row) -> str:
-    from app.queue.schedules.store import next_times
+    from app.queue.schedules.times import next_times
     from app.times import to_iso
 
     times = next_times(row)

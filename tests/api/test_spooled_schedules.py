@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.queue.schedules.store import from_stored, stored
+from app.queue.schedules.times import from_stored, stored
 from app.queue.upkeep.schedules import make_due_tasks
 from app.queue.upkeep.turn import Budget
 from tests.api.caller import TIME, Api

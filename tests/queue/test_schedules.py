@@ -17,7 +17,7 @@ from app.queue.fencing import LeaseRef
 from app.queue.schedules import making, store
 from app.queue.schedules import runs as schedule_runs
 from app.queue.schedules.due_times import TIMES_AT_ONCE
-from app.queue.schedules.store import from_stored, stored
+from app.queue.schedules.times import from_stored, stored
 from app.queue.settle import Completion, settle
 from app.queue.upkeep import schedules
 from app.queue.upkeep.turn import Budget

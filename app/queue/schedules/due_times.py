@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.queue.schedules.store import from_stored, times_of
+from app.queue.schedules.times import from_stored, times_of
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -14,7 +14,8 @@ from app.queue import audit
 from app.queue.create import create
 from app.queue.schedules.due_times import DueTimes
 from app.queue.schedules.runs import RunRecord, forget_old, unfinished
-from app.queue.schedules.store import from_stored, stored, task_of
+from app.queue.schedules.store import task_of
+from app.queue.schedules.times import from_stored, stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

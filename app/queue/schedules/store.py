@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from app import json_text
 from app.errors import Conflict, Duplicate, Invalid, NotFound
 from app.queue import audit
 from app.queue.new_task import Draft, NewTask
-from app.queue.schedules.times import Times
+from app.queue.schedules.times import from_stored, stored, times_of
 from app.queue.task_fields import FIELD_OF
 from app.queue.type_check import TypeCheck
 
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from app.site import Site
 
 SHOWN_RUNS = 20
-NEXT_RUNS = 5
 
 WITH_LAST_RUN = (
     "SELECT schedules.*, last.due_at AS last_due_at, last.task_id AS last_task_id, "
@@ -186,19 +183,6 @@ def delete(site: Site, name: str, access: Access | None = None, actor: Actor | N
         raise not_found(name)
 
 
-def times_of(row: Mapping[Any, Any]) -> Times:
-    """When its tasks are due."""
-    return Times(row["cron"], row["every_seconds"], row["timezone"])
-
-
-def next_times(row: Mapping[Any, Any]) -> list[str]:
-    """The next stored times; none while it is paused."""
-    if row["next_at"] is None:
-        return []
-    first = from_stored(row["next_at"])
-    return [stored(each) for each in (first, *islice(times_of(row).after(first), NEXT_RUNS - 1))]
-
-
 def task_of(row: Row) -> NewTask:
     """The task that it makes, without what tells one time from another. Its last tag names it."""
     return NewTask(
@@ -211,14 +195,6 @@ def task_of(row: Row) -> NewTask:
         concurrency_key=row["concurrency_key"],
         dedupe=False,
     )
-
-
-def from_stored(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
-
-
-def stored(moment: datetime) -> str:
-    return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(" ", "milliseconds")
 
 
 def not_found(name: str) -> NotFound:

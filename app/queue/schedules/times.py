@@ -11,13 +11,16 @@ Daylight saving is handled as Debian's cron does it, by the library cronsim:
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import tzinfo
+    from typing import Any
 
 SHORTEST_INTERVAL = 1.0
+NEXT_RUNS = 5
 CRON_EXAMPLE = "30 4 * * 1-5"
 
 NICKNAMES = {
@@ -74,6 +77,29 @@ class Times:
 
         for time in CronSim(self._cron or "", moment.astimezone(self._zone)):
             yield time.astimezone(timezone.utc)
+
+
+def times_of(row: Mapping[Any, Any]) -> Times:
+    """When the tasks of a schedule, a row of the table, are due."""
+    return Times(row["cron"], row["every_seconds"], row["timezone"])
+
+
+def next_times(row: Mapping[Any, Any]) -> list[str]:
+    """The next stored times of a schedule; none while it is paused."""
+    if row["next_at"] is None:
+        return []
+    first = from_stored(row["next_at"])
+    return [stored(each) for each in (first, *islice(times_of(row).after(first), NEXT_RUNS - 1))]
+
+
+def from_stored(text: str) -> datetime:
+    """A stored time as a datetime in UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
+
+
+def stored(moment: datetime) -> str:
+    """A datetime, which has a zone, as a stored time."""
+    return moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat(" ", "milliseconds")
 
 
 def _zone(name: str) -> tzinfo:
