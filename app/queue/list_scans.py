@@ -123,7 +123,7 @@ class Arm:
         columns = [f"d.{column} AS id"]
         conditions = self.scan.conditions("d")
         conditions += [f"d.{column} >= {ids.first}", f"d.{column} < {ids.end}"]
-        if self.types is not None and self._has_type():
+        if (self.types is not None and self._has_type()) or self._only_asks_if_there():
             columns.append("d.type_id")
         window = (
             f"SELECT {', '.join(columns)} FROM {self.scan.source(sql, 'd')} "
@@ -150,11 +150,10 @@ class Arm:
             joins.append(f"LEFT JOIN {probe.source(sql, alias)} ON {' AND '.join(conditions)}")
             last = f"{alias}.{probe.id_column}"
         if self._needs_task():
-            conditions = [f"t.id = {last}", *self.residual]
+            conditions = [*self._is_task(last, "w"), *self.residual]
             if self.types is not None and not self._has_type():
                 conditions.append(f"t.type_id IN ({id_list(self.types)})")
-            source = f"tasks AS t {sql.by_primary_key}"
-            joins.append(f"LEFT JOIN {source} ON {' AND '.join(conditions)}")
+            joins.append(f"LEFT JOIN {self._task(sql)} ON {' AND '.join(conditions)}")
             last = "t.id"
         return joins, last
 
@@ -166,7 +165,22 @@ class Arm:
             conditions = [f"{alias}.{probe.id_column} = d.{column}", *probe.conditions(alias)]
             yield f"{sql.then_join} {probe.source(sql, alias)} ON {' AND '.join(conditions)}"
         if self._needs_task():
-            yield f"{sql.then_join} tasks AS t {sql.by_primary_key} ON t.id = d.{column}"
+            is_task = " AND ".join(self._is_task(f"d.{column}", "d"))
+            yield f"{sql.then_join} {self._task(sql)} ON {is_task}"
+
+    def _task(self, sql: Dialect) -> str:
+        """The task as ``t``. Whether it is there can be read from an index, which is a small part
+        of the table: the tasks of a tag may be far from each other, each on a page of its own.
+        """
+        hint = sql.by_index("tasks_type") if self._only_asks_if_there() else sql.by_primary_key
+        return f"tasks AS t {hint}"
+
+    def _is_task(self, task_id: str, alias: str) -> list[str]:
+        own_type = [f"t.type_id = {alias}.type_id"] if self._only_asks_if_there() else []
+        return [*own_type, f"t.id = {task_id}"]
+
+    def _only_asks_if_there(self) -> bool:
+        return self.scan.table != "tasks" and not self.probes and not self.residual
 
     def _needs_task(self) -> bool:
         """Tags and error groups may be left of a task that an older version deleted."""

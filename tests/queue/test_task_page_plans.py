@@ -13,7 +13,8 @@ import pytest
 
 from app.db.mysql import MySQLConnection
 from app.db.sqlite import SQLiteConnection
-from app.queue import list_plan, search
+from app.queue import list_count, list_plan, search
+from app.queue.list_total import list_total
 from app.queue.task_page import TaskPage, task_page
 from app.site import Site
 from tests.dashboard.visitor import Visitor
@@ -128,6 +129,22 @@ def test_a_page_reads_few_rows(mariadb_site: Site, query: str) -> None:
     read = rows_read(mariadb_site) - before
     assert len(page.all("tbody tr")) == 40
     assert read <= FEW_ROWS + (10_000 if query.startswith("tag") else 0)
+
+
+def test_a_tag_is_counted_without_reading_its_tasks(
+    mariadb_site: Site, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are far from each other: of a large table that is not in memory, each would be a read
+    from the disk.
+    """
+    monkeypatch.setattr(list_count, "COUNT_SECONDS", 60)
+    right = len(range(30, TASKS + 1, 70))
+    assert list_total(mariadb_site, {"tag": "tag-30"}).total == right
+    with recorder.recording() as seen:
+        task_page(mariadb_site, {"tag": "tag-30"}, LIMIT)
+        list_total(mariadb_site, {"tag": "tag-30"})
+    keys = [step["key"] for _, plan in seen for step in plan if step["table"] == "t"]
+    assert set(keys) == {"tasks_type"}
 
 
 @pytest.mark.parametrize("on", ["mariadb_site", "sqlite_site"])
