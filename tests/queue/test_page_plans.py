@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from app.queue import workers
 from app.queue.access import Access
 from app.queue.navigation_counts import navigation_counts
 from app.queue.overview import overview
@@ -69,6 +70,28 @@ def test_page(
     with recorder.recording() as seen:
         PAGES[name](long_site)
     check(seen)
+
+
+def test_days_of_workers_are_looked_up(long_site: Site, recorder: Recorder) -> None:
+    """Not found by lists after IN: of fifty workers, these are some ten thousand ranges to plan."""
+    for number in range(50):
+        workers.register(long_site, f"w{number}", {})
+    page = worker_page(long_site, 50)
+    (day,) = (each.day for each in page.workers if each.told["id"] == "w1")
+    ended = long_site.db.run(
+        lambda connection: connection.query(
+            "SELECT event, SUM(total) AS total FROM worker_activity WHERE worker_id = 'w1' "
+            f"AND started_at > {connection.dialect.after('-86400')} GROUP BY event",
+            {},
+        )
+    )
+    totals = {row["event"]: int(row["total"]) for row in ended}
+    assert day.completed == totals["completed"] > 0
+    assert day.failed == totals["failed"] + totals.get("retried", 0)
+    with recorder.recording() as seen:
+        worker_page(long_site, 50)
+    found = [step for _, plan in seen for step in plan if step["table"] == "a"]
+    assert [(step["type"], step["key"]) for step in found] == [("ref", "PRIMARY")]
 
 
 def test_navigation(long_site: Site, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
