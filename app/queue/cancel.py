@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.db.connection import id_list
 from app.errors import Conflict, NotFound
-from app.queue import audit, history, lanes
+from app.queue import audit, history, lanes, waiting_again
 from app.queue.bound_values import BoundValues
 from app.queue.change_id import new_change_id
 from app.queue.fencing import SHORT_COLUMNS, GuardedUpdate, lock_tasks, transact
@@ -101,6 +101,7 @@ class Cancelling:
         asked = len(statements)
         not_asked = f"{claimed} AND cancel_requested = 0"
         statements.append(self._update(sql, "cancel_requested = 1", not_asked))
+        statements.append(waiting_again.forget(sql, self._task_ids))
         statements += audit.record_task(
             sql, self._actor, "task.cancel", self._task_ids[0], self.change_id
         )

@@ -10,6 +10,7 @@ import re
 from app.db.connection import id_list
 from app.hashes import sha256
 from app.queue.bound_values import BoundValues
+from app.queue.waiting_again import WAITS_AGAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,12 +64,17 @@ def record(sql: Dialect, condition: str, group: str, values: dict[str, Any]) -> 
 def record_each(
     sql: Dialect, task_ids: Sequence[int], change_id: int, groups: Sequence[int]
 ) -> Statement:
-    """Puts those of these tasks that the change made failed into their groups."""
+    """Puts those of these tasks that the change made failed into their groups, and notes those that
+    wait for their next attempt.
+    """
     tasks = BoundValues(task_ids)
     tasks.values["change_id"] = change_id
     group = tasks.own("error_group", groups)
-    condition = f"{tasks.is_one_of_them} AND change_id = :change_id AND status = 'failed'"
-    return record(sql, condition, group, tasks.values)
+    condition = (
+        f"{tasks.is_one_of_them} AND change_id = :change_id AND status IN ('failed', 'scheduled')"
+    )
+    kind = f"CASE status WHEN 'failed' THEN {group} ELSE {WAITS_AGAIN} END"
+    return record(sql, condition, kind, tasks.values)
 
 
 def forget(sql: Dialect, task_ids: Sequence[int]) -> Statement:

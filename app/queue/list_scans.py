@@ -8,6 +8,7 @@ tasks themselves, which are many times as large, are read when all filters but t
 from __future__ import annotations
 
 from app.db.connection import id_list
+from app.queue.waiting_again import WAITS_AGAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ def of_tag() -> IndexScan:
 
 def of_error_group() -> IndexScan:
     return IndexScan(PRIMARY, {"error_group": ":error_group"}, "task_errors")
+
+
+def of_waiting_again() -> IndexScan:
+    return IndexScan(PRIMARY, {"error_group": str(WAITS_AGAIN)}, "task_errors")
 
 
 def of_status(status: str) -> IndexScan:

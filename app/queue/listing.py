@@ -8,7 +8,7 @@ from app.queue.task_filter import MAX_ID, TaskFilter, query_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from app.db.connection import Dialect
@@ -30,6 +30,26 @@ def find(
     """
     task_filter = TaskFilter(site.db.dialect, query_of(site), filters, access)
     return _read(site.db.dialect, task_filter, limit, min(offset, MAX_ID - limit))
+
+
+def find_in_any(
+    site: Site,
+    several: Sequence[Mapping[str, Any]],
+    limit: int,
+    offset: int = 0,
+    access: Access | None = None,
+) -> Rows:
+    """The tasks that pass every filter in one of ``several``, of which no task may pass two."""
+    sql, offset = site.db.dialect, min(offset, MAX_ID - limit)
+    task_filters = [TaskFilter(sql, query_of(site), each, access) for each in several]
+    pages = [each.page(limit + offset) for each in task_filters]
+    found = " UNION ALL ".join(
+        f"SELECT id FROM ({page}) AS f{number}" for number, page in enumerate(pages) if page
+    )
+    if not found:
+        return []
+    page = f"SELECT id FROM ({found}) AS found ORDER BY id DESC LIMIT {limit} OFFSET {offset}"
+    return _read_page(sql, task_filters[0], page)
 
 
 def search(
@@ -64,8 +84,10 @@ def exactly(name: str) -> str:
 def _read(sql: Dialect, task_filter: TaskFilter, limit: int, offset: int) -> Rows:
     """One page of them."""
     page = task_filter.page(limit, offset)
-    if page is None:
-        return []
+    return [] if page is None else _read_page(sql, task_filter, page)
+
+
+def _read_page(sql: Dialect, task_filter: TaskFilter, page: str) -> Rows:
     columns = ", ".join(f"tasks.{name}" for name in STORED_COLUMNS)
     return task_filter.query(
         f"SELECT {columns}, task_types.name AS type FROM ({page}) AS page "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.db.connection import id_list
 from app.errors import NotOwner
 from app.queue import history, lanes
 from app.queue.batch import Batch
@@ -13,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.db.connection import Connection, Row, Statement
+    from app.db.connection import Connection, Dialect, Row, Statement
     from app.queue.access import Access
     from app.site import Site
 
@@ -108,4 +109,16 @@ def release_tasks(site: Site, releases: Sequence[Release], change_id: int) -> li
     told = history.record_each(
         site.settings, sql, tasks.task_ids, change_id, [history.RELEASED] * len(releases)
     )
-    return [(update, tasks.values), *told, lanes.make_due(sql, tasks.task_ids, change_id)]
+    due = lanes.make_due(sql, tasks.task_ids, change_id)
+    return [(update, tasks.values), *told, due, *_note_waiting(sql, releases, change_id)]
+
+
+def _note_waiting(sql: Dialect, releases: Sequence[Release], change_id: int) -> list[Statement]:
+    """Those that wait for a time now, and had failed before."""
+    delayed = [each.lease_ref.task_id for each in releases if each.delay > 0]
+    if not delayed:
+        return []
+    from app.queue import waiting_again  # only delays need it
+
+    released = f"id IN ({id_list(delayed)}) AND change_id = {change_id}"
+    return [waiting_again.record(sql, released)]

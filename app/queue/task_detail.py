@@ -7,6 +7,7 @@ from app.queue import upkeep
 from app.queue.lanes import READY, TOLD_STATUS_OF_T
 from app.queue.task_fields import ALL_COLUMNS, FIELD_OF
 from app.queue.type_stats import ACTIVE_SECONDS
+from app.queue.waiting_again import WAITS_AGAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ def _statements(sql: Dialect, task_id: int) -> list[Statement]:
         ),
         (
             f"SELECT error_group, type_id FROM task_errors {sql.by_index('task_errors_task')} "
-            f"WHERE task_id = :id AND {own.format('status')} = 'failed'"
+            f"WHERE task_id = :id AND error_group <> {WAITS_AGAIN} "
+            f"AND {own.format('status')} = 'failed'"
         ),
     ]
     actions = (

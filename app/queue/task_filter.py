@@ -9,7 +9,14 @@ from app.queue.created_range import IdRange, narrowed
 from app.queue.lanes import READY
 from app.queue.list_count import ListCount
 from app.queue.list_plan import ListFilter, ListPlan
-from app.queue.list_scans import OLDEST_FIRST, of_error_group, of_tag, of_worker, page
+from app.queue.list_scans import (
+    OLDEST_FIRST,
+    of_error_group,
+    of_tag,
+    of_waiting_again,
+    of_worker,
+    page,
+)
 from app.queue.task_action import status_in
 
 TYPE_CHECKING = False
@@ -172,7 +179,10 @@ class TaskFilter:
 
     def _scans(self) -> list[IndexScan]:
         own = {"tag": of_tag, "worker_id": of_worker, "error_group": of_error_group}
-        return [scan() for name, scan in own.items() if name in self._filters]
+        scans = [scan() for name, scan in own.items() if name in self._filters]
+        if self._filters.get("has_failed") and self.statuses == ["scheduled"]:
+            scans.append(of_waiting_again())
+        return scans
 
     def _is_empty(self) -> bool:
         return self.statuses == [] or self._wanted.types == []

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 
 from app.queue.upkeep.reclaim import LEASE_EXPIRED
+from app.queue.waiting_again import WAITS_AGAIN
 from tests.model.rows import Row, Rows, each_row, shown, tags_of
 
 HELD_BACK = ("blocked", "throttled")
@@ -137,12 +138,17 @@ def _may_follow(before: Row, after: Row) -> bool:
 
 
 def failed_tasks_are_in_groups(rows: Rows) -> list[str]:
-    """Each failed task is in the group that the line of its failure names, and no other task is."""
+    """Each failed task is in the group that the line of its failure names; each that has failed and
+    waits for its next attempt is noted as that; and no other task is.
+    """
     expected = {
         row["id"]: [rows.history[row["id"]][-1]["error_group"]]
         for row in rows.with_status("failed")
         if rows.history[row["id"]]
     }
+    for row in rows.with_status("scheduled"):
+        if row["attempts"] > row["releases"]:
+            expected[row["id"]] = [WAITS_AGAIN]
     ids = sorted({*expected, *rows.error_groups})
     return [
         f"task {each} is in groups {rows.error_groups.get(each)}, not in {expected.get(each)}"

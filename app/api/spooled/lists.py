@@ -6,7 +6,8 @@ from app.api import fields
 from app.api.response import Response
 from app.api.spooled.fields import QUEUE, unsupported
 from app.api.spooled.serializers import job_summary
-from app.queue import listing
+from app.queue import listing, waiting_again
+from app.queue.lanes import READY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     Row = Mapping[Any, Any]
 
 STORED = {
-    "pending": ("pending", "scheduled"),
+    "pending": (*READY, "scheduled"),
     "scheduled": ("scheduled",),
     "processing": ("claimed",),
     "completed": ("completed",),
@@ -92,12 +93,14 @@ def _page(call: Call, values: dict[str, Any], filters: dict[str, Any]) -> Respon
 def _find(call: Call, filters: dict[str, Any], limit: int, offset: int) -> Sequence[Row]:
     if filters.get("stored_statuses") == ():
         return []
-    if filters.get("has_failed"):
-        # No index knows which scheduled tasks have failed. Those that are older than a whole page
-        # of pending ones need not be looked at.
-        pending = {**filters, "stored_statuses": ("pending",)}
-        del pending["has_failed"]
-        last = listing.find(call.site, pending, 1, offset + limit - 1, call.access)
-        if last:
-            filters["from_id"] = last[0]["id"]
-    return listing.find(call.site, filters, limit, offset, call.access)
+    if not filters.get("has_failed"):
+        return listing.find(call.site, filters, limit, offset, call.access)
+    waiting_again.note_all_once(call.site)
+    others = {**filters, "stored_statuses": _without_scheduled(filters["stored_statuses"])}
+    del others["has_failed"]
+    waiting = {**filters, "stored_statuses": ("scheduled",)}
+    return listing.find_in_any(call.site, [others, waiting], limit, offset, call.access)
+
+
+def _without_scheduled(stored: Sequence[str]) -> tuple[str, ...]:
+    return tuple(each for each in stored if each != "scheduled")

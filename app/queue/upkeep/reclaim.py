@@ -56,10 +56,15 @@ def reclaim(
     Other claimers found the same ids; whoever locks them first does the work, the rest find
     them no longer due. ``and_then`` is asked in the same round trip; its results are returned.
     """
-    groups = _by_transition(connection.begin([_lock(connection.dialect, ids)])[0].rows)
+    rows = connection.begin([_lock(connection.dialect, ids)])[0].rows
     statements: list[Statement] = []
-    for transition, members in groups.items():
+    for transition, members in _by_transition(rows).items():
         statements += transition.statements(connection.dialect, settings, members)
+    waited_again = [row["id"] for row in rows if row["status"] == "scheduled" and row["attempts"]]
+    if waited_again:
+        from app.queue import waiting_again  # loaded when needed
+
+        statements.append(waiting_again.forget(connection.dialect, waited_again))
     return connection.commit([*statements, *and_then])[len(statements) :]
 
 
