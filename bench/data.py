@@ -18,6 +18,9 @@ KINDS = 20
 WORKERS = 50
 DAYS = 30
 
+ALL_STEPS = 744
+"""Hours of activity that are kept, the most steps of any length."""
+
 TASK = "type_id, status, urgency, attempts, max_attempts, cancel_requested, created_at, params_json"
 
 
@@ -87,12 +90,14 @@ def history(queue: Queue, count: int) -> None:
             )
 
 
-def statistics(queue: Queue) -> None:
+def statistics(queue: Queue, most_steps: int = ALL_STEPS) -> None:
     """Activity of each step that is kept, of every type and with many different times; and failed
-    tasks in 500 error groups.
+    tasks in 500 error groups. With ``most_steps`` only the latest steps of each length.
+    What the queue has counted by itself already stays as it is.
     """
     timed = ("claimed", "completed", "failed")
-    for seconds, kept in ((60, 180), (900, 288), (3600, 744)):
+    for seconds, most in ((60, 180), (900, 288), (3600, ALL_STEPS)):
+        kept = min(most, most_steps)
         start = (
             f"UTC_TIMESTAMP(3) - INTERVAL (UNIX_TIMESTAMP() % {seconds}) SECOND "
             f"- INTERVAL (seq_0_to_{kept}.seq * {seconds}) SECOND"
@@ -102,8 +107,8 @@ def statistics(queue: Queue) -> None:
             "created": "seq_1_to_1",
         }.items():
             queue.sql(
-                "INSERT INTO task_activity (step_seconds, started_at, type_id, event, bucket, "
-                f"total, total_seconds) SELECT {seconds}, DATE_FORMAT({start}, "
+                "INSERT IGNORE INTO task_activity (step_seconds, started_at, type_id, event, "
+                f"bucket, total, total_seconds) SELECT {seconds}, DATE_FORMAT({start}, "
                 f"'%Y-%m-%d %H:%i:00'), types.id, '{event}', {buckets}.seq, 7, 7 "
                 f"FROM seq_0_to_{kept} JOIN {buckets} "
                 "JOIN (SELECT 0 AS id UNION ALL SELECT id FROM task_types) AS types"

@@ -42,6 +42,12 @@ class Run:
             return [min(size, 10 * (step + 1)) for step, size in enumerate(sizes)]
         return sorted([*sizes, *full]) if self._scale == Scale.FULL else list(sizes)
 
+    def lasting(self, seconds: float) -> float:
+        """How long something is watched: in a quick run not at all, beyond the least number of
+        calls that its figures need.
+        """
+        return 0.0 if self.is_quick else seconds
+
     def count(self, usual: int, quick: int, full: int | None = None) -> int:
         return (quick, usual, usual if full is None else full)[self._scale]
 

@@ -41,7 +41,7 @@ def measure(run: Run) -> None:
             found = run.interleaved(
                 {
                     queue.version.name: partial(
-                        median_ms, partial(create, queue.client), run.seconds / 2
+                        median_ms, partial(create, queue.client), run.lasting(run.seconds / 2)
                     )
                     for queue in queues
                 }

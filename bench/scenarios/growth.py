@@ -109,7 +109,7 @@ def _add(
 def _claims(run: Run, queues: list[Queue], body: Body) -> list[float]:
     cases = {
         queue.version.name: partial(
-            median_ms, partial(_claim, queue.client, body), run.seconds / 2, at_least=3
+            median_ms, partial(_claim, queue.client, body), run.lasting(run.seconds / 2), at_least=3
         )
         for queue in queues
     }

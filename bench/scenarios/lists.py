@@ -79,7 +79,7 @@ def measure(run: Run) -> None:
             data.settle_down(queue)
         for name, wanted in filters().items():
             cases = {
-                queue.version.name: partial(_median, queue, wanted, run.seconds / 4)
+                queue.version.name: partial(_median, queue, wanted, run.lasting(run.seconds / 4))
                 for queue in queues
             }
             values = list(run.interleaved(cases, rounds=ROUNDS).values())

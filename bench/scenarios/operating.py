@@ -47,7 +47,7 @@ def measure(run: Run) -> None:
         queue = queues[0]
         data.types(queue, 1, data.KINDS)
         data.finished(queue, ended)
-        data.statistics(queue)
+        data.statistics(queue, run.count(data.ALL_STEPS, 5))
         data.pending(queue, waiting, data.KINDS)
         data.workers(queue, 1, data.WORKERS)
         data.settle_down(queue)
@@ -145,4 +145,4 @@ def _changes(run: Run, queue: Queue, tasks: int) -> None:
 
 
 def _call(run: Run, call: Callable[[], object]) -> Callable[[], float]:
-    return partial(median_ms, call, run.seconds / 6, at_least=3)
+    return partial(median_ms, call, run.lasting(run.seconds / 6), at_least=run.count(3, 1))

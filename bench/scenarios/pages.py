@@ -44,7 +44,7 @@ def measure(run: Run) -> None:
         data.types(queue, 1, data.KINDS)
         data.workers(queue, 1, data.WORKERS)
         _fill(queue, few)
-        data.statistics(queue)
+        data.statistics(queue, run.count(data.ALL_STEPS, 5))
         before = _measured(run, queue)
         _fill(queue, many - few)
         after = _measured(run, queue)
@@ -88,4 +88,4 @@ def _measured(run: Run, queue: Queue) -> dict[str, float]:
 
 
 def _timed(run: Run, call: Callable[[], object]) -> Callable[[], float]:
-    return partial(median_ms, call, run.seconds / 12, at_least=3)
+    return partial(median_ms, call, run.lasting(run.seconds / 12), at_least=run.count(3, 1))

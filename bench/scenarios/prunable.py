@@ -20,8 +20,11 @@ AT_ONCE = {"RETAIN_COMPLETED_DAYS": 0, "RETAIN_FAILED_DAYS": 0}
 PENDING = 60_000
 PRUNABLE = {"usual": 200_000, "quick": 500, "full": 1_000_000}
 
-TURNS_SECONDS = {"usual": 20, "quick": 2, "full": 130}
+TURNS_SECONDS = {"usual": 20, "quick": 0, "full": 130}
 """One turn of pruning falls into these; two or three into those of a full run."""
+
+FEWEST = 20
+"""Cycles of each, however long they take."""
 
 PRUNE_SECONDS = {"usual": 15, "quick": 2, "full": 60}
 """How long claims are watched while everything is pruned."""
@@ -49,7 +52,7 @@ def _in_turns(run: Run, count: int, full: Queue, plain: Queue) -> None:
     cycles = {"without": _Cycles(plain), f"with {count:,}": _Cycles(full)}
     ends_at = time.monotonic() + run.count(**TURNS_SECONDS)
     waits = _lock_waits(full)
-    while time.monotonic() < ends_at:
+    while time.monotonic() < ends_at or len(cycles["without"].spent) < FEWEST:
         for each in cycles.values():
             each.run()
     table = Table(
@@ -96,7 +99,7 @@ def _while_pruned(run: Run, count: int, queue: Queue) -> None:
         "Prunable: a claim's milliseconds while flask prune runs",
         ["", "median", "99 of 100", "slowest", "tasks pruned a second", "row locks waited for"],
     )
-    before = _watched(queue, lambda: False, 10 * run.seconds)
+    before = _watched(queue, lambda: False, run.lasting(10 * run.seconds))
     table.add("before", *before, "", "")
     left, waits = _left(queue, count), _lock_waits(queue)
     sizes, begun = _bytes(queue), time.monotonic()
@@ -128,7 +131,7 @@ def _watched(queue: Queue, is_done: Callable[[], bool], seconds: float) -> list[
     """The median, the 99th hundredth and the slowest of claims, with completes in between."""
     cycles = _Cycles(queue)
     ends_at = time.monotonic() + seconds
-    while (time.monotonic() < ends_at and not is_done()) or len(cycles.spent) < 20:
+    while (time.monotonic() < ends_at and not is_done()) or len(cycles.spent) < FEWEST:
         cycles.run()
     return cycles.claims()
 

@@ -42,7 +42,7 @@ def measure(run: Run) -> None:
         queue = queues[0]
         data.types(queue, 1, data.KINDS)
         data.finished(queue, tasks)
-        data.statistics(queue)
+        data.statistics(queue, run.count(data.ALL_STEPS, 5))
         before = _spent(run, queue)
         data.history(queue, more)
         after = _spent(run, queue)
@@ -64,7 +64,7 @@ def _spent(run: Run, queue: Queue) -> dict[str, Spent]:
     data.settle_down(queue)
     for path in CALLS.values():  # the first one counts the tasks that were filled in by SQL
         queue.client.get(path)
-    calls = run.count(CALLS_EACH, 3)
+    calls = run.count(CALLS_EACH, 1)
     return {path: _spent_on(queue, path, calls) for path in CALLS.values()}
 
 
