@@ -121,7 +121,7 @@ def finish(page: Page, account: HostingAccount) -> None:
     assert page.goto(account.page).status == 404  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("account", ["cgi", "cgid-folder", "passenger-folder"], indirect=True)
+@pytest.mark.parametrize("account", ["cgi", "passenger-folder"], indirect=True)
 def test_mariadb_with_every_wrong_entry_first(
     browser: Browser, account: HostingAccount, mariadb: MariaDB
 ) -> None:
@@ -168,7 +168,7 @@ def test_mariadb_with_every_wrong_entry_first(
     assert "DB_NAME = 'tm_browser'" in (account.home / "config.py").read_text()
 
 
-@pytest.mark.parametrize("account", ["cgi-folder", "passenger"], indirect=True)
+@pytest.mark.parametrize("account", ["cgid-folder", "passenger"], indirect=True)
 def test_sqlite_without_javascript_on_a_phone(browser: Browser, account: HostingAccount) -> None:
     account.upload_installer("correct horse")
     account.upload(bundle())

@@ -127,10 +127,9 @@ def live(account: HostingAccount, task_id: int) -> None:
     assert account.call("POST", f"/tasks/{task_id}/complete", end)[0] == 200
 
 
-@pytest.mark.parametrize("kind", ["cgi", "passenger"])
-def test_upgrades_in_the_browser(kind: str, newer: Path) -> None:
-    """First to a version that does not work, then to one that does."""
-    with installed_account(kind, "/queue") as account:
+def test_upgrades_in_the_browser(newer: Path) -> None:
+    """First to a version that does not work, then to one that does; under CGI in test_walk.py."""
+    with installed_account("passenger", "/queue") as account:
         key = account.api_key()
         account.upload_installer()
         upload_bundle(account, newer / "taskmanager-9.2.0.zip")
