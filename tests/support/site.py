@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import configparser
 import fcntl
 import functools
@@ -117,6 +118,16 @@ class InstalledSite:
 def lay_out_release(folder: Path) -> None:
     """The project's files with vendor/, byte-compiled for INTERPRETER."""
     folder.mkdir(parents=True)
+    subprocess.run(["cp", "-a", f"{_release_files()}/.", str(folder)], check=True)
+    subprocess.run(["cp", "-a", str(vendor()), str(folder / "vendor")], check=True)
+
+
+@functools.cache
+def _release_files() -> Path:
+    """A folder with the project's files, byte-compiled once, there until this process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="tm-release-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder.chmod(0o755)
     for name in RELEASE_FILES:
         source = PROJECT / name
         if source.is_dir():
@@ -124,7 +135,7 @@ def lay_out_release(folder: Path) -> None:
         else:
             shutil.copy2(source, folder / name)
     compile_folder(folder)
-    subprocess.run(["cp", "-a", str(vendor()), str(folder / "vendor")], check=True)
+    return folder
 
 
 def compile_folder(folder: Path) -> None:
