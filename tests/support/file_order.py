@@ -9,21 +9,26 @@ from collections.abc import Iterable
 from pathlib import PurePath
 
 LONGEST_FILES = (
+    "test_bench.py",
     "hosting/test_upgrade.py",
     "queue/test_schema_bombs.py",
-    "deploy/test_interpreters.py",
     "deploy/test_walk.py",
-    "test_bench.py",
+    "deploy/test_interpreters.py",
+    "deploy/test_browser.py",
+    "dashboard/test_in_browser.py",
     "model/test_machine.py",
     "worker_faults/test_outages.py",
-    "deploy/test_browser.py",
+    "deploy/test_one_file.py",
     "faults/test_chaos.py",
+    "faults/test_limit_race.py",
     "deploy/test_databases.py",
     "worker/test_click_versions.py",
     "deploy/test_upgrades.py",
     "faults/test_lost_database.py",
     "api/test_deadline.py",
     "api/test_fuzzing.py",
+    "deploy/test_uploads.py",
+    "dashboard/test_tasks_in_browser.py",
 )
 LONGEST_FOLDERS = (
     *("deploy", "worker_faults", "install", "faults", "hosting", "worker", "clients", "local"),
