@@ -6,7 +6,7 @@ from app import json_text
 from app.errors import Duplicate, UnknownType
 from app.queue.change_id import new_change_id
 from app.queue.site_times import add_time
-from app.queue.upkeep import NEXT_TURN
+from app.queue.upkeep import LIMITS_DUTY, NEXT_TURN, due_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -202,7 +202,8 @@ def _register(
             f"updated_at = {now} WHERE name = :name",
             {**values, "limits_mark": new_change_id()},
         )
-        connection.transact([update, *noted])
+        soon = [see_to_limits_soon(connection.dialect)] if has_other_limits else []
+        connection.transact([update, *noted, *soon])
         return {
             **{"id": known[0]["id"], **shown, "updated": True},
             "has_other_limits": has_other_limits,
@@ -214,6 +215,16 @@ def _register(
     )
     inserted = connection.transact([(insert, values), *noted])[0]
     return {"id": inserted.last_id, **shown, "created": True, "has_other_limits": False}
+
+
+def see_to_limits_soon(sql: Dialect) -> Statement:
+    """Has the next claim go on with limits that were changed, should this call not get to the end:
+    their type is paused until then.
+    """
+    return (
+        f"UPDATE settings SET value = {sql.now} WHERE name IN (:turn, :duty) AND value > {sql.now}",
+        {"turn": NEXT_TURN, "duty": due_at(LIMITS_DUTY)},
+    )
 
 
 def columns_of(options: dict[str, Any]) -> dict[str, Any]:

@@ -43,7 +43,8 @@ def change_settings(
     noted = task_types.noted_in_audit(sql, actor, "edit", name, edited=sorted(changed))
     # Claims learn of lanes along with the next turn of upkeep.
     along = [add_time(sql, NEXT_TURN)] if has_other_limits else []
-    site.db.run(lambda connection: connection.transact([*along, update, *noted]))
+    soon = [task_types.see_to_limits_soon(sql)] if has_other_limits else []
+    site.db.run(lambda connection: connection.transact([*along, update, *noted, *soon]))
     if has_other_limits:
         task_types.put_in_order(site, row["id"])
 

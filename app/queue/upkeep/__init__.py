@@ -16,6 +16,9 @@ ROWS = "upkeep."
 NEXT_TURN = f"{ROWS}next_turn_at"
 """The row that holds when the next turn is due, by the database's clock."""
 
+LIMITS_DUTY = "limits"
+"""The duty that puts the tasks of types in order whose limits were changed."""
+
 PAUSED_AT = "queue.paused_at"
 """The row that is there while the whole queue is paused. Claims read it beside the one above."""
 

@@ -106,7 +106,7 @@ def _see_to_limits(site: Site, budget: Budget) -> bool:
 DUTIES: tuple[Duty, ...] = (
     # First: a worker may be waiting for the tasks.
     Duty("schedules", upkeep.TURN_SECONDS, _make_scheduled_tasks),
-    Duty("limits", 60, _see_to_limits),
+    Duty(upkeep.LIMITS_DUTY, 60, _see_to_limits),
     Duty("statistics", upkeep.TURN_SECONDS, _roll_up_history),
     Duty("old_statistics", 600, _remove_old_statistics),
     Duty("prune", 60, _prune),
