@@ -82,21 +82,34 @@ def cancel(queue: Queue, task_id: int) -> Task:
     return task
 
 
-def retry(queue: Queue, task_id: int) -> Task:
+def retry(queue: Queue, task_id: int, edit: dict[str, Any] | None = None) -> Task:
+    """``edit`` is what the task is changed to before: params, priority, attempts from now on."""
     task = queue.task(task_id)
     if task.status in ("claimed", "completed"):
         raise Refused("conflict")
     if task.status in READY:
+        if edit:
+            _edit(task, edit)
+            keys.note(queue, "task.edit", task_id)
         return task
     _take_key_back(queue, task)
     if task.status != "scheduled":
         task.max_attempts = task.attempts + task.type.get("max_attempts", DEFAULT_ATTEMPTS)
+    _edit(task, edit or {})
     limits.make_ready(task)
     task.ready_at = queue.now
     task.due = task.completed_at = task.claimed_by = None
     task.note(queue.now, "retry")
     keys.note(queue, "task.retry", task_id)
     return task
+
+
+def _edit(task: Task, edit: dict[str, Any]) -> None:
+    """The dedupe key stays: it stands for what was asked for when the task was made."""
+    task.params = edit.get("params", task.params)
+    task.priority = edit.get("priority", task.priority)
+    if "max_attempts" in edit:
+        task.max_attempts = task.attempts + edit["max_attempts"]
 
 
 def _take_key_back(queue: Queue, task: Task) -> None:

@@ -30,6 +30,17 @@ class ActionSteps(Machine):
     def retry(self, pick: Pick) -> None:
         self._retry(self.picked(pick))
 
+    @step(3, pick=values.any_picks, edit=values.edits)
+    def edit(self, pick: Pick, edit: dict[str, Any]) -> None:
+        task_id = self.picked(pick)
+        self.post(
+            f"/tasks/{task_id}/retry",
+            edit,
+            lambda response: operating.retry(self.queue, task_id, edit),
+            reading.whole,
+            scope="admin",
+        )
+
     @step(3, number=st.integers(0, 20))
     def retry_what_was_replaced(self, number: int) -> None:
         """A task gave its key to a later one: that is cancelled first."""

@@ -101,6 +101,13 @@ schedules = st.tuples(
 ).map(lambda parts: {**parts[0], **parts[1]})
 """Whose times are all made up for has few of them."""
 pause_patterns = st.none() | st.sampled_from(PATTERNS)
+edits = some(
+    {},
+    params=st.sampled_from([{}, {"n": 3}, {"n": 4, "a": ["ä", None]}]),
+    priority=priorities,
+    max_attempts=attempts,
+)
+
 small_tasks = some({"type": known_types, "params": st.just({"n": 1})}, priority=priorities)
 folded_claims = st.none() | claims
 
