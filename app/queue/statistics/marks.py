@@ -21,6 +21,10 @@ RECOUNTED = f"{ROWS}recounted"
 """When all tasks were counted last, and how many seconds that took; or DOUBTED."""
 
 DOUBTED = "due"
+"""An earlier version left rows that do not tell all that the counts need: they may be wrong until
+all tasks are counted.
+"""
+
 NAMES = f"'{MARK}', '{ROLLED_UP_TO}', '{RECOUNTED}'"
 
 LOOK: Statement = (f"SELECT name, value FROM settings WHERE name IN ({NAMES})", {})
@@ -34,6 +38,7 @@ class Marks:
         self.has_mark = MARK in values
         self.rolled_up_to = int(values[ROLLED_UP_TO]) if ROLLED_UP_TO in values else None
         self.recounted: str = values.get(RECOUNTED, "")
+        self.is_doubted = self.recounted == DOUBTED
 
 
 def lock(sql: Dialect) -> Statement:

@@ -95,13 +95,15 @@ def _caught_up(site: Site) -> Tail:
 
 
 def _tail(connection: Connection) -> Tail:
-    """Up to which id the history is rolled up, and how many come after it at most."""
+    """Up to which id the history is rolled up, and how many come after it at most; without end
+    where what is rolled up is not to be used.
+    """
     newest: Statement = ("SELECT COALESCE(MAX(id), 0) AS id FROM task_history", {})
     found, last = connection.send([marks.LOOK, newest])
-    rolled_up_to = marks.Marks(found.rows).rolled_up_to
-    if rolled_up_to is None:
+    mark = marks.Marks(found.rows)
+    if mark.rolled_up_to is None or mark.is_doubted:
         return 0, float("inf")
-    return rolled_up_to, last.rows[0]["id"] - rolled_up_to
+    return mark.rolled_up_to, last.rows[0]["id"] - mark.rolled_up_to
 
 
 def _read(
@@ -119,7 +121,8 @@ def _read(
         found, stored, later, *others = connection.read_at_once(
             [marks.LOOK, counts, tail, *statements, *of_tail(rolled_up_to)]
         )
-        if marks.Marks(found.rows).rolled_up_to == rolled_up_to:
+        mark = marks.Marks(found.rows)
+        if mark.rolled_up_to == rolled_up_to and not mark.is_doubted:
             change = CountChange()
             for row in stored.rows:
                 change.add((row["type_id"], row["status"], row["error_group"]), row["total"])

@@ -31,7 +31,8 @@ activity of that time is not told."""
 
 
 def recount_is_due(connection: Connection, found: marks.Marks) -> bool:
-    if found.rolled_up_to is None or found.recounted == marks.DOUBTED:
+    """Whether to count all tasks before anything else is rolled up."""
+    if found.rolled_up_to is None:
         return True
     newest = connection.query("SELECT COALESCE(MAX(id), 0) AS id FROM task_history", {})[0]["id"]
     if newest - found.rolled_up_to > LONGEST_TAIL:

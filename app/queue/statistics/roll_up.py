@@ -67,13 +67,18 @@ def _forget_counts(site: Site) -> bool:
 
 def _roll_up_piece(connection: Connection, site: Site) -> bool:
     found = marks.Marks(connection.query(*marks.LOOK))
+    age = safe_age(connection, site)
     if recount_is_due(connection, found):
-        recount(connection, safe_age(connection, site))
+        recount(connection, age)
         return True
     after = found.rolled_up_to or 0
-    upto, is_more_left = _reach(connection, after, safe_age(connection, site))
-    if upto > after and not _add(connection, after, upto):
-        return True
+    upto, is_more_left = _reach(connection, after, age)
+    is_trusted = not found.is_doubted
+    if upto > after:
+        is_trusted = _add(connection, after, upto) and is_trusted
+    if not is_trusted and not is_more_left:
+        # Only now: it adds up all that is left, so after each piece it would take ever so long.
+        recount(connection, age)
     return is_more_left
 
 

@@ -13,6 +13,7 @@ from app.queue.new_task import NewTask
 from app.queue.settle import Completion, settle
 from app.queue.statistics import marks, old_steps, recount, roll_up
 from app.queue.statistics.changes import LOOKS_BACK
+from app.queue.statistics.reading import read
 from app.queue.upkeep.turn import Budget
 from app.site import Site
 from tests.queue.statistics.clients import roll_up_all
@@ -166,6 +167,37 @@ class TestRecount:
             rows(site, sql)
         roll_up_all(site)
         assert check_counts(site).counts == stored_counts(site)
+
+    def test_is_done_once_for_all_that_an_earlier_version_left(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each time adds up what is left: done after each piece, much history took minutes."""
+        new_tasks(site, 1)
+        roll_up_all(site)
+        (task_id,) = new_tasks(site, 1)
+        claimed = (
+            "INSERT INTO task_history (task_id, status, worker_id, attempt, created_at) "
+            f"VALUES ({task_id}, 'claimed', 'w', 1, '2020-01-01 00:00:00.000')"
+        )
+        site.db.run(lambda connection: connection.send([(claimed, {})] * 100))
+        times = []
+        count_again = roll_up.recount
+        monkeypatch.setattr(roll_up, "recount", lambda *args: times.append(count_again(*args)))
+        monkeypatch.setattr(roll_up, "PIECE", 50)
+        roll_up.roll_up(site, Budget(None))
+        assert len(times) == 1
+        assert found_marks(site).rolled_up_to == newest(site)
+        assert check_counts(site).counts == stored_counts(site)
+
+    def test_is_not_missed_by_readers_who_come_first(self, site: Site) -> None:
+        """What is rolled up may be wrong until then: they count the tasks themselves."""
+        new_tasks(site, 2)
+        roll_up_all(site)
+        self.damage(site)
+        doubt = marks.store(site.db.dialect, marks.RECOUNTED, marks.DOUBTED)
+        site.db.run(lambda connection: connection.send([doubt]))
+        found = read(site)
+        assert list(found.counts.values()) == [2]
 
     def test_is_done_where_very_much_was_left(
         self, site: Site, monkeypatch: pytest.MonkeyPatch
