@@ -125,6 +125,13 @@ def statistics(queue: Queue, most_steps: int = ALL_STEPS) -> None:
     )
 
 
+def take_for_rolled_up(queue: Queue) -> None:
+    """Have the tasks counted by the next call, and their history taken for added up, as it is where
+    it came bit by bit.
+    """
+    queue.sql("DELETE FROM settings WHERE name LIKE '%rolled_up_to'")
+
+
 def workers(queue: Queue, first: int, last: int) -> None:
     """Rows of workers that were seen lately."""
     queue.sql(

@@ -70,9 +70,7 @@ def _fill(queue: Queue, count: int) -> None:
     data.finished(queue, count * 9 // 10)
     data.pending(queue, count // 10, data.KINDS)
     data.settle_down(queue)
-    # Tasks that were filled in by SQL are counted, and their history is taken for rolled up, as
-    # that of a queue which has grown by itself is.
-    queue.sql("DELETE FROM settings WHERE name LIKE '%rolled_up_to'")
+    data.take_for_rolled_up(queue)
     queue.client.get("/stats")
 
 

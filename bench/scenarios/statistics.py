@@ -62,7 +62,8 @@ def measure(run: Run) -> None:
 def _spent(run: Run, queue: Queue) -> dict[str, Spent]:
     """By path."""
     data.settle_down(queue)
-    for path in CALLS.values():  # the first one counts the tasks that were filled in by SQL
+    data.take_for_rolled_up(queue)
+    for path in CALLS.values():  # the first one counts the tasks
         queue.client.get(path)
     calls = run.count(CALLS_EACH, 1)
     return {path: _spent_on(queue, path, calls) for path in CALLS.values()}
