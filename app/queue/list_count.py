@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Query = Callable[[str], Sequence[Mapping[Any, Any]]]
 
 COUNT_SECONDS = 0.025
-"""So long a count may take."""
+"""So long a count may take, its planning included."""
 
 SURELY_READ = 1000
 """So many entries of indexes are read however long that takes: small numbers are exact."""
@@ -48,13 +48,13 @@ class ListCount:
     """
 
     def __init__(
-        self, sql: Dialect, query: Query, arms: Sequence[Arm], ids: IdRange, began: float
+        self, sql: Dialect, query: Query, arms: Sequence[Arm], ids: IdRange, ends_at: float
     ) -> None:
-        """``began`` is when the call did, by the monotonic clock: planning takes time, too."""
+        """``ends_at`` is by the monotonic clock."""
         self._sql = sql
         self._query = query
         self._left = [_Scan(arm, ids) for arm in arms]
-        self._ends_at = began + COUNT_SECONDS
+        self._ends_at = ends_at
         self._total = 0
         self._read = 0
 

@@ -19,15 +19,21 @@ COUNTED = {"status", "stored_statuses", "type"}
 """The filters whose tasks the counts tell."""
 
 
-def list_total(site: Site, filters: Mapping[str, Any], access: Access | None = None) -> Count:
-    """Of the tasks that pass the filters, as :class:`TaskFilter` has them, on whatever page. Raises
-    a DatabaseError.
+def list_total(
+    site: Site,
+    filters: Mapping[str, Any],
+    access: Access | None = None,
+    patience: float = 1.0,
+) -> Count:
+    """Of the tasks that pass the filters, as :class:`TaskFilter` has them, on whatever page.
+
+    ``patience`` is as in :meth:`TaskFilter.count`. Raises a DatabaseError.
     """
     lasting = {name: value for name, value in filters.items() if name != "before_id"}
     task_filter = TaskFilter(site.db.dialect, query_of(site), lasting, access)
     if set(lasting) <= COUNTED:
         return Count(_told_by_counts(site, task_filter))
-    return task_filter.count(MOST)
+    return task_filter.count(MOST, patience=patience)
 
 
 def _told_by_counts(site: Site, task_filter: TaskFilter) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from app.db.connection import id_list
+from app.queue import list_count
 from app.queue.created_range import IdRange, narrowed
 from app.queue.lanes import READY
-from app.queue.list_count import ListCount
 from app.queue.list_plan import ListFilter, ListPlan
 from app.queue.list_scans import (
     OLDEST_FIRST,
@@ -109,11 +109,13 @@ class TaskFilter:
         found = page(self._sql, arms, ids, limit, 0, OLDEST_FIRST)
         return [row["id"] for row in self.query(found)][::-1]
 
-    def count(self, most: int, before_id: int = MAX_ID) -> Count:
-        """How many tasks below ``before_id`` there are, as far as they are counted quickly."""
-        began = time.monotonic()
+    def count(self, most: int, before_id: int = MAX_ID, patience: float = 1.0) -> Count:
+        """How many tasks below ``before_id`` there are, as far as they are counted quickly:
+        ``patience`` is the share of the usual time that this may take.
+        """
+        ends_at = time.monotonic() + list_count.COUNT_SECONDS * patience
         plan, arms = self._plan(most + 1, before_id)
-        return ListCount(self._sql, self.query, arms, plan.ids, began).run(most)
+        return list_count.ListCount(self._sql, self.query, arms, plan.ids, ends_at).run(most)
 
     def passing(self, ids: Iterable[int]) -> list[int]:
         """Those of these few ids whose tasks pass."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 PAGE = 40
 
+PATIENCE = 0.4
+"""Of the time that a call of the API may spend on counting; an open page asks all day."""
+
 
 def show(visit: Visit) -> Response:
     context = list_context(visit.site)
@@ -46,7 +49,9 @@ def show(visit: Visit) -> Response:
 
 def _total(visit: Visit, filters: TaskFilters) -> Count | None:
     """None of a search, which is not counted."""
-    return None if "q" in filters.values else list_total(visit.site, filters.values)
+    return (
+        None if "q" in filters.values else list_total(visit.site, filters.values, patience=PATIENCE)
+    )
 
 
 def _file(visit: Visit, filters: TaskFilters) -> Response:
