@@ -2257,8 +2257,10 @@ class Executor:
         idle = self.slots.idle()
         size = self._tasks_at_once(len(idle))
         ready = self._take_ready(len(idle) * size, now)
-        while together := list(itertools.islice(ready, size)):
+        together = list(itertools.islice(ready, size))
+        while together:
             self._start(together, idle.pop(), now)
+            together = list(itertools.islice(ready, size))
 
     def _take_ready(self, capacity: int, now: float) -> Iterator[Claim]:
         """Takes queued claims that can start now, at most `capacity`, and gives back those that

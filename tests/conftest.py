@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from app.site import Site
+from tests.support.browser import chromium
 from tests.support.database import empty, mariadb_with_tables
 from tests.support.file_order import in_turns
 from tests.support.given import given_server
@@ -72,6 +74,13 @@ def database_url(engine: str, tmp_path: Path, request: pytest.FixtureRequest) ->
 @pytest.fixture(scope="session")
 def mariadb_url(mariadb: DatabaseServer) -> str:
     return mariadb_with_tables(mariadb, "tm_test")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The only one of a process: Playwright starts no second one beside it."""
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -23,17 +23,17 @@ def list_total(
     site: Site,
     filters: Mapping[str, Any],
     access: Access | None = None,
-    patience: float = 1.0,
+    time_share: float = 1.0,
 ) -> Count:
     """Of the tasks that pass the filters, as :class:`TaskFilter` has them, on whatever page.
 
-    ``patience`` is as in :meth:`TaskFilter.count`. Raises a DatabaseError.
+    ``time_share`` is as in :meth:`TaskFilter.count`. Raises a DatabaseError.
     """
     lasting = {name: value for name, value in filters.items() if name != "before_id"}
     task_filter = TaskFilter(site.db.dialect, query_of(site), lasting, access)
     if set(lasting) <= COUNTED:
         return Count(_told_by_counts(site, task_filter))
-    return task_filter.count(MOST, patience=patience)
+    return task_filter.count(MOST, time_share=time_share)
 
 
 def _told_by_counts(site: Site, task_filter: TaskFilter) -> int:

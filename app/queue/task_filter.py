@@ -109,11 +109,11 @@ class TaskFilter:
         found = page(self._sql, arms, ids, limit, 0, OLDEST_FIRST)
         return [row["id"] for row in self.query(found)][::-1]
 
-    def count(self, most: int, before_id: int = MAX_ID, patience: float = 1.0) -> Count:
+    def count(self, most: int, before_id: int = MAX_ID, time_share: float = 1.0) -> Count:
         """How many tasks below ``before_id`` there are, as far as they are counted quickly:
-        ``patience`` is the share of the usual time that this may take.
+        ``time_share`` is the share of the usual time that this may take.
         """
-        ends_at = time.monotonic() + list_count.COUNT_SECONDS * patience
+        ends_at = time.monotonic() + list_count.COUNT_SECONDS * time_share
         plan, arms = self._plan(most + 1, before_id)
         return list_count.ListCount(self._sql, self.query, arms, plan.ids, ends_at).run(most)
 

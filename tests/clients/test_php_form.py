@@ -13,7 +13,7 @@ from urllib.parse import urljoin
 
 import pytest
 import requests
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 
 from tests.clients.support import EXAMPLES, Programs, inherited
 from tests.support.http_proxy import HttpProxy, ProxiedCall
@@ -217,25 +217,23 @@ def test_nothing_is_left_to_warn_about(site: PhpSite, visitor: Visitor) -> None:
     assert "Fatal" not in site.log()
 
 
-def test_in_a_browser_the_result_appears_by_itself(queue: Queue, site: PhpSite) -> None:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
-        page = browser.new_page(viewport={"width": 600, "height": 500})
-        page.set_default_timeout(1000 * SECONDS)
+def test_in_a_browser_the_result_appears_by_itself(
+    queue: Queue, site: PhpSite, browser: Browser
+) -> None:
+    page = browser.new_page(viewport={"width": 600, "height": 500})
+    page.set_default_timeout(1000 * SECONDS)
+    page.goto(site.url)
+    page.fill("textarea", "typed by a person")
+    page.click("button")
+    page.wait_for_selector("text=pending")
+    work(queue)
+    page.wait_for_selector("text=completed")
+    assert "TYPED BY A PERSON" in page.inner_text("dl")
+    if pictures := os.environ.get("PICTURES_TO"):
+        page.screenshot(path=f"{pictures}/form-result.png")
         page.goto(site.url)
-        page.fill("textarea", "typed by a person")
-        page.click("button")
-        page.wait_for_selector("text=pending")
-        work(queue)
-        page.wait_for_selector("text=completed")
-        assert "TYPED BY A PERSON" in page.inner_text("dl")
-        if pictures := os.environ.get("PICTURES_TO"):
-            page.screenshot(path=f"{pictures}/form-result.png")
-            page.goto(site.url)
-            page.screenshot(path=f"{pictures}/form.png")
-        browser.close()
+        page.screenshot(path=f"{pictures}/form.png")
+    page.close()
 
 
 def test_the_client_makes_types_and_tasks(queue: Queue, tmp_path: Path) -> None:

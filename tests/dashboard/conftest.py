@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser
 
 from app.config import from_values
 from app.queue import api_keys
@@ -15,7 +12,6 @@ from app.site import Site
 from tests.api.caller import Api, way_of
 from tests.api.conftest import mariadb_app, site_of, sqlite_app
 from tests.dashboard.visitor import Visitor
-from tests.support.browser import chromium
 
 __all__ = ["mariadb_app", "site_of", "sqlite_app"]
 
@@ -47,9 +43,3 @@ def reader(api: Api) -> Visitor:
     visitor = Visitor(api.site)
     visitor.sign_in(api_keys.make(api.site, NewKey("reader", ["read"])).text)
     return visitor
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser

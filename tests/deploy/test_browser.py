@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.deploy.archives import PYTHON, bundle
 from tests.deploy.hosting_account import HostingAccount
@@ -19,17 +19,6 @@ from tests.support.server import PROJECT
 IMAGES = PROJECT / "docs" / "images"
 SECONDS = 120_000  # milliseconds, as the browser counts
 DENIED = "tm_partial"  # a user who lacks a right
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

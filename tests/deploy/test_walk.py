@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from app.dashboard.signing_in import first_task
 from tests.deploy.archives import VERSION, bundle, variant
@@ -25,17 +25,6 @@ from tests.support.server import PROJECT
 SECONDS = 120_000  # milliseconds, as the browser counts
 WIDTHS, HEIGHT = (1440, 390), 844  # a wide screen; a phone, on which the person goes on
 BROKEN = {"app/queue/create.py": "raise RuntimeError('broken')\n"}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PAGE = 40
 
-PATIENCE = 0.4
+TIME_SHARE = 0.4
 """Of the time that a call of the API may spend on counting; an open page asks all day."""
 
 
@@ -50,7 +50,9 @@ def show(visit: Visit) -> Response:
 def _total(visit: Visit, filters: TaskFilters) -> Count | None:
     """None of a search, which is not counted."""
     return (
-        None if "q" in filters.values else list_total(visit.site, filters.values, patience=PATIENCE)
+        None
+        if "q" in filters.values
+        else list_total(visit.site, filters.values, time_share=TIME_SHARE)
     )
 
 
