@@ -25,11 +25,14 @@ def finish_page(visit: Visit, installation: Installation, script: Path) -> dict[
     summary = take_summary(installation.home)
     url = escape(str(summary.get("url", installation.url)))
     version = version_of(installation.current)
+    journal = Journal(installation.home)
+    detail = journal.detail("selftest")
+    found = f": {escape(detail.rstrip('.'))}" if detail else ""
     body = (
         f'<p>TaskManager {escape(version)} serves <a href="{url}/">{url}/</a>, and the self-test '
-        "has passed.</p>"
+        f"has passed{found}.</p>"
     )
-    plan = Journal(installation.home).plan
+    plan = journal.plan
     if plan == "back":
         title = f"TaskManager is back at {version}"
         body += "<p>Settings, key and tasks are unchanged.</p>"

@@ -86,7 +86,7 @@ def selftest(installation: Installation, _form: Form) -> str:
     test = SelfTest(installation)
     is_upgrade = is_to_go_back(installation)
     try:
-        detail = test.run(is_upgrade=is_upgrade)
+        detail = test.run()
     except (InstallError, OSError) as error:
         if not is_upgrade:
             raise

@@ -61,23 +61,21 @@ class SelfTest:
         self._web = SiteClient(installation.url, installation.address)
         self._key = installation.settings().api_key
 
-    def run(self, *, is_upgrade: bool = False) -> str:
-        """All of it; what was found well. What a host does with the front page or the dashboard's
-        files stops an installation. An upgrade only tells: the version before has that problem too.
+    def run(self) -> str:
+        """All of it; what was found well, and what the host does with the front page or with the
+        dashboard's files. That stops nobody: the queue works, and not every owner can mend it.
         """
         self.wait_until_healthy()
         header = self.check_authorization()
         run_a_task(self.call)
         asked = self.ask_for_private_files()
-        pages = self.check_pages(is_upgrade)
+        pages = self.check_pages()
         return f"a task done, {header}, {asked} private addresses refused, {pages}"
 
-    def check_pages(self, is_upgrade: bool) -> str:
-        """Whether the dashboard can be seen."""
+    def check_pages(self) -> str:
+        """How the dashboard arrives. Raises InstallError where it does not at all."""
         pages = PageTest(self._installation, self._web)
         problem = pages.problem(pages.fetch_first_page())
-        if problem and not is_upgrade:
-            raise InstallError(problem)
         return f"but {problem}" if problem else "the dashboard's pages arrive"
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, dict[str, Any]]:

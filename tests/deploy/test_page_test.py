@@ -4,6 +4,7 @@ themselves.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -109,17 +110,12 @@ def test_only_the_api_reaches_the_program(account: HostingAccount) -> None:
     assert "pass all addresses of this folder on to the program" in said
 
 
-def test_an_installation_says_so_and_goes_on_when_that_is_mended() -> None:
+def test_an_installation_says_so_and_goes_on() -> None:
+    """The queue works, and the owner of a cheap plan may not be able to change the host."""
     with HostingAccount("cgi", BASE) as account:
         replace_apache(account, LOOKS_FOR_FILES)
         account.upload_installer()
         account.upload(bundle())
         done = account.install()
-        assert done.returncode == 4, done
-        assert "/dashboard/static/" in done.stderr
-        port = account.apache.port
-        replace_apache(account, "")
-        assert account.apache.port != port
-        again = account.install()
-        assert again.returncode == 0, again
-        assert "the dashboard's pages arrive" in again.stdout
+        assert done.returncode == 0, done
+        assert re.search(r"Self-test: a task done, .* but .*/dashboard/static/", done.stdout)
