@@ -200,7 +200,8 @@ def run_a_task(call: Call) -> None:
 
 
 def leave_no_traces(database: DatabaseUrl) -> None:
-    """Delete the self-test's task type and workers, which no call of the API deletes.
+    """Delete what no call of the API deletes: the self-test's task type and workers, and what the
+    statistics tell of them on a new site.
 
     A database that cannot be asked now keeps them: they do no harm.
     """
@@ -213,14 +214,18 @@ def leave_no_traces(database: DatabaseUrl) -> None:
 
 
 def _delete_traces(connection: Connection) -> None:
+    workers = {"workers": f"{WORKER}%"}
     connection.send(
         [
-            ("DELETE FROM workers WHERE id LIKE :workers", {"workers": f"{WORKER}%"}),
+            ("DELETE FROM workers WHERE id LIKE :workers", workers),
             (
                 "DELETE FROM task_types WHERE name = :name AND NOT EXISTS "
                 "(SELECT 1 FROM tasks WHERE tasks.type_id = task_types.id)",
                 {"name": TASK_TYPE},
             ),
+            ("DELETE FROM worker_activity WHERE worker_id LIKE :workers", workers),
+            # On a new site the owner finds no tasks that were completed before there were any.
+            ("DELETE FROM task_activity WHERE NOT EXISTS (SELECT 1 FROM task_types)", {}),
         ]
     )
 

@@ -119,3 +119,6 @@ def test_an_installation_says_so_and_goes_on() -> None:
         done = account.install()
         assert done.returncode == 0, done
         assert re.search(r"Self-test: a task done, .* but .*/dashboard/static/", done.stdout)
+        # Nor does the dashboard tell of tasks before the owner has any.
+        stats = account.call("GET", "/stats")[1]["data"]
+        assert stats["completed"] == {"minute": 0, "hour": 0, "day": 0}
