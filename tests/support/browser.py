@@ -60,6 +60,8 @@ def serious_violations(page: Page) -> list[str]:
 def overflows(page: Page) -> bool:
     """Whether a page has to be moved sideways to be read."""
     width = "document.documentElement"
+    # Right after a click the page before may be gone and the next one not there yet.
+    page.wait_for_function(f"{width} !== null && document.readyState === 'complete'")
     return bool(page.evaluate(f"{width}.scrollWidth > {width}.clientWidth"))
 
 
