@@ -56,20 +56,25 @@ def look(account: HostingAccount, extra: str) -> str:
         return str(error)
 
 
+def page_of_the_host(account: HostingAccount, addresses: str, text: str) -> str:
+    """What has Apache answer these addresses (a regular expression) with a page of the host."""
+    folder = account.root / "host"
+    folder.mkdir(exist_ok=True)
+    (folder / "page.html").write_text(text)
+    account.own()
+    return (
+        f'AliasMatch "{addresses}" "{folder}/page.html"\n'
+        f'<Directory "{folder}">\nRequire all granted\nForceType text/html\n</Directory>\n'
+    )
+
+
 def test_all_of_it_arrives(account: HostingAccount) -> None:
     assert look(account, "") == ""
 
 
 def test_a_front_page_of_the_host(account: HostingAccount) -> None:
-    folder = account.root / "placeholder"
-    folder.mkdir()
-    (folder / "index.html").write_text("<h1>Here comes a new website</h1>")
-    account.own()
-    placeholder = (
-        f'AliasMatch "^{BASE}/?$" "{folder}/index.html"\n'
-        f'<Directory "{folder}">\nRequire all granted\nForceType text/html\n</Directory>\n'
-    )
-    said = look(account, placeholder)
+    text = "<h1>Here comes a new website</h1>"
+    said = look(account, page_of_the_host(account, f"^{BASE}/?$", text))
     assert said.startswith(
         f"{account.url}/ is answered with 200 and does not lead to the dashboard"
     )
@@ -92,15 +97,7 @@ def test_files_that_the_web_server_looks_for_itself(account: HostingAccount) -> 
 
 def test_a_page_instead_of_a_file(account: HostingAccount) -> None:
     """Some hosts answer what they do not find with a page of their own, and 200."""
-    folder = account.root / "found"
-    folder.mkdir()
-    (folder / "found.html").write_text("<p>Nothing found</p>")
-    account.own()
-    page = (
-        f'AliasMatch "\\.css$" "{folder}/found.html"\n'
-        f'<Directory "{folder}">\nRequire all granted\nForceType text/html\n</Directory>\n'
-    )
-    said = look(account, page)
+    said = look(account, page_of_the_host(account, r"\.css$", "<p>Nothing found</p>"))
     assert "/dashboard/static/style.css is answered with 200 (text/html)" in said
 
 

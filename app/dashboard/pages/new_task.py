@@ -56,7 +56,7 @@ def refill(visit: Visit) -> Response:
 
 
 def _sent_page(visit: Visit) -> NewTaskPage | None:
-    """None where there is no such type any more."""
+    """None if the type is gone."""
     try:
         type_row = task_types.get(visit.site, visit.form.get("type"))
     except UnknownType:

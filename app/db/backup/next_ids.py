@@ -45,11 +45,11 @@ def raise_next_ids(engine: str, current: NextIds, wanted: Mapping[str, int]) -> 
         statement
         for name, number in wanted.items()
         if TABLES[name].gives_ids and number > current.get(name, 1)
-        for statement in _set(engine, name, number)
+        for statement in set_next_id(engine, name, number)
     ]
 
 
-def _set(engine: str, table: str, number: int) -> list[Statement]:
+def set_next_id(engine: str, table: str, number: int) -> list[Statement]:
     if engine != "sqlite":
         return [(f"ALTER TABLE {table} AUTO_INCREMENT = {int(number)}", {})]
     values = {"name": table, "last": number - 1}

@@ -7,6 +7,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from app.db.backup.dump_reader import NO_BACKUP, BadBackup
+from app.db.backup.next_ids import set_next_id
 from app.db.sqlite import classify
 from app.version import SCHEMA_VERSION
 
@@ -72,8 +73,8 @@ def _give_no_id_again(queue: sqlite3.Connection, given: list[tuple[str, int]]) -
     for name, last in given:
         known = queue.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (name,)).fetchone()
         if known is None or known[0] < last:
-            queue.execute("DELETE FROM sqlite_sequence WHERE name = ?", (name,))
-            queue.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (name, last))
+            for statement in set_next_id("sqlite", name, last + 1):
+                queue.execute(*statement)
 
 
 def _check(copy: sqlite3.Connection) -> None:
