@@ -77,6 +77,11 @@ def ago(stored: str | None, as_of: str | None = None) -> Markup:
     return _time(moment, relative((_moment(as_of) - moment).total_seconds()), "ago")
 
 
+def has_come(time: str, now: str) -> bool:
+    """Whether a time has come; both as stored, or as the API tells them."""
+    return _moment(time) <= _moment(now)
+
+
 def relative(seconds: float) -> str:
     """``3 min ago``, ``in 2 h 5 min``, ``now``."""
     if abs(seconds) < 1:

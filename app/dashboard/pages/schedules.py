@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from app.api import serializers
 from app.api.endpoints import schedules as api
 from app.dashboard.display import export
+from app.dashboard.display.filters import has_come
 from app.dashboard.display.schedule_words import in_words
 from app.dashboard.forms import confirming
 from app.dashboard.forms import fields as forms
@@ -66,7 +67,7 @@ class ScheduleShown:
 
     def is_due(self, at: str) -> bool:
         """Whether this time has come, and waits for the next claim."""
-        return at.replace("T", " ").rstrip("Z") <= self._now
+        return has_come(at, self._now)
 
 
 def show_all(visit: Visit) -> Response:

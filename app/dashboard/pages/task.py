@@ -31,6 +31,7 @@ def show(visit: Visit) -> PageResponse:
     detail = task_detail(visit.site, visit.id)
     timeline = Timeline(detail.row, detail.changes)
     task = serializers.task(detail.row)
+    lease_end = task["lease_expires_at"]
     return visit.render(
         "task/task.html",
         task=task,
@@ -45,13 +46,9 @@ def show(visit: Visit) -> PageResponse:
         result=_json_or_none(task["result"]),
         long_text=LongText,
         type_url=type_url,
-        is_lease_over=_is_over(task["lease_expires_at"], detail.now),
+        is_lease_over=lease_end is not None and filters.has_come(lease_end, detail.now),
         as_of=visit.as_of(detail.now),
     )
-
-
-def _is_over(time: str | None, now: str) -> bool:
-    return time is not None and time.replace("T", " ").rstrip("Z") <= now
 
 
 def params(visit: Visit) -> FileResponse:
